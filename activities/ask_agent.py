@@ -1,0 +1,70 @@
+"""The activity `agent.ask`: a message to an agent as one durable step.
+
+Its message id is derived from the step, not from the attempt. So when Temporal tries the step again, the agent
+sees the same message again and gives the stored reply: the step has one effect however often it is tried.
+"""
+
+import asyncio
+from collections.abc import Awaitable
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+from uuid import UUID, uuid5
+
+from opentelemetry.propagate import inject
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from ..actors.address import AgentAddress
+from ..actors.envelope import Envelope, Replied
+from ..actors.errors import Broken, Rejected
+from .contracts import ASK_AGENT, AskInput, AskOutput
+
+STEP_IDS = UUID("5f0f4b3c-2a55-4b0e-9d0c-3f6f2a5c7e11")
+HEARTBEAT = timedelta(seconds=1)
+
+
+class Agents(Protocol):
+    """What this activity needs from above: somebody who can reach agents."""
+
+    async def ask(self, envelope: Envelope) -> Replied:
+        """Raises one of errors.py; tries again by itself until the envelope's deadline."""
+        ...
+
+
+class AskAgent:
+    def __init__(self, agents: Agents) -> None:
+        self.agents = agents
+
+    @activity.defn(name=ASK_AGENT)
+    async def ask(self, request: AskInput) -> AskOutput:
+        try:
+            AgentAddress.parse(request.agent)
+            reply = await _heartbeating(self.agents.ask(self._envelope(request)))
+        except (Rejected, Broken) as error:
+            raise ApplicationError(str(error), type=type(error).__name__, non_retryable=True) from None
+        return AskOutput(message=reply.type, body=reply.body)
+
+    def _envelope(self, request: AskInput) -> Envelope:
+        step = activity.info()
+        trace: dict[str, str] = {}
+        inject(trace)
+        return Envelope(
+            id=uuid5(STEP_IDS, f"{step.namespace}/{step.workflow_id}/{step.workflow_run_id}/{step.activity_id}"),
+            recipient=request.agent,
+            type=request.message,
+            body=request.body,
+            deadline=datetime.now(UTC) + timedelta(seconds=request.timeout_seconds),
+            trace=trace,
+        )
+
+
+async def _heartbeating(work: Awaitable[Replied]) -> Replied:
+    """Without heartbeats, Temporal learns of a killed worker only when the whole step times out."""
+    task = asyncio.ensure_future(work)
+    try:
+        while not task.done():
+            activity.heartbeat()
+            await asyncio.wait({task}, timeout=HEARTBEAT.total_seconds())
+        return task.result()
+    finally:
+        task.cancel()

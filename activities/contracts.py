@@ -1,0 +1,21 @@
+"""The names, inputs and outputs of our activities: all that a workflow may know of them."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+ASK_AGENT = "agent.ask"
+
+
+class AskInput(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    agent: str = Field(description="the agent's address, kind/key")
+    message: str = Field(description="name of the message type")
+    body: dict[str, Any] = {}
+    timeout_seconds: float = Field(default=60.0, gt=0, le=86_400)
+
+
+class AskOutput(BaseModel):
+    message: str | None = Field(description="name of the reply's type, None when there is no reply")
+    body: dict[str, Any] | None

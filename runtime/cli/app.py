@@ -1,0 +1,107 @@
+"""The command `resprout`: registers every command and turns every error into one line and an exit code.
+
+Exit codes: 0 done; 1 it ran and failed; 2 a mistake in the request or the configuration; 3 something that is
+needed is not there; 4 the outcome is unknown.
+"""
+
+import sys
+from typing import Annotated, NoReturn
+
+import click
+import typer
+from typer.core import TyperGroup
+
+from ... import __version__
+from ...actors.errors import OutcomeUnknown, Rejected, ResproutError, Unavailable
+from . import config, doctor, logs, processes, run, stack
+from .flags import GLOBAL, parse_set
+
+
+class Anywhere(TyperGroup):
+    """Lets the global options stand behind the command, too: `resprout up --data-dir D`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        front: list[str] = []
+        rest: list[str] = []
+        queue = list(args)
+        while queue:
+            word = queue.pop(0)
+            if word == "--":
+                rest += [word, *queue]
+                break
+            if word in GLOBAL and queue:
+                front += [word, queue.pop(0)]
+            elif word.partition("=")[0] in GLOBAL and "=" in word:
+                front.append(word)
+            else:
+                rest.append(word)
+        return super().parse_args(ctx, front + rest)
+
+
+app = typer.Typer(
+    name="resprout",
+    cls=Anywhere,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Agents that grow back: a durable runtime for teams of AI agents.",
+    epilog="--data-dir, --config and --set may stand anywhere. Settings: resprout.toml < RESPROUT_* < flags.",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"resprout {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    ctx: typer.Context,
+    data_dir: Annotated[
+        str | None, typer.Option("--data-dir", help="Where the embedded stack keeps everything [.resprout].")
+    ] = None,
+    config_file: Annotated[
+        str | None, typer.Option("--config", help="The settings file [resprout.toml in this directory].")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting, as in hosts.count=2.")
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    ctx.obj = parse_set(set_ or [], data_dir=data_dir, config_file=config_file)
+
+
+stack.register(app)
+logs.register(app)
+app.command("doctor")(doctor.doctor)
+config.register(app)
+processes.register(app)
+run.register(app)
+
+
+def main() -> NoReturn:
+    try:
+        app(standalone_mode=True)
+    except ResproutError as error:
+        typer.secho(f"error: {error}", fg="red", err=True)
+        sys.exit(exit_code(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(141)
+    sys.exit(0)
+
+
+def exit_code(error: ResproutError) -> int:
+    match error:
+        case Rejected():
+            return 2
+        case Unavailable():
+            return 3
+        case OutcomeUnknown():
+            return 4
+        case _:
+            return 1

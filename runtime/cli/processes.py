@@ -1,0 +1,77 @@
+"""`resprout join | worker | gateway`: one part each, in the foreground, drained by SIGTERM."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from ..stack.find import attach
+from .flags import settings_of
+
+RayAddress = Annotated[str | None, typer.Option("--ray-address", help="host:port of a Ray head, or auto.")]
+PostgresDsn = Annotated[str | None, typer.Option("--postgres-dsn", help="postgresql://user:password@host/db")]
+
+
+def register(app: typer.Typer) -> None:
+    app.command("join")(join)
+    app.command("worker")(worker)
+    app.command("gateway")(gateway)
+
+
+def join(
+    ctx: typer.Context,
+    ray_address: RayAddress = None,
+    postgres_dsn: PostgresDsn = None,
+    hosts: Annotated[int | None, typer.Option("--hosts", help="Host processes on this node.")] = None,
+) -> None:
+    """Put hosts, in which agents live, on this node of a Ray cluster."""
+    given = {("ray", "address"): ray_address, ("postgres", "dsn"): postgres_dsn, ("hosts", "count"): hosts}
+    settings = attach(settings_of(ctx, given).settings, "postgres.dsn", "ray.address")
+    from .. import hosts as hosts_process
+    from ..telemetry import configure_logs, configure_traces
+
+    configure_logs(settings.telemetry, "hosts")
+    configure_traces(settings.telemetry, "hosts")
+    asyncio.run(hosts_process.run(settings))
+
+
+def worker(
+    ctx: typer.Context,
+    temporal_address: Annotated[str | None, typer.Option("--temporal-address", help="host:port")] = None,
+    namespace: Annotated[str | None, typer.Option("--namespace", help="Temporal namespace.")] = None,
+    task_queue: Annotated[str | None, typer.Option("--task-queue", help="Temporal task queue.")] = None,
+    ray_address: RayAddress = None,
+    metrics_port: Annotated[int, typer.Option(help="Serve metrics here; 0 means any free port.")] = 0,
+) -> None:
+    """Run workflows and activities: a Temporal worker."""
+    given = {
+        ("temporal", "address"): temporal_address,
+        ("temporal", "namespace"): namespace,
+        ("temporal", "task_queue"): task_queue,
+        ("ray", "address"): ray_address,
+    }
+    settings = attach(settings_of(ctx, given).settings, "temporal.address", "ray.address")
+    from .. import worker as worker_process
+    from ..telemetry import configure_logs, configure_traces
+
+    configure_logs(settings.telemetry, "worker")
+    flush = configure_traces(settings.telemetry, "worker")
+    asyncio.run(worker_process.run(settings, metrics_port))
+    flush()
+
+
+def gateway(
+    ctx: typer.Context,
+    host: Annotated[str | None, typer.Option("--host", help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option("--port", help="Port to listen on [8080].")] = None,
+) -> None:
+    """Serve HTTP: health, version, metrics."""
+    given = {("gateway", "host"): host, ("gateway", "port"): port}
+    settings = attach(settings_of(ctx, given).settings, "postgres.dsn")
+    from .. import gateway_process
+    from ..telemetry import configure_logs, configure_traces
+
+    configure_logs(settings.telemetry, "gateway")
+    flush = configure_traces(settings.telemetry, "gateway")
+    asyncio.run(gateway_process.run(settings))
+    flush()

@@ -1,0 +1,154 @@
+"""`resprout run`: starts a workflow and waits for its result."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import uuid4
+
+import typer
+from rich.console import Console
+from temporalio.client import WorkflowFailureError, WorkflowHandle
+from temporalio.exceptions import WorkflowAlreadyStartedError
+
+from ...actors.errors import ConfigError, Rejected
+from .. import temporal
+from ..settings import Settings
+from ..stack.find import attach
+from .flags import settings_of
+
+KNOWN = ("hello",)
+
+
+def register(app: typer.Typer) -> None:
+    app.command("run")(run)
+
+
+def run(
+    ctx: typer.Context,
+    workflow: Annotated[str, typer.Argument(help=f"What to run: {', '.join(KNOWN)}.")],
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option("--input", "-i", metavar="K=V", help="One input; V is JSON or plain text."),
+    ] = None,
+    input_file: Annotated[Path | None, typer.Option("--input-file", help="All inputs, as a JSON object.")] = None,
+    run_name: Annotated[
+        str | None, typer.Option("--id", help="Workflow id: the same id never runs twice at once.")
+    ] = None,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Do not wait for the result.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The result as one JSON object.")] = False,
+) -> None:
+    """Start a workflow, wait for its result, print it and a link to the run in the Temporal UI."""
+    if workflow not in KNOWN:
+        raise Rejected(f"there is no workflow {workflow!r}. There are: {', '.join(KNOWN)}.")
+    settings = attach(settings_of(ctx).settings, "temporal.address")
+    from ..telemetry import configure_traces
+
+    flush = configure_traces(settings.telemetry, "cli")
+    try:
+        code = asyncio.run(
+            _run(
+                settings,
+                workflow,
+                _inputs(inputs or [], input_file),
+                run_name,
+                detach=detach,
+                as_json=as_json,
+            )
+        )
+    finally:
+        flush()
+    raise typer.Exit(code)
+
+
+async def _run(
+    settings: Settings,
+    workflow: str,
+    inputs: dict[str, Any],
+    name: str | None,
+    *,
+    detach: bool,
+    as_json: bool,
+) -> int:
+    from opentelemetry import trace
+
+    with trace.get_tracer("resprout.cli").start_as_current_span(f"resprout run {workflow}"):
+        client = await temporal.connect(settings.temporal)
+        try:
+            handle = await client.start_workflow(
+                workflow, inputs, id=name or f"{workflow}-{uuid4()}", task_queue=settings.temporal.task_queue
+            )
+        except WorkflowAlreadyStartedError:
+            raise Rejected(f"a run with the id {name!r} is going on. Choose another --id, or wait for it.") from None
+        return await _report(settings, handle, detach=detach, as_json=as_json)
+
+
+async def _report(settings: Settings, handle: WorkflowHandle[Any, Any], *, detach: bool, as_json: bool) -> int:
+    url = temporal.run_url(settings.temporal, handle.id, handle.result_run_id or "")
+    told: dict[str, Any] = {"id": handle.id, "run_id": handle.result_run_id, "url": url}
+    code = 0
+    if not detach:
+        try:
+            told |= {"status": "completed", "result": await _result(handle, quiet=as_json)}
+        except WorkflowFailureError as error:
+            told |= {"status": "failed", "error": _cause(error)}
+            code = 1
+    if as_json:
+        typer.echo(json.dumps(told))
+    else:
+        _print(told)
+    return code
+
+
+async def _result(handle: WorkflowHandle[Any, Any], *, quiet: bool) -> Any:
+    if quiet:
+        return await handle.result()
+    with Console(stderr=True).status(f"running {handle.id}"):
+        return await handle.result()
+
+
+def _print(told: dict[str, Any]) -> None:
+    console = Console()
+    match told.get("status"):
+        case "completed":
+            console.print(_answer(told["result"]), style="bold green", markup=False)
+        case "failed":
+            Console(stderr=True).print(f"failed: {told['error']}", style="red", markup=False)
+        case _:
+            console.print(f"started {told['id']}", markup=False)
+    if told["url"]:
+        console.print(f"run {told['id']}: {told['url']}", style="dim", soft_wrap=True, markup=False)
+
+
+def _answer(result: Any) -> str:
+    if isinstance(result, dict) and "greeting" in result:
+        return str(result["greeting"])
+    return json.dumps(result, indent=2)
+
+
+def _cause(error: BaseException) -> str:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error)
+
+
+def _inputs(pairs: list[str], file: Path | None) -> dict[str, Any]:
+    inputs: dict[str, Any] = {}
+    if file is not None:
+        try:
+            inputs = json.loads(file.read_text())
+        except OSError as error:
+            raise ConfigError(f"--input-file {file} cannot be read: {error.strerror}.") from None
+        except ValueError as error:
+            raise ConfigError(f"--input-file {file} is not valid JSON: {error}.") from None
+        if not isinstance(inputs, dict):
+            raise ConfigError(f'--input-file {file} must hold a JSON object, as in {{"name": "ada"}}.')
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise ConfigError(f"--input {pair}: write it as K=V, as in --input name=ada.")
+        try:
+            inputs[name] = json.loads(value)
+        except ValueError:
+            inputs[name] = value
+    return inputs

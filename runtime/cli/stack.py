@@ -1,0 +1,220 @@
+"""`resprout up | down | status`."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import psutil
+import typer
+from rich.console import Console
+from rich.live import Live
+
+from ...actors.errors import StackError
+from ..settings import Key, Settings
+from ..stack import plan as planning
+from ..stack import process, state
+from ..stack.paths import StackPaths
+from ..stack.state import StackState
+from .flags import settings_of
+from .stack_view import as_json, progress, summary, table
+
+POLL_SECONDS = 0.1
+DOWN_PATIENCE_SECONDS = 90.0
+
+
+def register(app: typer.Typer) -> None:
+    app.command("up")(up)
+    app.command("down")(down)
+    app.command("status")(status)
+
+
+def up(
+    ctx: typer.Context,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when all is healthy.")] = False,
+    postgres_dsn: Annotated[str | None, typer.Option("--postgres-dsn", help="Use this Postgres.")] = None,
+    temporal_address: Annotated[str | None, typer.Option("--temporal-address", help="Use this Temporal.")] = None,
+    ray_address: Annotated[str | None, typer.Option("--ray-address", help="Use this Ray cluster.")] = None,
+    gateway_port: Annotated[int | None, typer.Option("--gateway-port", help="This port or none.")] = None,
+    temporal_port: Annotated[int | None, typer.Option("--temporal-port", help="This port or none.")] = None,
+    temporal_ui_port: Annotated[int | None, typer.Option("--temporal-ui-port", help="This port or none.")] = None,
+    ray_port: Annotated[int | None, typer.Option("--ray-port", help="This port or none.")] = None,
+    hosts: Annotated[int | None, typer.Option("--hosts", help="Host processes on this machine.")] = None,
+) -> None:
+    """Start everything that is not configured to be elsewhere, and keep it alive."""
+    given: dict[Key, Any] = {
+        ("postgres", "dsn"): postgres_dsn,
+        ("temporal", "address"): temporal_address,
+        ("ray", "address"): ray_address,
+        ("gateway", "port"): gateway_port,
+        ("temporal", "port"): temporal_port,
+        ("temporal", "ui_port"): temporal_ui_port,
+        ("ray", "port"): ray_port,
+        ("hosts", "count"): hosts,
+    }
+    settings = settings_of(ctx, given).settings
+    paths = StackPaths.of(settings.data_dir)
+    console = Console()
+    if (running := state.read(paths)) is not None:
+        console.print(f"The stack in {paths.data_dir} is already up (supervisor {running.pid}).")
+        console.print(table(running))
+        return
+    paths.create()
+    if detach:
+        _up_detached(settings, paths, console)
+    else:
+        asyncio.run(_up(settings, paths, console))
+
+
+async def _up(settings: Settings, paths: StackPaths, console: Console) -> None:
+    lock = state.try_lock(paths)
+    if lock is None:
+        raise StackError(
+            f"another `resprout up` is starting in {paths.data_dir}. Wait for it, or use another --data-dir."
+        )
+    try:
+        from ..stack.supervisor import Supervisor
+
+        plan = await planning.make(settings, paths)
+        with _Progress(console) as show:
+
+            def changed(current: StackState) -> None:
+                state.write(paths, current)
+                show(current)
+
+            supervisor = Supervisor(plan, changed)
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                loop.add_signal_handler(number, supervisor.stop)
+            await supervisor.run()
+    finally:
+        os.close(lock)
+
+
+def _up_detached(settings: Settings, paths: StackPaths, console: Console) -> None:
+    """Starts the supervisor as a process of its own and follows it through the state file."""
+    before = state.last(paths)
+    log = paths.log_of("supervisor")
+    with log.open("ab") as output:
+        begin = output.tell()
+        supervisor = subprocess.Popen(
+            [sys.executable, "-m", "resprout.runtime.cli", "up"],
+            env={**os.environ, **planning.environment(settings, {})},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    with _Progress(console) as show:
+        while True:
+            current = state.last(paths)
+            if current is not None and current.pid == supervisor.pid and current != before:
+                show(current)
+                if current.phase == "running":
+                    return
+            if supervisor.poll() is not None:
+                words = log.read_bytes()[begin:].decode(errors="replace").strip().splitlines()
+                reason = next(
+                    (w for w in reversed(words) if w.startswith("error: ")),
+                    words[-1] if words else "no words",
+                )
+                raise StackError(reason.removeprefix("error: "))
+            time.sleep(POLL_SECONDS)
+
+
+class _Progress:
+    """Shows a starting stack: live on a terminal, a line per news elsewhere; then the summary, once."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.live = Live(console=console, refresh_per_second=10, transient=True) if console.is_terminal else None
+        self.told: set[tuple[str, str]] = set()
+        self.done = False
+
+    def __enter__(self) -> Callable[[StackState], None]:
+        if self.live:
+            self.live.start()
+        return self.show
+
+    def __exit__(self, *_: object) -> None:
+        if self.live:
+            self.live.stop()
+
+    def show(self, current: StackState) -> None:
+        if current.phase == "running" and not self.done:
+            self.done = True
+            if self.live:
+                self.live.stop()
+            self.console.print(table(current))
+            self.console.print(summary(current))
+        elif self.live and self.live.is_started:
+            self.live.update(progress(current))
+        else:
+            self._tell(current)
+
+    def _tell(self, current: StackState) -> None:
+        for service in current.services:
+            news = (service.name, service.status)
+            if service.status in ("healthy", "restarting") and news not in self.told and not self.done:
+                self.told.add(news)
+                self.console.print(f"{service.name}: {service.status} {service.detail or ''}".rstrip())
+
+
+def down(ctx: typer.Context) -> None:
+    """Stop the stack, and whatever a crash left of it."""
+    paths = StackPaths.of(settings_of(ctx).settings.data_dir)
+    console = Console()
+    if not state.is_locked(paths):
+        left = process.sweep([*process.marked(paths.mark), *process.postmaster(paths.postgres)])
+        console.print(
+            f"Ended {left} processes that a crash had left." if left else f"No stack is running in {paths.data_dir}."
+        )
+        return
+    supervisor = _supervisor(paths)
+    began = time.monotonic()
+    supervisor.terminate()
+    supervisor.send_signal(signal.SIGCONT)
+    try:
+        supervisor.wait(DOWN_PATIENCE_SECONDS)
+    except psutil.TimeoutExpired:
+        supervisor.kill()
+        process.sweep([*process.marked(paths.mark), *process.postmaster(paths.postgres)])
+    console.print(f"Stopped the stack in {paths.data_dir} in {time.monotonic() - began:.1f} s.")
+
+
+def _supervisor(paths: StackPaths) -> psutil.Process:
+    current = state.last(paths)
+    try:
+        if current is None:
+            raise StackError(f"a stack is starting in {paths.data_dir}. Try again in a moment.")
+        return psutil.Process(current.pid)
+    except psutil.NoSuchProcess:
+        raise StackError(f"a stack is starting in {paths.data_dir}. Try again in a moment.") from None
+
+
+def status(
+    ctx: typer.Context, json_: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False
+) -> None:
+    """Show each service of the stack. Exit code 0 if all are healthy, 1 if not, 3 if there is no stack."""
+    paths = StackPaths.of(settings_of(ctx).settings.data_dir)
+    current = state.read(paths)
+    if current is None:
+        if json_:
+            typer.echo(
+                json.dumps({"running": False, "healthy": False, "data_dir": str(paths.data_dir), "services": []})
+            )
+        else:
+            typer.echo(f"No stack is running in {paths.data_dir}. Start one with `resprout up`.")
+        raise typer.Exit(3)
+    if json_:
+        typer.echo(json.dumps(as_json(current, datetime.now(UTC)), indent=2))
+    else:
+        Console().print(table(current))
+        Console().print(summary(current))
+    raise typer.Exit(0 if current.healthy else 1)

@@ -1,0 +1,2 @@
+def blocked_directory(path, user):
+    return None

@@ -1,0 +1,143 @@
+"""The HTTP front: health, version, metrics. Errors are problem details (RFC 9457)."""
+
+import asyncio
+import platform
+import signal
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from prometheus_client import Counter, Histogram
+from starlette.exceptions import HTTPException
+
+from ..actors.errors import StackError
+from .telemetry import REGISTRY, render
+
+log = structlog.get_logger("resprout.gateway")
+
+CHECK_SECONDS = 2.0
+REQUESTS = Counter(
+    "resprout_http_requests_total", "Requests answered.", ["method", "route", "status"], registry=REGISTRY
+)
+SECONDS = Histogram("resprout_http_request_seconds", "Time to answer.", ["route"], registry=REGISTRY)
+
+Check = Callable[[], Awaitable[str]]
+
+
+def create_app(checks: Mapping[str, Check], version: str) -> FastAPI:
+    app = FastAPI(title="Resprout", version=version)
+    app.middleware("http")(_measure)
+    app.add_exception_handler(HTTPException, _http_problem)
+    app.add_exception_handler(RequestValidationError, _validation_problem)
+    app.add_exception_handler(Exception, _problem_of_ours)
+
+    @app.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        """Liveness: answers as long as the process does."""
+        return {"status": "alive"}
+
+    @app.get("/readyz")
+    async def readyz() -> JSONResponse:
+        """Readiness: every server that this process needs answers."""
+        results = dict(zip(checks, await asyncio.gather(*map(_judge, checks.values())), strict=True))
+        ready = all(result["ok"] for result in results.values())
+        body = {"status": "ready" if ready else "not ready", "checks": results}
+        return JSONResponse(body, 200 if ready else 503)
+
+    @app.get("/version")
+    async def version_() -> dict[str, str]:
+        return {"name": "resprout", "version": version, "python": platform.python_version()}
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        body, content_type = render()
+        return Response(body, media_type=content_type)
+
+    return app
+
+
+async def serve(app: FastAPI, host: str, port: int, *, on_ready: Callable[[str], None] | None = None) -> None:
+    """Serves until SIGTERM or SIGINT, then lets requests in flight finish."""
+    config = uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False, lifespan="off")
+    try:
+        listener = config.bind_socket()
+    except SystemExit:  # uvicorn's way to say that it cannot bind
+        raise StackError(
+            f"the gateway cannot listen on {host}:{port}. Is the port taken? See `gateway.port`."
+        ) from None
+    server = _Server(config)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.ask_to_exit)
+    if on_ready is not None:
+        server.on_ready = lambda: on_ready(f"http://{host}:{listener.getsockname()[1]}")
+    await server.serve(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, but it leaves signals to us and says when it accepts connections."""
+
+    on_ready: Callable[[], None] | None = None
+
+    def capture_signals(self) -> Any:
+        from contextlib import nullcontext
+
+        return nullcontext()
+
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets)
+        if self.started and self.on_ready is not None:
+            self.on_ready()
+
+    def ask_to_exit(self) -> None:
+        self.should_exit = True
+
+
+async def _judge(check: Check) -> dict[str, Any]:
+    try:
+        return {"ok": True, "detail": await asyncio.wait_for(check(), CHECK_SECONDS)}
+    except TimeoutError:
+        return {"ok": False, "detail": f"no answer within {CHECK_SECONDS:.0f} s"}
+    except Exception as error:  # noqa: BLE001 - a check that fails in any way is an answer
+        return {"ok": False, "detail": str(error)}
+
+
+async def _measure(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    began = time.monotonic()
+    status = 500
+    try:
+        response = await call_next(request)
+        status = response.status_code
+        return response
+    finally:
+        route = getattr(request.scope.get("route"), "path", "unmatched")
+        REQUESTS.labels(request.method, route, status).inc()
+        SECONDS.labels(route).observe(time.monotonic() - began)
+
+
+def _problem(status: int, detail: str) -> JSONResponse:
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    return JSONResponse(body, status, media_type="application/problem+json")
+
+
+async def _http_problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    detail = f"there is nothing at {request.url.path}" if error.status_code == 404 else str(error.detail)
+    response = _problem(error.status_code, detail)
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _validation_problem(_request: Request, error: Exception) -> Response:
+    return _problem(422, str(error))
+
+
+async def _problem_of_ours(request: Request, error: Exception) -> Response:
+    log.error("request failed", path=request.url.path, exc_info=error)
+    return _problem(500, "an error of ours; the gateway's log has the reason")

@@ -1,0 +1,56 @@
+"""The one Ray class: a host process, in which agents live.
+
+Ray places hosts and starts them again; it gives them no identity and no order. A call carries many envelopes and
+is never retried by Ray: a message that must come again comes again with its id.
+"""
+
+import asyncio
+import os
+from typing import Any
+
+from ..actors import roles as roles  # makes the shipped agent kinds known in this process
+from ..actors.envelope import ENVELOPES, OUTCOMES
+from ..memory.database import Database
+from ..memory.turns import Turns
+from .activations import Activations
+from .settings import Settings
+from .telemetry import configure_logs, configure_traces, serve_metrics
+
+HOST_PREFIX = "resprout-host/"
+
+
+class Host:
+    def __init__(self, name: str, settings: dict[str, Any]) -> None:
+        self.name = name
+        self.settings = Settings(**settings)
+        self.opening = asyncio.Lock()
+        self.activations: Activations | None = None
+        configure_logs(self.settings.telemetry, "host")
+        configure_traces(self.settings.telemetry, "host")
+        self.metrics = serve_metrics(0)
+
+    async def deliver(self, envelopes: bytes) -> bytes:
+        activations = await self._open()
+        batch = ENVELOPES.validate_json(envelopes)
+        return OUTCOMES.dump_json(list(await asyncio.gather(*map(activations.deliver, batch))))
+
+    async def describe(self) -> dict[str, Any]:
+        """Answers only when the host can work: its database is open."""
+        await self._open()
+        return {
+            "name": self.name,
+            "pid": os.getpid(),
+            "metrics": self.metrics.url,
+        }
+
+    async def _open(self) -> Activations:
+        async with self.opening:
+            if self.activations is None:
+                assert self.settings.postgres.dsn is not None
+                database = await Database.open(
+                    self.settings.postgres.dsn.get_secret_value(),
+                    pool_size=self.settings.postgres.pool_size,
+                    application_name=f"resprout {self.name}",
+                )
+                self.activations = Activations(Turns(database))
+            return self.activations

@@ -1,0 +1,142 @@
+"""`resprout join`: puts hosts on a Ray cluster, watches them, and takes them away when it ends.
+
+The hosts belong to this process: Ray ends them when it dies. While it lives, Ray starts a dead host again.
+"""
+
+import asyncio
+import signal
+import socket
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from ..actors.errors import NotRunning
+from ..memory.database import check
+from ..memory.migrate import pending
+from . import ray_link
+from .host import HOST_PREFIX, Host
+from .notify import STATE_FIELD, notify
+from .settings import Settings, as_plain
+
+log = structlog.get_logger("resprout.hosts")
+
+CALLS_AT_ONCE = 1000
+PULSE_SECONDS = 2.0
+PATIENCE_SECONDS = 60.0
+MISSED_PULSES_BEFORE_RESTART = 3
+
+
+@dataclass
+class Seat:
+    """A place that one host fills: the actor's handle stays, the process behind it may change."""
+
+    name: str
+    actor: Any
+    pid: int = 0
+    restarts: int = 0
+    metrics: str | None = None
+    missed: int = 0
+
+    def public(self) -> dict[str, Any]:
+        return {"name": self.name, "pid": self.pid, "restarts": self.restarts, "metrics": self.metrics}
+
+
+async def run(settings: Settings) -> None:
+    assert settings.postgres.dsn is not None
+    dsn = settings.postgres.dsn.get_secret_value()
+    await check(dsn)
+    if missing := await pending(dsn):
+        raise NotRunning(f"the database lacks {', '.join(missing)}. Say `resprout migrate` first.")
+    await ray_link.connect(settings.ray)
+    halt = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, halt.set)
+    seats = [await asyncio.to_thread(_place, number, settings) for number in range(settings.hosts.count)]
+    await asyncio.gather(*(_first_pulse(seat) for seat in seats))
+    log.info("hosts ready", hosts=[seat.public() for seat in seats])
+    notify(READY=1, **{STATE_FIELD: {"instances": [seat.public() for seat in seats]}})
+    await _watch(seats, halt)
+    log.info("draining hosts")
+    notify(STOPPING=1)
+    await asyncio.to_thread(_remove, seats)
+
+
+def _place(number: int, settings: Settings) -> Seat:
+    import os
+
+    import ray
+
+    name = f"{HOST_PREFIX}{socket.gethostname()}-{os.getpid()}-{number}"
+    options = {
+        "name": name,
+        "num_cpus": 0,
+        "max_restarts": -1,
+        "max_task_retries": 0,
+        "max_concurrency": CALLS_AT_ONCE,
+        # On the node of this process, so that `join` on each node gives each node its hosts.
+        "scheduling_strategy": ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
+            ray.get_runtime_context().get_node_id(), soft=False
+        ),
+    }
+    actor = ray.remote(Host).options(**options).remote(name, as_plain(settings))
+    return Seat(name, actor)
+
+
+async def _first_pulse(seat: Seat) -> None:
+    try:
+        await _pulse(seat, PATIENCE_SECONDS)
+    except Exception as error:
+        raise NotRunning(f"host {seat.name} did not start: {error}") from error
+
+
+async def _pulse(seat: Seat, timeout: float) -> None:
+    found = await asyncio.wait_for(seat.actor.describe.remote(), timeout)
+    if seat.pid not in (0, found["pid"]):
+        seat.restarts += 1
+        log.warning("host restarted", host=seat.name, pid=found["pid"])
+    seat.pid, seat.metrics, seat.missed = found["pid"], found["metrics"], 0
+
+
+async def _watch(seats: list[Seat], halt: asyncio.Event) -> None:
+    """Feeds the supervisor's watchdog as long as every host answers."""
+    while not halt.is_set():
+        await asyncio.gather(*(_check(seat) for seat in seats))
+        if all(seat.missed == 0 for seat in seats):
+            notify(WATCHDOG=1, **{STATE_FIELD: {"instances": [seat.public() for seat in seats]}})
+        elif not await ray_link.alive():
+            log.error("the Ray cluster is gone, starting anew")
+            ray_link.restart_process()
+        await _wait(halt, PULSE_SECONDS)
+
+
+async def _check(seat: Seat) -> None:
+    try:
+        await _pulse(seat, PULSE_SECONDS * 2)
+    except Exception as error:  # noqa: BLE001 - Ray raises many things for a host that is away; all mean the same
+        seat.missed += 1
+        log.warning("host does not answer", host=seat.name, missed=seat.missed, error=type(error).__name__)
+        if seat.missed >= MISSED_PULSES_BEFORE_RESTART:
+            await asyncio.to_thread(_kill, seat)
+            seat.missed = 1
+
+
+def _kill(seat: Seat) -> None:
+    import ray
+
+    ray.kill(seat.actor, no_restart=False)
+
+
+def _remove(seats: list[Seat]) -> None:
+    import ray
+
+    for seat in seats:
+        ray.kill(seat.actor)
+    ray.shutdown()
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return

@@ -1,0 +1,273 @@
+"""All settings of every process, in one model: `resprout.toml` < `RESPROUT_*` < command-line flags.
+
+A name that is not in this model is refused, wherever it came from: a setting that is silently ignored is a
+setting that somebody believes in. `load` also remembers where each value came from, for `config show`.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from ..actors.errors import ConfigError
+
+CONFIG_FILE = "resprout.toml"
+CONFIG_ENV = "RESPROUT_CONFIG"
+PREFIX = "RESPROUT_"
+# Names with our prefix that are not settings: the first says where the settings are, the others mark the
+# processes of a stack so that they can be found when everything else about it is lost.
+STACK_MARK = "RESPROUT_STACK"
+SERVICE_MARK = "RESPROUT_SERVICE"
+NOT_SETTINGS = {CONFIG_ENV, STACK_MARK, SERVICE_MARK}
+
+Port = Field(default=None, ge=1, le=65535)
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PostgresSettings(Section):
+    dsn: SecretStr | None = Field(
+        default=None,
+        description="where Postgres is, as postgresql://user:password@host/db; embedded if unset",
+    )
+    pool_size: int = Field(default=10, ge=1, le=1000, description="connections a process opens at most")
+
+
+class TemporalSettings(Section):
+    address: str | None = Field(default=None, description="host:port of a Temporal service; embedded if unset")
+    namespace: str = Field(default="default", min_length=1)
+    task_queue: str = Field(default="resprout", min_length=1)
+    api_key: SecretStr | None = None
+    tls: bool = Field(default=False, description="connect with TLS (implied by an API key or a certificate)")
+    tls_ca: Path | None = Field(default=None, description="CA certificate of the server (PEM)")
+    tls_cert: Path | None = Field(default=None, description="client certificate (PEM)")
+    tls_key: Path | None = Field(default=None, description="client private key (PEM)")
+    ui_url: str | None = Field(default=None, description="where the Temporal UI is, for links to runs")
+    port: int | None = Port
+    ui_port: int | None = Port
+
+
+class RaySettings(Section):
+    address: str | None = Field(default=None, description="host:port of a Ray head, or `auto`; embedded if unset")
+    auth_token: SecretStr | None = Field(default=None, description="token of a cluster that asks for one")
+    port: int | None = Port
+
+
+class QdrantSettings(Section):
+    url: str | None = Field(default=None, description="http(s)://host:port of a Qdrant server; embedded if unset")
+    api_key: SecretStr | None = None
+
+
+class HostsSettings(Section):
+    count: int = Field(default=1, ge=1, le=64, description="host processes on this node")
+
+
+class GatewaySettings(Section):
+    host: str = Field(default="127.0.0.1", description="address to listen on")
+    port: int | None = Port
+
+
+class TelemetrySettings(Section):
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="auto: console on a terminal, JSON otherwise"
+    )
+    otlp_endpoint: str | None = Field(
+        default=None, description="base URL of an OTLP/HTTP collector; tracing is off if unset"
+    )
+
+
+class Settings(BaseSettings):
+    """Frozen: a process reads its settings once."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    data_dir: Path = Field(default=Path(".resprout"), description="everything the embedded stack keeps")
+    postgres: PostgresSettings = PostgresSettings()
+    temporal: TemporalSettings = TemporalSettings()
+    ray: RaySettings = RaySettings()
+    qdrant: QdrantSettings = QdrantSettings()
+    hosts: HostsSettings = HostsSettings()
+    gateway: GatewaySettings = GatewaySettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)  # `load` reads and merges the layers, to know where each value came from
+
+
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One source of settings: its values by key, and how to name the place of a key in a message."""
+
+    values: Mapping[Key, Any]
+    places: Mapping[Key, str]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    settings: Settings
+    origin: Mapping[Key, str]
+
+
+def as_plain(settings: Settings) -> dict[str, Any]:
+    """The settings with their secrets, as plain values that `Settings(**…)` takes back."""
+    plain: dict[str, Any] = {}
+    for key in known_keys():
+        value: Any = settings
+        for name in key:
+            value = getattr(value, name)
+        if value is not None:
+            _put(plain, key, value.get_secret_value() if isinstance(value, SecretStr) else value)
+    return plain
+
+
+def known_keys(model: type[BaseModel] = Settings, prefix: Key = ()) -> Iterator[Key]:
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from known_keys(kind, (*prefix, name))
+        else:
+            yield (*prefix, name)
+
+
+def env_name(key: Key) -> str:
+    return PREFIX + "_".join(key).upper()
+
+
+def load(
+    flags: Mapping[Key, Any] | None = None,
+    environ: Mapping[str, str] = os.environ,
+    directory: Path | None = None,
+) -> Loaded:
+    """Merges file, environment and flags (later wins); refuses what it does not know, naming the place."""
+    layers = [_file_layer(environ, directory or Path.cwd()), _env_layer(environ), _flag_layer(flags or {})]
+    nested: dict[str, Any] = {}
+    origin = dict.fromkeys(known_keys(), "default")
+    for layer in layers:
+        for key, value in layer.values.items():
+            _put(nested, key, value)
+            origin[key] = layer.places[key]
+    try:
+        settings = Settings(**nested)
+    except ValidationError as error:
+        raise ConfigError(_sentence(error, origin)) from None
+    _check_together(settings, origin)
+    return Loaded(settings, origin)
+
+
+def _file_layer(environ: Mapping[str, str], directory: Path) -> Layer:
+    path = Path(environ[CONFIG_ENV]) if CONFIG_ENV in environ else directory / CONFIG_FILE
+    if not path.exists():
+        if CONFIG_ENV in environ:
+            raise ConfigError(f"{CONFIG_ENV} names {path}, which does not exist. Create it or unset {CONFIG_ENV}.")
+        return Layer({}, {})
+    try:
+        text = path.read_text()
+        flat = dict(flatten(tomllib.loads(text)))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}. Mend that line.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}.") from None
+    places = {key: f"{path}:{_line_of(text, key)}" for key in flat}
+    known = set(known_keys())
+    for key in flat:
+        if key not in known:
+            raise ConfigError(_unknown(".".join(key), places[key], [".".join(k) for k in known]))
+    return Layer(flat, places)
+
+
+def _env_layer(environ: Mapping[str, str]) -> Layer:
+    names = {env_name(key): key for key in known_keys()}
+    values: dict[Key, Any] = {}
+    for name, value in environ.items():
+        if name.startswith(PREFIX) and name not in NOT_SETTINGS:
+            if name not in names:
+                raise ConfigError(_unknown(name, "the environment", [*names, CONFIG_ENV]))
+            values[names[name]] = value
+    return Layer(values, {key: f"environment {env_name(key)}" for key in values})
+
+
+def _flag_layer(flags: Mapping[Key, Any]) -> Layer:
+    given = {key: value for key, value in flags.items() if value is not None}
+    return Layer(given, {key: "flag --" + "-".join(key).replace("_", "-") for key in given})
+
+
+def flatten(table: Mapping[str, Any], prefix: Key = ()) -> Iterator[tuple[Key, Any]]:
+    sections = {key[:-1] for key in known_keys()}
+    for name, value in table.items():
+        key = (*prefix, name)
+        if isinstance(value, dict) and (key in sections or value):
+            yield from flatten(value, key)
+        else:
+            yield key, value
+
+
+def _put(nested: dict[str, Any], key: Key, value: Any) -> None:
+    for name in key[:-1]:
+        nested = nested.setdefault(name, {})
+    nested[key[-1]] = value
+
+
+def _line_of(text: str, key: Key) -> int:
+    """The line that sets `key`; line 1 for spellings that this simple search does not see."""
+    section: Key = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := re.match(r"\s*\[\s*([\w.\- ]+?)\s*\]", line):
+            section = tuple(part.strip() for part in header[1].split("."))
+            if section == key:
+                return number
+        elif (pair := re.match(r"\s*([\w.\-]+)\s*=", line)) and key[: len(section)] == section:
+            name = tuple(pair[1].split("."))
+            if key[len(section) :][: len(name)] == name:
+                return number
+    return 1
+
+
+def _unknown(name: str, place: str, candidates: list[str]) -> str:
+    near = get_close_matches(name, candidates, n=1)
+    remedy = f"Did you mean `{near[0]}`?" if near else "`resprout config show` lists every setting."
+    return f"unknown setting `{name}` in {place}. {remedy}"
+
+
+def _sentence(error: ValidationError, origin: Mapping[Key, str]) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    key = tuple(str(part) for part in first["loc"])
+    known = next((k for k in origin if key[: len(k)] == k), None)
+    if known is None:  # a plain value where a section belongs
+        place = next((where for k, where in origin.items() if k[: len(key)] == key and where != "default"), "")
+        return f"setting `{'.'.join(key)}`{' in ' + place if place else ''}: {first['msg']}."
+    reason = first["msg"].removeprefix("Value error, ")
+    return f"setting `{'.'.join(known)}` from {origin[known]} has a bad value: {reason}."
+
+
+def _check_together(settings: Settings, origin: Mapping[Key, str]) -> None:
+    temporal = settings.temporal
+    if (temporal.tls_cert is None) != (temporal.tls_key is None):
+        raise ConfigError("`temporal.tls_cert` and `temporal.tls_key` belong together: set both or neither.")
+    for name in ("tls_ca", "tls_cert", "tls_key"):
+        path = getattr(temporal, name)
+        if path is not None and not path.is_file():
+            raise ConfigError(f"setting `temporal.{name}` from {origin['temporal', name]} names {path}, not a file.")

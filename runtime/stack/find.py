@@ -1,0 +1,26 @@
+"""Finding the running stack of a data directory, for commands that need its servers."""
+
+from ...actors.errors import NotRunning
+from ..settings import Settings, as_plain
+from . import state
+from .paths import StackPaths
+
+
+def attach(settings: Settings, *needed: str) -> Settings:
+    """The settings, completed by what the running stack of this data directory knows.
+
+    `needed` are dotted keys that must have a value afterwards. What is configured stays as it is.
+    """
+    plain = as_plain(settings)
+    stack = state.read(StackPaths.of(settings.data_dir))
+    for dotted, value in (stack.settings if stack else {}).items():
+        section, _, name = dotted.partition(".")
+        plain.setdefault(section, {}).setdefault(name, value)
+    for dotted in needed:
+        section, _, name = dotted.partition(".")
+        if plain.get(section, {}).get(name) is None:
+            raise NotRunning(
+                f"no stack is running in {settings.data_dir} and `{dotted}` is not set. "
+                "Start one with `resprout up`, name its --data-dir, or set the setting."
+            )
+    return Settings(**plain)

@@ -1,0 +1,84 @@
+"""Ports for the embedded servers: the usual one when free, another when not, the asked-for one or none.
+
+A port is chosen before its server binds it, so two stacks that start together could choose the same one. Each
+therefore holds a lock file for every port it has chosen, for as long as it runs.
+"""
+
+import fcntl
+import os
+import socket
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from ...actors.errors import StackError
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass
+class PortLeases:
+    held: dict[int, int] = field(default_factory=dict)
+
+    def take(self, name: str, *, asked: int | None, usual: int, last: int | None, host: str = LOOPBACK) -> int:
+        if asked is not None:
+            if not self._try(asked, host):
+                raise StackError(
+                    f"port {asked}, asked for by `{name}`, is taken{_by_whom(asked)}. "
+                    "Free it, ask for another, or leave the setting out and a free one is chosen."
+                )
+            return asked
+        for port in (last, usual, *range(usual + 10, usual + 60, 10)):
+            if port is not None and self._try(port, host):
+                return port
+        return self._any(host)
+
+    def release(self) -> None:
+        for descriptor in self.held.values():
+            os.close(descriptor)
+        self.held.clear()
+
+    def _any(self, host: str) -> int:
+        for _ in range(100):
+            with socket.socket() as probe:
+                probe.bind((host, 0))
+                port: int = probe.getsockname()[1]
+            if self._try(port, host):
+                return port
+        raise StackError("no free port could be found on this machine.")
+
+    def _try(self, port: int, host: str) -> bool:
+        if port in self.held:
+            return False
+        directory = Path(tempfile.gettempdir()) / "resprout-ports"
+        directory.mkdir(exist_ok=True)
+        if directory.stat().st_uid == os.getuid():
+            directory.chmod(0o1777)
+        try:
+            descriptor = os.open(directory / str(port), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except PermissionError:
+            return False  # another user's stack has it, or had it: any other port will do
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers do
+                probe.bind((host, port))
+        except OSError:
+            os.close(descriptor)
+            return False
+        self.held[port] = descriptor
+        return True
+
+
+def _by_whom(port: int) -> str:
+    try:
+        for connection in psutil.net_connections("tcp"):
+            if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN:
+                if connection.pid is None:
+                    return ""
+                return f" by process {connection.pid} ({psutil.Process(connection.pid).name()})"
+    except psutil.Error:
+        return ""
+    return ""

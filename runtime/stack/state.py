@@ -1,0 +1,118 @@
+"""What the supervisor tells the world: one JSON file, replaced whole at every change.
+
+The file is only as true as its writer is alive: read it through `read`, which checks the supervisor's lock.
+"""
+
+import fcntl
+import json
+import os
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+import psutil
+from pydantic import BaseModel, ValidationError
+
+from .paths import StackPaths
+
+Status = Literal["waiting", "starting", "healthy", "unhealthy", "restarting", "stopping", "stopped", "external"]
+Phase = Literal["starting", "running", "stopping", "stopped", "failed"]
+
+
+class InstanceState(BaseModel):
+    """One of the processes behind a service, such as a host of the service `hosts`."""
+
+    name: str
+    pid: int
+    restarts: int = 0
+    metrics: str | None = None
+
+
+class ServiceState(BaseModel):
+    name: str
+    status: Status = "waiting"
+    endpoint: str | None = None
+    pid: int | None = None
+    started_at: datetime | None = None
+    restarts: int = 0
+    version: str | None = None
+    detail: str | None = None
+    instances: list[InstanceState] = []
+
+
+class StackState(BaseModel):
+    pid: int
+    data_dir: Path
+    version: str
+    phase: Phase = "starting"
+    error: str | None = None
+    started_at: datetime
+    seconds_to_healthy: float | None = None
+    services: list[ServiceState]
+    # Settings that lead to this stack's servers, by dotted key; secrets among them, so the file is 0600.
+    settings: dict[str, str]
+    ports: dict[str, int]
+
+    @property
+    def healthy(self) -> bool:
+        return self.phase == "running" and all(s.status in ("healthy", "external") for s in self.services)
+
+    def service(self, name: str) -> ServiceState:
+        return next(service for service in self.services if service.name == name)
+
+
+def write(paths: StackPaths, state: StackState) -> None:
+    draft = paths.state.with_suffix(".new")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(state.model_dump_json(indent=1))
+    draft.replace(paths.state)
+
+
+def last(paths: StackPaths) -> StackState | None:
+    """The newest state written, whether or not its writer lives; None if there is none that we can read."""
+    try:
+        return StackState.model_validate_json(paths.state.read_bytes())
+    except (OSError, ValidationError, json.JSONDecodeError):
+        return None
+
+
+def read(paths: StackPaths) -> StackState | None:
+    """The state of the running stack, or None when no supervisor holds the lock."""
+    if not is_locked(paths):
+        return None
+    state = last(paths)
+    if state is not None:
+        for service in state.services:
+            if service.pid is not None and service.status == "healthy" and not _alive(service.pid):
+                service.status = "restarting"  # it died since the supervisor wrote
+    return state
+
+
+def is_locked(paths: StackPaths) -> bool:
+    lock = try_lock(paths)
+    if lock is None:
+        return paths.lock.exists()
+    os.close(lock)
+    return False
+
+
+def try_lock(paths: StackPaths) -> int | None:
+    """Takes the stack's lock for as long as the returned descriptor is open; None if it is taken."""
+    try:
+        descriptor = os.open(paths.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _alive(pid: int) -> bool:
+    with suppress(psutil.Error):
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return False

@@ -1,0 +1,66 @@
+"""Logs as JSON lines with the ids that tie them together: trace, run, agent, message.
+
+The standard library's loggers (uvicorn, temporalio, alembic) go through the same pipeline, so that every line of
+a process has one form.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import MutableMapping
+from typing import Any, TextIO
+
+import structlog
+from opentelemetry import trace
+
+from ..settings import TelemetrySettings
+
+
+def configure_logs(settings: TelemetrySettings, service: str, *, stream: TextIO | None = None) -> None:
+    stream = stream or sys.stderr
+    as_console = settings.log_format == "console" or (settings.log_format == "auto" and stream.isatty())
+    identity = {"service": service, "pid": os.getpid()}
+
+    def identify(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        return event if as_console else {**event, **identity}
+
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        _add_trace,
+        identify,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    last: list[Any] = (
+        [structlog.dev.ConsoleRenderer()]
+        if as_console
+        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(settings.log_level.upper())
+    for chatty in ("httpx", "asyncio", "alembic", "urllib3"):
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
+
+
+def _add_trace(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    context = trace.get_current_span().get_span_context()
+    if context.is_valid:
+        event["trace_id"] = trace.format_trace_id(context.trace_id)
+        event["span_id"] = trace.format_span_id(context.span_id)
+    return event

@@ -1,0 +1,75 @@
+"""Connecting to Temporal, embedded or not, in one way."""
+
+from datetime import timedelta
+from typing import Any
+
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+from temporalio.client import Client, TLSConfig
+from temporalio.contrib.opentelemetry import TracingInterceptor
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RPCError, RPCStatusCode
+
+from ..actors.errors import ConfigError, NotRunning
+from .settings import TemporalSettings
+
+
+async def connect(settings: TemporalSettings) -> Client:
+    if settings.address is None:
+        raise NotRunning("no Temporal server is configured. Start one with `resprout up`, or set `temporal.address`.")
+    try:
+        client = await Client.connect(
+            settings.address,
+            namespace=settings.namespace,
+            api_key=settings.api_key.get_secret_value() if settings.api_key else None,
+            tls=_tls(settings),
+            data_converter=pydantic_data_converter,
+            interceptors=[TracingInterceptor()],
+        )
+        await client.workflow_service.describe_namespace(
+            DescribeNamespaceRequest(namespace=settings.namespace), timeout=timedelta(seconds=5)
+        )
+    except RuntimeError as error:  # how the SDK says that it could not connect
+        raise NotRunning(
+            f"no Temporal server answers at {settings.address} (`temporal.address`): {_reason(error)}. "
+            "Check the address, TLS and API key."
+        ) from None
+    except RPCError as error:
+        if error.status == RPCStatusCode.NOT_FOUND:
+            raise ConfigError(
+                f"the Temporal server at {settings.address} has no namespace `{settings.namespace}` "
+                "(`temporal.namespace`). Create it, or name another."
+            ) from None
+        raise NotRunning(f"the Temporal server at {settings.address} refuses: {error.message}.") from None
+    return client
+
+
+async def ping(settings: TemporalSettings) -> None:
+    """Raises what `connect` raises."""
+    try:
+        await connect(settings)
+    except ConfigError as error:  # a dev server creates its namespaces after it has begun to answer
+        raise NotRunning(str(error)) from None
+
+
+def run_url(settings: TemporalSettings, workflow_id: str, run_id: str) -> str | None:
+    if settings.ui_url is None:
+        return None
+    return f"{settings.ui_url.rstrip('/')}/namespaces/{settings.namespace}/workflows/{workflow_id}/{run_id}/history"
+
+
+def _tls(settings: TemporalSettings) -> TLSConfig | bool:
+    def content(name: str) -> bytes | None:
+        path = getattr(settings, name)
+        return path.read_bytes() if path else None
+
+    if settings.tls_ca or settings.tls_cert:
+        return TLSConfig(
+            server_root_ca_cert=content("tls_ca"),
+            client_cert=content("tls_cert"),
+            client_private_key=content("tls_key"),
+        )
+    return settings.tls or settings.api_key is not None
+
+
+def _reason(error: Any) -> str:
+    return str(error).removeprefix("Failed client connect: ").splitlines()[0][:200]

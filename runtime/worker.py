@@ -1,0 +1,73 @@
+"""`resprout worker`: runs our workflows and activities for one Temporal task queue, until SIGTERM.
+
+On SIGTERM it stops polling, lets activities in flight finish for a while, and leaves the rest to be tried again.
+"""
+
+import asyncio
+import signal
+from datetime import timedelta
+
+import structlog
+from temporalio.client import Client
+from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from .. import workflows
+from ..activities.ask_agent import AskAgent
+from . import ray_link, temporal
+from .calls import RayAgents
+from .notify import STATE_FIELD, notify
+from .settings import Settings
+from .telemetry import serve_metrics
+
+log = structlog.get_logger("resprout.worker")
+
+PULSE_SECONDS = 2.0
+# A killed worker's workflows wait this long before another worker may have them (stock: 10 s).
+STICKY_WAIT = timedelta(seconds=1)
+GRACE = timedelta(seconds=10)
+
+
+async def run(settings: Settings, metrics_port: int = 0) -> None:
+    client = await temporal.connect(settings.temporal)
+    await ray_link.connect(settings.ray)
+    halt = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, halt.set)
+    metrics = serve_metrics(metrics_port)
+    async with make(client, settings):
+        log.info("worker ready", task_queue=settings.temporal.task_queue, metrics=metrics.url)
+        notify(READY=1, **{STATE_FIELD: {"metrics": metrics.url}})
+        await _watch(client, halt)
+        log.info("draining worker")
+        notify(STOPPING=1)
+
+
+def make(client: Client, settings: Settings) -> Worker:
+    return Worker(
+        client,
+        task_queue=settings.temporal.task_queue,
+        workflows=workflows.ALL,
+        activities=[AskAgent(RayAgents()).ask],
+        workflow_runner=SandboxedWorkflowRunner(
+            # Our own modules and pydantic hold no state that a replay could see differently; re-importing them
+            # for every run costs a third of the throughput.
+            restrictions=SandboxRestrictions.default.with_passthrough_modules("resprout", "pydantic", "opentelemetry")
+        ),
+        # Bad input fails the run at once with its reason, instead of failing the task for ever.
+        workflow_failure_exception_types=[Exception],
+        sticky_queue_schedule_to_start_timeout=STICKY_WAIT,
+        graceful_shutdown_timeout=GRACE,
+    )
+
+
+async def _watch(client: Client, halt: asyncio.Event) -> None:
+    while not halt.is_set():
+        if not await ray_link.alive():
+            log.error("the Ray cluster is gone, starting anew")
+            ray_link.restart_process()
+        notify(WATCHDOG=1)
+        try:
+            await asyncio.wait_for(halt.wait(), PULSE_SECONDS)
+        except TimeoutError:
+            continue

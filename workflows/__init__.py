@@ -1,0 +1,7 @@
+"""Every workflow type that a worker runs."""
+
+from .hello import Hello
+
+ALL = [Hello]
+
+__all__ = ["ALL", "Hello"]

@@ -1,0 +1,27 @@
+"""How a workflow asks an agent: one activity, with the time-outs that make a killed worker cost seconds."""
+
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+
+from ..activities.contracts import ASK_AGENT, AskInput, AskOutput
+
+# The activity heartbeats every second; a worker that is silent for three is dead.
+HEARTBEAT_TIMEOUT = timedelta(seconds=3)
+RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=5))
+
+
+async def ask(agent: str, message: str, body: dict[str, Any], *, timeout: timedelta) -> AskOutput:
+    result: AskOutput = await workflow.execute_activity(
+        ASK_AGENT,
+        AskInput(agent=agent, message=message, body=body, timeout_seconds=timeout.total_seconds()),
+        result_type=AskOutput,
+        start_to_close_timeout=timeout + timedelta(seconds=5),
+        schedule_to_close_timeout=timeout * 10,
+        heartbeat_timeout=HEARTBEAT_TIMEOUT,
+        retry_policy=RETRY,
+        summary=f"{message} → {agent}",
+    )
+    return result
