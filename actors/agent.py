@@ -47,7 +47,9 @@ class Agent(BaseModel):
         super().__init_subclass__()
 
     @classmethod
-    def __pydantic_init_subclass__(cls, *, kind: str, **kwargs: Any) -> None:
+    def __pydantic_init_subclass__(  # type: ignore[override]  # every agent class must have a kind
+        cls, *, kind: str, **kwargs: Any
+    ) -> None:
         super().__pydantic_init_subclass__(**kwargs)
         cls.kind = kind
         cls.handlers = {handler.message.message_name: handler for handler in _handlers_of(cls)}

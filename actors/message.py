@@ -24,7 +24,9 @@ class Message(BaseModel):
         super().__init_subclass__()
 
     @classmethod
-    def __pydantic_init_subclass__(cls, *, name: str, version: int = 1, **kwargs: Any) -> None:
+    def __pydantic_init_subclass__(  # type: ignore[override]  # every message must have a name
+        cls, *, name: str, version: int = 1, **kwargs: Any
+    ) -> None:
         super().__pydantic_init_subclass__(**kwargs)
         cls.message_name = name
         cls.message_version = version

@@ -3,7 +3,7 @@
 A password never leaves this file: messages name a DSN only through `redacted`.
 """
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
@@ -50,6 +50,17 @@ async def check(dsn: str, timeout: timedelta = timedelta(seconds=5)) -> str:
             await connection.close(timeout=timeout.total_seconds())
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise _explained(error, redacted(dsn)) from None
+
+
+async def clock_offset(dsn: str) -> timedelta:
+    """How far this machine's clock is ahead of the server's."""
+    await check(dsn)
+    connection = await asyncpg.connect(dsn, timeout=5)
+    try:
+        theirs: datetime = await connection.fetchval("SELECT clock_timestamp()", timeout=5)
+        return datetime.now(UTC) - theirs
+    finally:
+        await connection.close(timeout=5)
 
 
 def _explained(error: Exception, where: str) -> ResproutError:

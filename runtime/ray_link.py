@@ -77,6 +77,10 @@ async def alive(timeout: float = 5.0) -> bool:
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[bool] = loop.create_future()
 
+    def tell(result: bool) -> None:
+        if not answer.done():
+            answer.set_result(result)
+
     def ask() -> None:
         import ray
 
@@ -85,7 +89,7 @@ async def alive(timeout: float = 5.0) -> bool:
         except Exception:  # noqa: BLE001 - whatever Ray raises here means that it does not answer
             result = False
         with suppress(RuntimeError):  # the loop closed while we waited
-            loop.call_soon_threadsafe(lambda: answer.done() or answer.set_result(result))
+            loop.call_soon_threadsafe(tell, result)
 
     threading.Thread(target=ask, daemon=True).start()
     try:

@@ -1,15 +1,15 @@
 """Connecting to Temporal, embedded or not, in one way."""
 
+import re
 from datetime import timedelta
-from typing import Any
 
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client, TLSConfig
 from temporalio.contrib.opentelemetry import TracingInterceptor
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError, RPCStatusCode
 
 from ..actors.errors import ConfigError, NotRunning
+from .payloads import data_converter
 from .settings import TemporalSettings
 
 
@@ -22,7 +22,7 @@ async def connect(settings: TemporalSettings) -> Client:
             namespace=settings.namespace,
             api_key=settings.api_key.get_secret_value() if settings.api_key else None,
             tls=_tls(settings),
-            data_converter=pydantic_data_converter,
+            data_converter=data_converter,
             interceptors=[TracingInterceptor()],
         )
         await client.workflow_service.describe_namespace(
@@ -71,5 +71,7 @@ def _tls(settings: TemporalSettings) -> TLSConfig | bool:
     return settings.tls or settings.api_key is not None
 
 
-def _reason(error: Any) -> str:
-    return str(error).removeprefix("Failed client connect: ").splitlines()[0][:200]
+def _reason(error: RuntimeError) -> str:
+    """The SDK shows nested Rust structures; the words that say something stand in the innermost one."""
+    innermost = re.findall(r'message: "([^"]+)"', str(error))
+    return innermost[-1].lower() if innermost else str(error).removeprefix("Failed client connect: ")[:200]

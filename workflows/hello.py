@@ -9,7 +9,7 @@ from .asking import ask
 
 
 class HelloInput(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(default="world", min_length=1, max_length=200)
     think_seconds: float = Field(default=0.0, ge=0.0, le=600.0, description="how long the agent thinks")
@@ -23,7 +23,7 @@ class HelloOutput(BaseModel):
 @workflow.defn(name="hello")
 class Hello:
     @workflow.run
-    async def run(self, request: HelloInput) -> HelloOutput:
+    async def run(self, request: HelloInput = HelloInput()) -> HelloOutput:  # noqa: B008 - frozen, never changed
         reply = await ask(
             f"greeter/{request.name}",
             "greeter.greet",

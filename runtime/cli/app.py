@@ -5,9 +5,8 @@ needed is not there; 4 the outcome is unknown.
 """
 
 import sys
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -20,7 +19,7 @@ from .flags import GLOBAL, parse_set
 class Anywhere(TyperGroup):
     """Lets the global options stand behind the command, too: `resprout up --data-dir D`."""
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         front: list[str] = []
         rest: list[str] = []
         queue = list(args)

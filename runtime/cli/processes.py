@@ -1,10 +1,11 @@
 """`resprout join | worker | gateway`: one part each, in the foreground, drained by SIGTERM."""
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from ..settings import Key
 from ..stack.find import attach
 from .flags import settings_of
 
@@ -25,7 +26,11 @@ def join(
     hosts: Annotated[int | None, typer.Option("--hosts", help="Host processes on this node.")] = None,
 ) -> None:
     """Put hosts, in which agents live, on this node of a Ray cluster."""
-    given = {("ray", "address"): ray_address, ("postgres", "dsn"): postgres_dsn, ("hosts", "count"): hosts}
+    given: dict[Key, Any] = {
+        ("ray", "address"): ray_address,
+        ("postgres", "dsn"): postgres_dsn,
+        ("hosts", "count"): hosts,
+    }
     settings = attach(settings_of(ctx, given).settings, "postgres.dsn", "ray.address")
     from .. import hosts as hosts_process
     from ..telemetry import configure_logs, configure_traces
@@ -44,7 +49,7 @@ def worker(
     metrics_port: Annotated[int, typer.Option(help="Serve metrics here; 0 means any free port.")] = 0,
 ) -> None:
     """Run workflows and activities: a Temporal worker."""
-    given = {
+    given: dict[Key, Any] = {
         ("temporal", "address"): temporal_address,
         ("temporal", "namespace"): namespace,
         ("temporal", "task_queue"): task_queue,
@@ -66,7 +71,7 @@ def gateway(
     port: Annotated[int | None, typer.Option("--port", help="Port to listen on [8080].")] = None,
 ) -> None:
     """Serve HTTP: health, version, metrics."""
-    given = {("gateway", "host"): host, ("gateway", "port"): port}
+    given: dict[Key, Any] = {("gateway", "host"): host, ("gateway", "port"): port}
     settings = attach(settings_of(ctx, given).settings, "postgres.dsn")
     from .. import gateway_process
     from ..telemetry import configure_logs, configure_traces

@@ -9,7 +9,7 @@ from uuid import uuid4
 import typer
 from rich.console import Console
 from temporalio.client import WorkflowFailureError, WorkflowHandle
-from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
 
 from ...actors.errors import ConfigError, Rejected
 from .. import temporal
@@ -113,7 +113,7 @@ def _print(told: dict[str, Any]) -> None:
         case "completed":
             console.print(_answer(told["result"]), style="bold green", markup=False)
         case "failed":
-            Console(stderr=True).print(f"failed: {told['error']}", style="red", markup=False)
+            Console(stderr=True).print(f"failed: {told['error']}", style="red", markup=False, soft_wrap=True)
         case _:
             console.print(f"started {told['id']}", markup=False)
     if told["url"]:
@@ -129,7 +129,7 @@ def _answer(result: Any) -> str:
 def _cause(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
-    return str(error)
+    return error.message if isinstance(error, FailureError) else str(error)
 
 
 def _inputs(pairs: list[str], file: Path | None) -> dict[str, Any]:

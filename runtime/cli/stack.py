@@ -24,6 +24,7 @@ from ..stack.paths import StackPaths
 from ..stack.state import StackState
 from .flags import settings_of
 from .stack_view import as_json, progress, summary, table
+from .stack_view import console as wide_console
 
 POLL_SECONDS = 0.1
 DOWN_PATIENCE_SECONDS = 90.0
@@ -60,7 +61,7 @@ def up(
     }
     settings = settings_of(ctx, given).settings
     paths = StackPaths.of(settings.data_dir)
-    console = Console()
+    console = wide_console()
     if (running := state.read(paths)) is not None:
         console.print(f"The stack in {paths.data_dir} is already up (supervisor {running.pid}).")
         console.print(table(running))
@@ -152,7 +153,7 @@ class _Progress:
             if self.live:
                 self.live.stop()
             self.console.print(table(current))
-            self.console.print(summary(current))
+            self.console.print(summary(current), soft_wrap=True)
         elif self.live and self.live.is_started:
             self.live.update(progress(current))
         else:
@@ -169,7 +170,7 @@ class _Progress:
 def down(ctx: typer.Context) -> None:
     """Stop the stack, and whatever a crash left of it."""
     paths = StackPaths.of(settings_of(ctx).settings.data_dir)
-    console = Console()
+    console = wide_console()
     if not state.is_locked(paths):
         left = process.sweep([*process.marked(paths.mark), *process.postmaster(paths.postgres)])
         console.print(
@@ -215,6 +216,7 @@ def status(
     if json_:
         typer.echo(json.dumps(as_json(current, datetime.now(UTC)), indent=2))
     else:
-        Console().print(table(current))
-        Console().print(summary(current))
+        console = wide_console()
+        console.print(table(current))
+        console.print(summary(current), soft_wrap=True)
     raise typer.Exit(0 if current.healthy else 1)

@@ -1,9 +1,10 @@
 """How a stack looks: the table of its services, the progress of its start, its JSON."""
 
+import sys
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
@@ -18,6 +19,11 @@ STYLES = {
     "restarting": "yellow",
     "starting": "yellow",
 }
+
+
+def console() -> Console:
+    """Wide where nobody looks at a terminal: a log or a pipe must not lose the end of an address."""
+    return Console(width=None if sys.stdout.isatty() else 220)
 
 
 def table(state: StackState) -> Table:

@@ -1,0 +1,6 @@
+"""Looking at a machine and a configuration, and saying what to do about what is wrong."""
+
+from .finding import Finding
+from .report import examine
+
+__all__ = ["Finding", "examine"]

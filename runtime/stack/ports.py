@@ -26,7 +26,7 @@ class PortLeases:
         if asked is not None:
             if not self._try(asked, host):
                 raise StackError(
-                    f"port {asked}, asked for by `{name}`, is taken{_by_whom(asked)}. "
+                    f"port {asked}, asked for by `{name}`, is taken{by_whom(asked)}. "
                     "Free it, ask for another, or leave the setting out and a free one is chosen."
                 )
             return asked
@@ -72,7 +72,7 @@ class PortLeases:
         return True
 
 
-def _by_whom(port: int) -> str:
+def by_whom(port: int) -> str:
     try:
         for connection in psutil.net_connections("tcp"):
             if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN:

@@ -7,6 +7,7 @@ and every one carries the stack's mark in its environment, so that grandchildren
 import asyncio
 import ctypes
 import os
+import pwd
 import signal
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -51,13 +52,13 @@ async def spawn(command: Command, *, mark: str, service: str, log: Path) -> asyn
             cwd="/",
             start_new_session=True,
             preexec_fn=die_with_parent,
-            **({"user": command.user, "group": _group(command.user), "extra_groups": []} if command.user else {}),
+            user=command.user,
+            group=_group(command.user) if command.user else None,
+            extra_groups=[] if command.user else None,
         )
 
 
 def _group(user: str) -> int:
-    import pwd
-
     return pwd.getpwnam(user).pw_gid
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import shutil
+import signal
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -56,6 +57,8 @@ class RayService(Service):
                 *flags,
             ],
             env=environment(self.token, loopback=True),
+            # Not SIGKILL: `ray start` takes its grandchildren along only when it may say goodbye.
+            with_parent=signal.SIGTERM,
         )
 
     async def probe(self) -> None:

@@ -1,0 +1,108 @@
+"""One running stack and one Postgres, shared by the tests that do not stop them; and the rule on skips."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from resprout.memory.migrate import migrate
+from resprout.runtime.stack import process as processes
+from resprout.runtime.stack.paths import StackPaths
+from resprout.runtime.stack.service import Unwell
+from resprout.runtime.stack.services.postgres import PostgresService
+from support.collector import Collector
+from support.stack import Stack
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In CI a skip is a failure: what is not tested there is not tested anywhere."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") and reporter is not None and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _directory() -> Path:
+    directory = Path(tempfile.mkdtemp(prefix="resprout-test-"))
+    directory.chmod(0o711)  # as root, Postgres runs as another user, who must be able to enter
+    return directory
+
+
+@pytest.fixture(scope="session")
+def collector() -> Iterator[Collector]:
+    with Collector() as collector:
+        yield collector
+
+
+@pytest.fixture(scope="session")
+def shared_stack(collector: Collector) -> Iterator[Stack]:
+    stack = Stack(_directory() / "data", {"RESPROUT_TELEMETRY_OTLP_ENDPOINT": collector.endpoint})
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.down()
+        shutil.rmtree(stack.data_dir.parent)
+
+
+@pytest.fixture
+def stack(shared_stack: Stack) -> Stack:
+    """The shared stack, healthy. A test may kill what it likes, but must not stop it."""
+    shared_stack.wait_healthy()
+    return shared_stack
+
+
+@pytest.fixture
+def own_stack() -> Iterator[Stack]:
+    """A stack that is not up yet and may be treated as badly as one likes."""
+    stack = Stack(_directory() / "data")
+    try:
+        yield stack
+    finally:
+        stack.down()
+        shutil.rmtree(stack.data_dir.parent)
+
+
+@pytest.fixture(scope="session")
+async def postgres() -> AsyncIterator[str]:
+    """DSN of a real Postgres for this test run, with no database of ours in it."""
+    paths = StackPaths.of(_directory() / "data")
+    paths.create()
+    service = PostgresService(paths)
+    await service.prepare()
+    command = service.command()
+    process = await processes.spawn(command, mark=paths.mark, service="postgres", log=paths.log_of("postgres"))
+    try:
+        while True:
+            try:
+                await service.probe()
+                break
+            except Unwell:
+                assert process.returncode is None, paths.log_of("postgres").read_text()
+        yield service.dsn
+    finally:
+        await processes.stop(process, command)
+        shutil.rmtree(paths.sockets)
+        shutil.rmtree(paths.data_dir.parent)
+
+
+@pytest.fixture
+async def blank_dsn(postgres: str) -> AsyncIterator[str]:
+    """DSN of a fresh, empty database."""
+    name = f"test_{uuid4().hex[:12]}"
+    admin = await asyncpg.connect(postgres)
+    await admin.execute(f"CREATE DATABASE {name}")
+    try:
+        yield postgres.replace("@/resprout?", f"@/{name}?")
+    finally:
+        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        await admin.close()
+
+
+@pytest.fixture
+async def dsn(blank_dsn: str) -> str:
+    await migrate(blank_dsn)
+    return blank_dsn

@@ -1,0 +1,86 @@
+from pathlib import Path
+
+import pytest
+from resprout.actors.errors import ConfigError
+from resprout.runtime.settings import Settings, as_plain, env_name, known_keys, load
+
+
+def refusal(environ: dict[str, str], directory: Path) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load(environ=environ, directory=directory)
+    return str(caught.value)
+
+
+def write(directory: Path, text: str) -> Path:
+    path = directory / "resprout.toml"
+    path.write_text(text)
+    return path
+
+
+def test_flags_win_over_environment_and_environment_over_file(tmp_path: Path) -> None:
+    write(tmp_path, "[gateway]\nport = 1001\n[hosts]\ncount = 2\n[ray]\nport = 1001")
+    environ = {"RESPROUT_GATEWAY_PORT": "1002", "RESPROUT_RAY_PORT": "1002"}
+
+    loaded = load({("gateway", "port"): 1003}, environ, tmp_path)
+
+    assert (loaded.settings.gateway.port, loaded.settings.ray.port, loaded.settings.hosts.count) == (1003, 1002, 2)
+    assert loaded.origin["gateway", "port"] == "flag --gateway-port"
+    assert loaded.origin["ray", "port"] == "environment RESPROUT_RAY_PORT"
+    assert loaded.origin["hosts", "count"] == f"{tmp_path / 'resprout.toml'}:4"
+    assert loaded.origin["temporal", "namespace"] == "default"
+
+
+def test_every_setting_can_be_given_by_environment() -> None:
+    for key in known_keys():
+        name = env_name(key)
+        assert load(environ={name: "1"} if key[-1] in ("count", "port", "ui_port", "pool_size") else {}), name
+    assert env_name(("temporal", "api_key")) == "RESPROUT_TEMPORAL_API_KEY"
+
+
+def test_an_unknown_environment_variable_is_refused_with_the_nearest_name(tmp_path: Path) -> None:
+    text = refusal({"RESPROUT_POSTGRES_DNS": "x"}, tmp_path)
+
+    assert "RESPROUT_POSTGRES_DNS" in text
+    assert "RESPROUT_POSTGRES_DSN" in text
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("[postgres]\nprot = 3", ["postgres.prot", ":2"]),
+        ("[gateway]\n\nport = 'abc'", ["gateway.port", ":3", "integer"]),
+        ("gateway = 3", ["gateway", ":1"]),
+        ("[hosts]\ncount = 0", ["hosts.count", ":2", "greater than or equal to 1"]),
+        ("x = [", ["not valid TOML"]),
+        ("[telemetry]\nlog_level = 'loud'", ["telemetry.log_level", ":2", "'debug'"]),
+        ("[temporal]\ntls_cert = '/nope'", ["tls_cert", "tls_key", "both"]),
+        ("[temporal]\ntls_ca = '/nope'", ["temporal.tls_ca", ":2", "/nope"]),
+    ],
+)
+def test_a_bad_file_is_refused_with_key_place_and_remedy(tmp_path: Path, content: str, words: list[str]) -> None:
+    write(tmp_path, content)
+
+    text = refusal({}, tmp_path)
+
+    assert [word for word in words if word not in text] == []
+    assert "\n" not in text
+
+
+def test_a_config_file_that_is_named_must_exist(tmp_path: Path) -> None:
+    assert "/nope.toml" in refusal({"RESPROUT_CONFIG": "/nope.toml"}, tmp_path)
+
+
+def test_a_secret_is_in_no_error_and_no_repr(tmp_path: Path) -> None:
+    environ = {"RESPROUT_POSTGRES_DSN": "postgresql://u:hush@h/d", "RESPROUT_HOSTS_COUNT": "none"}
+
+    assert "hush" not in refusal(environ, tmp_path)
+    settings = load(environ={"RESPROUT_POSTGRES_DSN": "postgresql://u:hush@h/d"}).settings
+    assert "hush" not in repr(settings)
+
+
+def test_settings_survive_the_way_to_another_process() -> None:
+    settings = load(
+        {("postgres", "dsn"): "postgresql://u:p@h/d", ("temporal", "tls"): "true", ("hosts", "count"): "3"}, {}
+    ).settings
+
+    assert Settings(**as_plain(settings)) == settings

@@ -1,0 +1,130 @@
+"""Driving `resprout` from outside, as its users do: by its command line and the ids of its processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+RESPROUT = [sys.executable, "-m", "resprout.runtime.cli"]
+TEMPORAL = str(Path(sys.executable).parent / "temporal")
+PATIENCE_SECONDS = 90.0
+
+Result = subprocess.CompletedProcess[str]
+
+
+def resprout(
+    *words: str, env: Mapping[str, str] | None = None, wrap: list[str] | None = None, cwd: Path | None = None
+) -> Result:
+    return subprocess.run(
+        [*(wrap or []), *RESPROUT, *words],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS * 2,
+        env={**clean_environment(), **(env or {})},
+        cwd=cwd or tempfile.gettempdir(),
+        check=False,
+    )
+
+
+def clean_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("RESPROUT_")}
+
+
+def eventually(condition: Callable[[], Any], what: str, patience: float = PATIENCE_SECONDS) -> Any:
+    """Waits until the condition gives something true, and returns it."""
+    deadline = time.monotonic() + patience
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"not within {patience:.0f} s: {what}"
+        time.sleep(0.1)
+    return value
+
+
+class Stack:
+    """A stack of its own in a data directory of its own."""
+
+    def __init__(self, data_dir: Path, env: Mapping[str, str] | None = None) -> None:
+        self.data_dir = data_dir
+        self.env = dict(env or {})
+
+    def __call__(self, *words: str) -> Result:
+        return resprout(*words, "--data-dir", str(self.data_dir), env=self.env)
+
+    def up(self, *words: str) -> None:
+        done = self("up", "--detach", *words)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def down(self) -> Result:
+        return self("down")
+
+    def status(self) -> dict[str, Any]:
+        report: dict[str, Any] = json.loads(self("status", "--json").stdout)
+        return report
+
+    def service(self, name: str) -> dict[str, Any]:
+        return next(service for service in self.status()["services"] if service["name"] == name)
+
+    def pid(self, name: str) -> int:
+        return int(self.service(name)["pid"])
+
+    def host_pid(self) -> int:
+        return int(self.service("hosts")["instances"][0]["pid"])
+
+    def wait_healthy(self) -> None:
+        eventually(lambda: self.status()["healthy"], "the stack is healthy")
+
+    def hello(self, **inputs: Any) -> dict[str, Any]:
+        words = [word for name, value in inputs.items() for word in ("-i", f"{name}={value}")]
+        done = self("run", "hello", "--json", *words)
+        assert done.returncode == 0, done.stdout + done.stderr
+        result: dict[str, Any] = json.loads(done.stdout)["result"]
+        return result
+
+    def start_hello(self, **inputs: Any) -> "subprocess.Popen[str]":
+        words = [word for name, value in inputs.items() for word in ("-i", f"{name}={value}")]
+        return subprocess.Popen(
+            [*RESPROUT, "run", "hello", "--json", *words, "--data-dir", str(self.data_dir)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**clean_environment(), **self.env},
+        )
+
+    def temporal(self, *words: str) -> Result:
+        address = self.status()["endpoints"]["temporal.address"]
+        return subprocess.run(
+            [TEMPORAL, *words, "--address", address], capture_output=True, text=True, timeout=60, check=False
+        )
+
+    def gateway(self) -> str:
+        return str(self.service("gateway")["endpoint"])
+
+    def processes(self) -> list[psutil.Process]:
+        """Every process that carries this stack's mark, and its Postgres."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                marked = process.environ().get("RESPROUT_STACK") == str(self.data_dir.resolve())
+                if marked or str(self.data_dir) in " ".join(process.cmdline()):
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    def listening(self) -> list[int]:
+        ports = self.status().get("ports", {}).values()
+        return [port for port in ports if is_listening(port)]
+
+
+def is_listening(port: int) -> bool:
+    return any(c.laddr.port == port and c.status == psutil.CONN_LISTEN for c in psutil.net_connections("tcp"))
+
+
+def kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
