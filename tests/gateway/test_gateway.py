@@ -1,0 +1,76 @@
+import asyncio
+import socket
+
+import httpx
+import pytest
+from resprout import __version__
+from resprout.actors.errors import StackError
+from resprout.runtime.gateway import create_app, serve
+from support.stack import Stack
+
+
+def client_of(**checks: object) -> httpx.AsyncClient:
+    app = create_app(checks, "9.9")  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url="http://gateway")
+
+
+async def well() -> str:
+    return "fine"
+
+
+async def ill() -> str:
+    raise RuntimeError("no disk")
+
+
+def test_the_gateway_of_a_stack_is_ready_and_tells_its_version(stack: Stack) -> None:
+    ready = httpx.get(f"{stack.gateway()}/readyz")
+    version = httpx.get(f"{stack.gateway()}/version").json()
+
+    assert ready.status_code == 200
+    assert ready.json()["checks"].keys() == {"postgres", "temporal"}
+    assert (version["name"], version["version"]) == ("resprout", __version__)
+    assert httpx.get(f"{stack.gateway()}/healthz").json() == {"status": "alive"}
+
+
+async def test_readiness_names_what_does_not_answer() -> None:
+    async with client_of(postgres=well, temporal=ill) as client:
+        answer = await client.get("/readyz")
+
+    assert answer.status_code == 503
+    assert answer.json()["checks"] == {
+        "postgres": {"ok": True, "detail": "fine"},
+        "temporal": {"ok": False, "detail": "no disk"},
+    }
+
+
+async def test_errors_are_problem_details() -> None:
+    async with client_of() as client:
+        missing, method = await client.get("/nope"), await client.post("/version")
+
+    for answer, status in ((missing, 404), (method, 405)):
+        assert answer.status_code == status
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["status"] == status
+    assert "/nope" in missing.json()["detail"]
+
+
+async def test_requests_are_counted_by_route_and_not_by_path() -> None:
+    async with client_of() as client:
+        for path in ("/version", "/made-up-1", "/made-up-2"):
+            await client.get(path)
+        metrics = (await client.get("/metrics")).text
+
+    assert 'resprout_http_requests_total{method="GET",route="/version",status="200"}' in metrics
+    assert 'route="unmatched",status="404"' in metrics
+    assert "made-up" not in metrics
+
+
+async def test_a_taken_port_is_refused_in_a_sentence() -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+
+        with pytest.raises(StackError, match=str(port)):
+            await asyncio.wait_for(serve(create_app({}, "9.9"), "127.0.0.1", port), 10)

@@ -1,0 +1,40 @@
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ROOMS = {"actors", "activities", "memory", "runtime", "workflows"}
+
+
+@pytest.fixture(scope="module")
+def names(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """What a wheel built from a copy of the tracked files holds."""
+    copy, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    tracked = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
+    for name in tracked.stdout.splitlines():
+        if (ROOT / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, copy / name)
+    build = f"from setuptools.build_meta import build_wheel; build_wheel({str(out)!r})"
+    done = subprocess.run([sys.executable, "-c", build], cwd=copy, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(next(out.glob("*.whl"))) as wheel:
+        return [name for name in wheel.namelist() if ".dist-info/" not in name]
+
+
+def test_the_wheel_holds_the_rooms_and_the_type_marker_and_nothing_else(names: list[str]) -> None:
+    top = {name.split("/")[1] for name in names}
+
+    assert all(name.startswith("resprout/") for name in names)
+    assert top == ROOMS | {"__init__.py", "py.typed"}
+
+
+def test_the_wheel_holds_every_module_and_migration_of_the_rooms(names: list[str]) -> None:
+    for room in ROOMS:
+        for path in (ROOT / room).rglob("*"):
+            if path.suffix in (".py", ".sql"):
+                assert f"resprout/{path.relative_to(ROOT)}" in names

@@ -1,0 +1,106 @@
+"""Kill -9 of every process of a stack: each comes back by itself, and nothing that was accepted is lost."""
+
+import json
+from uuid import uuid4
+
+import psutil
+import pytest
+from support.stack import Stack, eventually, is_listening, kill
+
+
+@pytest.mark.parametrize("name", ["postgres", "temporal", "ray", "hosts", "worker", "gateway"])
+def test_a_killed_service_comes_back_healthy_and_works(stack: Stack, name: str) -> None:
+    key = f"kill-{name}-{uuid4().hex[:6]}"
+    stack.hello(name=key)
+    before = stack.service(name)
+
+    kill(before["pid"])
+
+    eventually(lambda: stack.service(name)["restarts"] > before["restarts"], f"{name} was started again")
+    stack.wait_healthy()
+    assert stack.pid(name) != before["pid"]
+    assert stack.hello(name=key)["times"] == 2
+
+
+def test_a_killed_host_process_is_started_again_by_ray(stack: Stack) -> None:
+    before = stack.host_pid()
+
+    kill(before)
+
+    eventually(lambda: stack.service("hosts")["instances"] and stack.host_pid() != before, "another host process")
+    assert stack.hello(name="after-the-host")["times"] >= 1
+
+
+def test_a_stopped_host_process_is_replaced(stack: Stack) -> None:
+    before = stack.host_pid()
+
+    psutil.Process(before).suspend()
+
+    eventually(lambda: stack.service("hosts")["instances"] and stack.host_pid() != before, "another host process")
+    stack.wait_healthy()
+
+
+def test_a_run_finishes_although_host_and_worker_are_killed_in_the_middle(stack: Stack) -> None:
+    key = f"middle-{uuid4().hex[:6]}"
+    run = stack.start_hello(name=key, think_seconds=5)
+    activities = ["workflow", "list", "--query", "ExecutionStatus='Running'", "-o", "json"]
+    eventually(lambda: json.loads(stack.temporal(*activities).stdout or "[]"), "the run is going on")
+
+    kill(stack.host_pid())
+    kill(stack.pid("worker"))
+
+    output, _ = run.communicate(timeout=120)
+    assert run.returncode == 0
+    assert json.loads(output)["result"] == {"greeting": f"Hello {key}!", "times": 1}
+    stack.wait_healthy()
+    assert stack.hello(name=key)["times"] == 2
+
+
+def test_when_everything_is_killed_nothing_is_left_and_a_second_up_goes_on(own_stack: Stack) -> None:
+    own_stack.up()
+    assert own_stack.hello(name="ada")["times"] == 1
+    ports = own_stack.listening()
+    assert ports
+    own_stack.temporal(
+        "workflow", "start", "--type", "hello", "--task-queue", "resprout", "--workflow-id", "left-behind",
+        "--input", '{"name": "ada", "think_seconds": 3}',
+    )  # fmt: skip
+
+    kill(own_stack.status()["pid"])
+
+    eventually(lambda: not own_stack.processes(), "no process is left", patience=30)
+    assert [port for port in ports if is_listening(port)] == []
+    own_stack.up()
+    result = own_stack.temporal("workflow", "result", "--workflow-id", "left-behind", "-o", "json")
+    assert json.loads(result.stdout)["result"]["times"] == 2
+    assert own_stack.hello(name="ada")["times"] == 3
+
+
+def test_what_a_killed_supervisor_left_is_ended_by_down(own_stack: Stack) -> None:
+    own_stack.up()
+    for process in [psutil.Process(own_stack.status()["pid"]), *own_stack.processes()]:
+        if process.is_running():
+            kill(process.pid)
+
+    own_stack.down()
+
+    eventually(lambda: not own_stack.processes(), "no process is left", patience=30)
+
+
+def test_down_leaves_no_process_and_no_port(own_stack: Stack) -> None:
+    own_stack.up()
+    ports = own_stack.listening()
+    assert len(ports) == 4
+
+    assert own_stack.down().returncode == 0
+
+    assert own_stack.processes() == []
+    assert [port for port in ports if is_listening(port)] == []
+
+
+def test_two_stacks_stand_side_by_side(stack: Stack, own_stack: Stack) -> None:
+    own_stack.up()
+
+    assert set(own_stack.listening()).isdisjoint(stack.listening())
+    assert own_stack.hello(name="neighbour")["times"] == 1
+    assert own_stack.status()["ports"].keys() == stack.status()["ports"].keys()

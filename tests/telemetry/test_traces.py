@@ -1,0 +1,21 @@
+from support.collector import Collector, Span
+from support.stack import Stack
+
+
+def test_a_run_is_one_trace_from_the_cli_to_the_sql(stack: Stack, collector: Collector) -> None:
+    wanted = {"resprout run hello", "RunActivity:agent.ask", "ray.deliver", "handle greeter.greet", "sql.commit_turn"}
+
+    def complete(spans: list[Span]) -> bool:
+        by_trace: dict[str, set[str]] = {}
+        for span in spans:
+            by_trace.setdefault(span.trace_id, set()).add(span.name)
+        return any(wanted <= names and "resprout run hello" in names for names in by_trace.values())
+
+    stack.hello(name="traced")
+
+    spans = collector.wait_for(complete)
+    trace = next(span.trace_id for span in spans if span.name == "resprout run hello")
+    mine = {span.span_id: span for span in spans if span.trace_id == trace}
+    roots = [span for span in mine.values() if span.parent_id not in mine]
+    assert [root.name for root in roots] == ["resprout run hello"]
+    assert {"resprout-cli", "resprout-worker", "resprout-host"} <= {span.service for span in mine.values()}
