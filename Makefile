@@ -14,7 +14,7 @@ help:    ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
 
 demo: $(READY)    ## a workflow asks an agent while its host and worker are killed; nothing is lost
-	$(BIN)/python examples/demo.py
+	@$(BIN)/python examples/demo.py
 
 test: $(READY)    ## the whole test suite, against real servers
 	$(BIN)/python -m pytest $(ARGS)
@@ -47,9 +47,10 @@ clean:    ## remove what these targets made
 # `.venv/src/resprout` lets mypy see the root as the package `resprout` whatever the clone is called.
 $(READY): pyproject.toml setup.py uv.lock | $(UV)
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else f"Resprout needs Python 3.11 to 3.13; {sys.executable} is {sys.version.split()[0]}. Say: make PYTHON=/path/to/python3.12")'
-	$(UV) sync --frozen --all-extras --python $$(command -v $(PYTHON)) --quiet
-	mkdir -p .venv/src && ln -sfn ../.. .venv/src/resprout
-	touch $@
+	@echo "setting up .venv (a few minutes the first time)"
+	@$(UV) sync --frozen --all-extras --python $$(command -v $(PYTHON)) --quiet
+	@mkdir -p .venv/src && ln -sfn ../.. .venv/src/resprout
+	@touch $@
 
 .uv/bin/uv:
 	@echo "fetching uv from PyPI into .uv"

@@ -3,15 +3,28 @@
 A password never leaves this file: messages name a DSN only through `redacted`.
 """
 
+import re
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
+from urllib.parse import parse_qsl
 
 import asyncpg
 
 from ..actors.errors import ConfigError, NotRunning, ResproutError
 
 SECRET_PARAMETERS = {"password", "passfile", "sslpassword"}
+HIDDEN = "********"
+
+# Strict on purpose. A password with a bare `/`, `?` or `#` tears a URL inside itself, and one without a host looks
+# like a port: what does not fit this form could hold the password anywhere, and is not shown at all.
+_HOST = r"(?:\[[^]@/?#]*\]|[^][:,@/?#]*)(?::\d*)?"
+_SHOWABLE = re.compile(
+    r"(?P<scheme>postgres(?:ql)?)://"
+    r"(?:(?P<user>[^:@/?#]*)(?::[^/?#]*)?@)?"
+    rf"(?P<hosts>{_HOST}(?:,{_HOST})*)"
+    r"(?P<path>/[^@?#]*)?"
+    r"(?:\?(?P<query>[^@#]*))?"
+)
 
 
 class Database:
@@ -43,12 +56,14 @@ class Database:
 async def check(dsn: str, timeout: timedelta = timedelta(seconds=5)) -> str:
     """Connects once and returns the server's version; otherwise says in one sentence what is wrong."""
     try:
+        if not dsn:
+            raise ValueError("empty")  # the driver would take its defaults instead
         connection = await asyncpg.connect(dsn, timeout=timeout.total_seconds())
         try:
             return str(await connection.fetchval("show server_version", timeout=timeout.total_seconds()))
         finally:
             await connection.close(timeout=timeout.total_seconds())
-    except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (OSError, TimeoutError, ValueError, OverflowError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise _explained(error, redacted(dsn)) from None
 
 
@@ -64,16 +79,21 @@ async def clock_offset(dsn: str) -> timedelta:
 
 
 def _explained(error: Exception, where: str) -> ResproutError:
+    said = str(error).partition("\n")[0].rstrip(".")  # Postgres adds lines of detail and hints
     match error:
-        case asyncpg.InvalidPasswordError() | asyncpg.InvalidAuthorizationSpecificationError():
+        case asyncpg.InvalidPasswordError():
             return ConfigError(f"Postgres at {where} refuses the user or password. Mend `postgres.dsn`.")
+        case asyncpg.InvalidAuthorizationSpecificationError():  # no such role, or pg_hba.conf has no line for it
+            return ConfigError(
+                f"Postgres at {where} does not let this user in: {said}. Allow it there, or mend `postgres.dsn`."
+            )
         case asyncpg.InvalidCatalogNameError():
             return ConfigError(f"Postgres at {where} has no such database. Create it, or mend `postgres.dsn`.")
         case asyncpg.CannotConnectNowError() | asyncpg.TooManyConnectionsError():
-            return NotRunning(f"Postgres at {where} takes no connections now: {error}. Try again in a moment.")
+            return NotRunning(f"Postgres at {where} takes no connections now: {said}. Try again in a moment.")
         case asyncpg.PostgresError():
-            return NotRunning(f"Postgres at {where} refuses: {error}.")
-        case asyncpg.InterfaceError() | ValueError():
+            return NotRunning(f"Postgres at {where} refuses: {said}.")
+        case asyncpg.InterfaceError() | ValueError() | OverflowError():
             return ConfigError(
                 f"`postgres.dsn` ({where}) is not a DSN. Write postgresql://user:password@host:5432/database."
             )
@@ -85,15 +105,13 @@ def _explained(error: Exception, where: str) -> ResproutError:
 
 def redacted(dsn: str) -> str:
     """The DSN without its password, wherever that stands in it."""
-    try:
-        parts = urlsplit(dsn)
-        user, at, place = parts.netloc.rpartition("@")
-        netloc = (user.partition(":")[0] + at if at else "") + place
-        query = "&".join(
-            f"{name}={'********' if name in SECRET_PARAMETERS else value}" for name, value in parse_qsl(parts.query)
-        )
-    except ValueError:
-        return "********"
-    if not parts.scheme.startswith("postgres"):
-        return "********"  # not a URL: it could hold a password anywhere
-    return urlunsplit((parts.scheme, netloc, parts.path, query, ""))
+    shown = _SHOWABLE.fullmatch(dsn)
+    if shown is None:
+        return HIDDEN
+    user = f"{shown['user']}@" if shown["user"] is not None else ""
+    parameters = "&".join(
+        f"{name}={HIDDEN if name.lower() in SECRET_PARAMETERS else value}"
+        for name, value in parse_qsl(shown["query"] or "")
+    )
+    query = f"?{parameters}" if parameters else ""
+    return f"{shown['scheme']}://{user}{shown['hosts']}{shown['path'] or ''}{query}"

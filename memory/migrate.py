@@ -32,6 +32,9 @@ async def migrate(dsn: str) -> list[str]:
     """Runs what is missing. Returns the names of the migrations applied now."""
     await check(dsn)
     async with _connected(dsn) as connection:
+        # Without it, a migrator killed inside a long statement would keep the lock until that statement ends.
+        await connection.execute(text("SET client_connection_check_interval = '1s'"))
+        await connection.commit()  # what was set in a transaction that is rolled back is forgotten
         await connection.execute(text(f"SELECT pg_advisory_lock({LOCK})"))
         await connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
         await connection.commit()

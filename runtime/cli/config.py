@@ -9,8 +9,6 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
-from ...memory.migrate import migrate as run_migrations
-from ...memory.migrate import pending
 from ..settings import Settings, known_keys
 from ..stack.find import attach
 from .flags import settings_of
@@ -54,6 +52,9 @@ def migrate(
 ) -> None:
     """Bring the database schema up to date. Safe to run twice, or two at once."""
     settings = attach(settings_of(ctx).settings, "postgres.dsn")
+    from ...memory.migrate import migrate as run_migrations
+    from ...memory.migrate import pending
+
     assert settings.postgres.dsn is not None
     dsn = settings.postgres.dsn.get_secret_value()
     if check:

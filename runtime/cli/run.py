@@ -3,16 +3,16 @@
 import asyncio
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
 
 import typer
 from rich.console import Console
-from temporalio.client import WorkflowFailureError, WorkflowHandle
-from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
+
+if TYPE_CHECKING:
+    from temporalio.client import WorkflowHandle
 
 from ...actors.errors import ConfigError, Rejected
-from .. import temporal
 from ..settings import Settings
 from ..stack.find import attach
 from .flags import settings_of
@@ -71,6 +71,9 @@ async def _run(
     as_json: bool,
 ) -> int:
     from opentelemetry import trace
+    from temporalio.exceptions import WorkflowAlreadyStartedError
+
+    from .. import temporal
 
     with trace.get_tracer("resprout.cli").start_as_current_span(f"resprout run {workflow}"):
         client = await temporal.connect(settings.temporal)
@@ -83,7 +86,11 @@ async def _run(
         return await _report(settings, handle, detach=detach, as_json=as_json)
 
 
-async def _report(settings: Settings, handle: WorkflowHandle[Any, Any], *, detach: bool, as_json: bool) -> int:
+async def _report(settings: Settings, handle: "WorkflowHandle[Any, Any]", *, detach: bool, as_json: bool) -> int:
+    from temporalio.client import WorkflowFailureError
+
+    from .. import temporal
+
     url = temporal.run_url(settings.temporal, handle.id, handle.result_run_id or "")
     told: dict[str, Any] = {"id": handle.id, "run_id": handle.result_run_id, "url": url}
     code = 0
@@ -100,7 +107,7 @@ async def _report(settings: Settings, handle: WorkflowHandle[Any, Any], *, detac
     return code
 
 
-async def _result(handle: WorkflowHandle[Any, Any], *, quiet: bool) -> Any:
+async def _result(handle: "WorkflowHandle[Any, Any]", *, quiet: bool) -> Any:
     if quiet:
         return await handle.result()
     with Console(stderr=True).status(f"running {handle.id}"):
@@ -127,6 +134,8 @@ def _answer(result: Any) -> str:
 
 
 def _cause(error: BaseException) -> str:
+    from temporalio.exceptions import FailureError
+
     while error.__cause__ is not None:
         error = error.__cause__
     return error.message if isinstance(error, FailureError) else str(error)

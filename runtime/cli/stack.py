@@ -18,8 +18,8 @@ from rich.live import Live
 
 from ...actors.errors import StackError
 from ..settings import Key, Settings
-from ..stack import plan as planning
 from ..stack import process, state
+from ..stack.environment import environment
 from ..stack.paths import StackPaths
 from ..stack.state import StackState
 from .flags import settings_of
@@ -80,6 +80,7 @@ async def _up(settings: Settings, paths: StackPaths, console: Console) -> None:
             f"another `resprout up` is starting in {paths.data_dir}. Wait for it, or use another --data-dir."
         )
     try:
+        from ..stack import plan as planning
         from ..stack.supervisor import Supervisor
 
         plan = await planning.make(settings, paths)
@@ -106,7 +107,7 @@ def _up_detached(settings: Settings, paths: StackPaths, console: Console) -> Non
         begin = output.tell()
         supervisor = subprocess.Popen(
             [sys.executable, "-m", "resprout.runtime.cli", "up"],
-            env={**os.environ, **planning.environment(settings, {})},
+            env={**os.environ, **environment(settings)},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -12,9 +12,10 @@ from ...memory.database import check, redacted
 from ...memory.migrate import migrate
 from .. import ray_link
 from ..doctor.kernel import missing_features
-from ..settings import CONFIG_ENV, Key, Settings, as_plain, env_name, flatten
+from ..settings import Key, Settings
 from ..temporal import connect as connect_temporal
 from . import state
+from .environment import environment
 from .paths import StackPaths
 from .ports import PortLeases
 from .service import Service
@@ -123,14 +124,3 @@ def _ours(plan: Plan, settings: Settings) -> None:
         OurService(plan.paths, "worker", ["worker"], after=after("postgres", "temporal", "ray"), env=env),
         OurService(plan.paths, "gateway", ["gateway"], after=after("postgres"), env=env, endpoint=gateway),
     ]
-
-
-def environment(settings: Settings, found: dict[Key, str]) -> dict[str, str]:
-    """The environment in which our processes find exactly these settings, whatever files lie about."""
-    environ = {CONFIG_ENV: "/dev/null"}
-    for key, value in flatten(as_plain(settings)):
-        environ[env_name(key)] = str(value)
-    for key, text in found.items():
-        environ[env_name(key)] = text
-    environ[env_name(("data_dir",))] = str(settings.data_dir.expanduser().resolve())
-    return environ

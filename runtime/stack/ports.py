@@ -30,7 +30,8 @@ class PortLeases:
                     "Free it, ask for another, or leave the setting out and a free one is chosen."
                 )
             return asked
-        for port in (last, usual, *range(usual + 10, usual + 60, 10)):
+        candidates: list[int | None] = [last, usual, *range(usual + 10, usual + 60, 10)]
+        for port in candidates:
             if port is not None and self._try(port, host):
                 return port
         return self._any(host)

@@ -1,13 +1,25 @@
 import asyncio
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import asyncpg
 import pytest
 from resprout.actors.errors import ConfigError
-from resprout.memory.migrate import FOLDER, LOCK, migrate, pending
+from resprout.memory.migrate import FOLDER, migrate, pending
 
 NAMES = sorted(path.stem for path in FOLDER.glob("*.sql"))
+
+
+@asynccontextmanager
+async def watching(dsn: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+    connection = await asyncpg.connect(dsn)
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
 
 async def test_an_empty_database_gets_every_migration_once(blank_dsn: str) -> None:
@@ -25,54 +37,77 @@ async def test_migrators_at_once_do_the_work_once(blank_dsn: str) -> None:
     assert sorted(map(len, applied)) == [0, 0, 0, len(NAMES)]
 
 
-async def test_a_migrator_killed_while_it_holds_the_lock_does_not_block_the_next(blank_dsn: str) -> None:
-    holder = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            "import asyncio, asyncpg, sys\n"
-            "async def main():\n"
-            "    connection = await asyncpg.connect(sys.argv[1])\n"
-            "    await connection.execute(f'SELECT pg_advisory_lock({sys.argv[2]})')\n"
-            "    print('locked', flush=True)\n"
-            "    await asyncio.Event().wait()\n"
-            "asyncio.run(main())",
-            blank_dsn,
-            str(LOCK),
-        ],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert holder.stdout is not None
-    assert holder.stdout.readline() == "locked\n"
-    waiting = asyncio.create_task(migrate(blank_dsn))
-    done, _ = await asyncio.wait({waiting}, timeout=0.5)
-    assert not done, "the lock does not keep migrators apart"
-
-    holder.kill()
-    holder.wait()
-    holder.stdout.close()
-
-    assert await asyncio.wait_for(waiting, 30) == NAMES
+MIGRATOR = """
+import asyncio, pathlib, sys
+from resprout.memory import migrate
+migrate.FOLDER = pathlib.Path(sys.argv[2])
+asyncio.run(migrate.migrate(sys.argv[1]))
+"""
 
 
-async def test_a_migration_that_fails_leaves_nothing(blank_dsn: str, monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:  # type: ignore[no-untyped-def]
-    (tmp_path / "0001_bad.sql").write_text("CREATE TABLE resprout.half (x int); SELECT nonsense;")
+async def test_a_migrator_killed_inside_a_migration_leaves_no_lock_and_no_trace(blank_dsn: str, tmp_path: Path) -> None:
+    (tmp_path / "0001_endless.sql").write_text("CREATE TABLE resprout.half (x int); SELECT pg_sleep(3600);")
+    migrator = subprocess.Popen([sys.executable, "-c", MIGRATOR, blank_dsn, str(tmp_path)], cwd=tmp_path)
+    try:
+        async with watching(blank_dsn) as connection:
+            while not await connection.fetchval("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"):
+                assert migrator.poll() is None, "the migrator ended early"
+                await asyncio.sleep(0.05)
+            next_one = asyncio.create_task(migrate(blank_dsn))
+            while not await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                assert not next_one.done(), "the lock does not keep migrators apart"
+                await asyncio.sleep(0.05)
+
+            migrator.kill()
+
+            assert await asyncio.wait_for(next_one, 30) == NAMES
+            assert await connection.fetchval("SELECT to_regclass('resprout.half')") is None
+    finally:
+        migrator.kill()
+        migrator.wait()
+
+
+async def test_only_what_is_missing_is_applied_in_order(
+    blank_dsn: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr("resprout.memory.migrate.FOLDER", tmp_path)
+    (tmp_path / "0001_first.sql").write_text("CREATE TABLE resprout.first (x int);")
+    await migrate(blank_dsn)
+    (tmp_path / "0002_second.sql").write_text("ALTER TABLE resprout.first RENAME TO second;")
+    (tmp_path / "0003_third.sql").write_text("ALTER TABLE resprout.second RENAME TO third;")
 
-    with pytest.raises(Exception, match="nonsense"):
+    assert await pending(blank_dsn) == ["0002_second", "0003_third"]
+    assert await migrate(blank_dsn) == ["0002_second", "0003_third"]
+    assert await pending(blank_dsn) == []
+
+
+async def test_a_migration_that_fails_leaves_nothing_and_keeps_those_before_it(
+    blank_dsn: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("resprout.memory.migrate.FOLDER", tmp_path)
+    (tmp_path / "0001_good.sql").write_text("CREATE TABLE resprout.whole (x int);")
+    (tmp_path / "0002_bad.sql").write_text("CREATE TABLE resprout.half (x int); SELECT nonsense;")
+
+    with pytest.raises(asyncpg.UndefinedColumnError, match="nonsense"):
         await migrate(blank_dsn)
 
-    connection = await asyncpg.connect(blank_dsn)
-    assert await connection.fetchval("SELECT to_regclass('resprout.half')") is None
-    await connection.close()
-    assert await pending(blank_dsn) == ["0001_bad"]
+    assert await pending(blank_dsn) == ["0002_bad"]
+    async with watching(blank_dsn) as connection:
+        assert await connection.fetchval("SELECT to_regclass('resprout.half')") is None
+        assert await connection.fetchval("SELECT to_regclass('resprout.whole')") is not None
+
+
+async def test_asking_what_is_missing_changes_nothing(blank_dsn: str) -> None:
+    await pending(blank_dsn)
+
+    async with watching(blank_dsn) as connection:
+        assert await connection.fetchval("SELECT to_regnamespace('resprout')") is None
 
 
 async def test_a_database_newer_than_the_program_is_refused(dsn: str) -> None:
-    connection = await asyncpg.connect(dsn)
-    await connection.execute("UPDATE resprout.schema_version SET version_num = '9999_future'")
-    await connection.close()
+    async with watching(dsn) as connection:
+        await connection.execute("UPDATE resprout.schema_version SET version_num = '9999_future'")
 
-    with pytest.raises(ConfigError, match="newer"):
-        await migrate(dsn)
+    for asked in (migrate, pending):
+        with pytest.raises(ConfigError, match=r"newer than this program: it is at 9999_future"):
+            await asked(dsn)

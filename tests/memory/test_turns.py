@@ -1,10 +1,11 @@
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
 from resprout.memory.database import Database
-from resprout.memory.turns import AlreadyHandled, Committed, Reply, Superseded, Turn, Turns
+from resprout.memory.turns import AlreadyHandled, Committed, Reply, Snapshot, Superseded, Turn, Turns
 
 
 @pytest.fixture
@@ -76,11 +77,25 @@ async def test_one_message_committed_by_twenty_at_once_counts_once(turns: Turns)
     assert outcomes.count(AlreadyHandled(Reply("total", {"total": 1}))) == 19
 
 
-async def test_of_two_writers_on_one_version_exactly_one_wins(turns: Turns) -> None:
-    rivals = [turn(0), turn(0)]
+@pytest.mark.parametrize("version", [0, 1])
+async def test_of_two_writers_on_one_version_exactly_one_wins(turns: Turns, version: int) -> None:
+    for past in range(version):
+        await turns.commit(turn(past))
+    rivals = [turn(version, total=10), turn(version, total=20)]
 
     outcomes = await asyncio.gather(*map(turns.commit, rivals))
 
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Committed", "Superseded"]
-    marks = [await turns.reply_of("counter", "a", rival.message_id) for rival in rivals]
-    assert marks.count(None) == 1
+    winner, loser = sorted(rivals, key=lambda rival: isinstance(outcomes[rivals.index(rival)], Superseded))
+    assert await turns.load("counter", "a") == Snapshot(winner.state, version + 1)
+    assert await turns.reply_of("counter", "a", winner.message_id) == Reply("total", winner.reply)
+    assert await turns.reply_of("counter", "a", loser.message_id) is None
+
+
+async def test_a_message_without_a_reply_is_remembered_as_handled(turns: Turns) -> None:
+    silent = replace(turn(0), reply_type=None, reply=None)
+
+    assert await turns.commit(silent) == Committed(1)
+
+    assert await turns.reply_of("counter", "a", silent.message_id) == Reply(None, None)
+    assert await turns.commit(silent) == AlreadyHandled(Reply(None, None))

@@ -23,7 +23,7 @@ def taken_port() -> Iterator[int]:
 
 def refusal(stack: Stack, *words: str, wrap: list[str] | None = None) -> str:
     """Starts the stack both ways, sees that both refuse alike, and returns the sentence."""
-    said = set()
+    said: set[str] = set()
     for way in ([], ["--detach"]):
         done = resprout("up", *way, *words, "--data-dir", str(stack.data_dir), wrap=wrap)
         assert done.returncode == 2, done.stdout + done.stderr
