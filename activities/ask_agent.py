@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from uuid import UUID, uuid5
 
+import structlog
 from opentelemetry.propagate import inject
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
@@ -37,6 +38,7 @@ class AskAgent:
 
     @activity.defn(name=ASK_AGENT)
     async def ask(self, request: AskInput) -> AskOutput:
+        structlog.contextvars.bind_contextvars(run=activity.info().workflow_id, agent=request.agent)
         try:
             AgentAddress.parse(request.agent)
             reply = await _heartbeating(self.agents.ask(self._envelope(request)))
@@ -53,6 +55,7 @@ class AskAgent:
             recipient=request.agent,
             type=request.message,
             body=request.body,
+            run=step.workflow_id,
             deadline=datetime.now(UTC) + timedelta(seconds=request.timeout_seconds),
             trace=trace,
         )

@@ -17,6 +17,7 @@ class Envelope(BaseModel):
     type: str
     version: int = 1
     body: dict[str, Any]
+    run: str | None = None  # the workflow that this belongs to, for whoever reads the logs
     deadline: datetime | None = None
     trace: dict[str, str] = {}  # W3C trace context
 

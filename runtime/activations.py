@@ -46,7 +46,9 @@ class Activations:
 
     async def deliver(self, envelope: Envelope) -> Replied | Failed:
         with (
-            structlog.contextvars.bound_contextvars(agent=envelope.recipient, message=str(envelope.id)),
+            structlog.contextvars.bound_contextvars(
+                run=envelope.run, agent=envelope.recipient, message=str(envelope.id)
+            ),
             tracer.start_as_current_span(
                 f"handle {envelope.type}",
                 context=extract(envelope.trace),
@@ -95,6 +97,7 @@ class Activations:
         match await self.turns.commit(turn):
             case Committed():
                 activation.agent, activation.version = after, activation.version + 1
+                log.info("handled", message_type=envelope.type, version=activation.version)
                 return Replied(type=turn.reply_type, body=turn.reply)
             case AlreadyHandled(stored):
                 activation.agent = None

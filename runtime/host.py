@@ -6,6 +6,7 @@ is never retried by Ray: a message that must come again comes again with its id.
 
 import asyncio
 import os
+from pathlib import Path
 from typing import Any
 
 from ..actors import roles as roles  # makes the shipped agent kinds known in this process
@@ -20,12 +21,14 @@ HOST_PREFIX = "resprout-host/"
 
 
 class Host:
-    def __init__(self, name: str, settings: dict[str, Any]) -> None:
+    def __init__(self, name: str, settings: dict[str, Any], log_file: str | None) -> None:
+        """`log_file` is for a host of an embedded stack; elsewhere Ray keeps what a host writes."""
         self.name = name
         self.settings = Settings(**settings)
         self.opening = asyncio.Lock()
         self.activations: Activations | None = None
-        configure_logs(self.settings.telemetry, "host")
+        log = Path(log_file).open("a", buffering=1) if log_file else None  # noqa: SIM115 - open as long as we live
+        configure_logs(self.settings.telemetry, "host", stream=log)
         configure_traces(self.settings.telemetry, "host")
         self.metrics = serve_metrics(0)
 

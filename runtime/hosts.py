@@ -4,9 +4,11 @@ The hosts belong to this process: Ray ends them when it dies. While it lives, Ra
 """
 
 import asyncio
+import os
 import signal
 import socket
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -17,7 +19,8 @@ from ..memory.migrate import pending
 from . import ray_link
 from .host import HOST_PREFIX, Host
 from .notify import STATE_FIELD, notify
-from .settings import Settings, as_plain
+from .settings import STACK_MARK, Settings, as_plain
+from .stack.paths import StackPaths
 
 log = structlog.get_logger("resprout.hosts")
 
@@ -63,8 +66,6 @@ async def run(settings: Settings) -> None:
 
 
 def _place(number: int, settings: Settings) -> Seat:
-    import os
-
     import ray
 
     name = f"{HOST_PREFIX}{socket.gethostname()}-{os.getpid()}-{number}"
@@ -79,8 +80,14 @@ def _place(number: int, settings: Settings) -> Seat:
             ray.get_runtime_context().get_node_id(), soft=False
         ),
     }
-    actor = ray.remote(Host).options(**options).remote(name, as_plain(settings))
+    actor = ray.remote(Host).options(**options).remote(name, as_plain(settings), _log_file(number))
     return Seat(name, actor)
+
+
+def _log_file(number: int) -> str | None:
+    """Among the logs of the stack that started us, if one did."""
+    mark = os.environ.get(STACK_MARK)
+    return str(StackPaths(Path(mark)).log_of(f"host-{number}")) if mark else None
 
 
 async def _first_pulse(seat: Seat) -> None:

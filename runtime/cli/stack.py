@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import psutil
 import typer
@@ -25,6 +25,9 @@ from ..stack.state import StackState
 from .flags import settings_of
 from .stack_view import as_json, progress, summary, table
 from .stack_view import console as wide_console
+
+if TYPE_CHECKING:
+    from ..stack.plan import Plan
 
 POLL_SECONDS = 0.1
 DOWN_PATIENCE_SECONDS = 90.0
@@ -81,22 +84,30 @@ async def _up(settings: Settings, paths: StackPaths, console: Console) -> None:
         )
     try:
         from ..stack import plan as planning
-        from ..stack.supervisor import Supervisor
+        from ..telemetry import configure_logs
 
-        plan = await planning.make(settings, paths)
-        with _Progress(console) as show:
-
-            def changed(current: StackState) -> None:
-                state.write(paths, current)
-                show(current)
-
-            supervisor = Supervisor(plan, changed)
-            loop = asyncio.get_running_loop()
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-                loop.add_signal_handler(number, supervisor.stop)
-            await supervisor.run()
+        with paths.log_of("supervisor").open("a", buffering=1) as log:
+            configure_logs(settings.telemetry, "supervisor", stream=log)
+            await _supervise(await planning.make(settings, paths), paths, console)
     finally:
+        paths.remove_sockets()
         os.close(lock)
+
+
+async def _supervise(plan: "Plan", paths: StackPaths, console: Console) -> None:
+    from ..stack.supervisor import Supervisor
+
+    with _Progress(console) as show:
+
+        def changed(current: StackState) -> None:
+            state.write(paths, current)
+            show(current)
+
+        supervisor = Supervisor(plan, changed)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.add_signal_handler(number, supervisor.stop)
+        await supervisor.run()
 
 
 def _up_detached(settings: Settings, paths: StackPaths, console: Console) -> None:
@@ -174,6 +185,7 @@ def down(ctx: typer.Context) -> None:
     console = wide_console()
     if not state.is_locked(paths):
         left = process.sweep([*process.marked(paths.mark), *process.postmaster(paths.postgres)])
+        paths.remove_sockets()
         console.print(
             f"Ended {left} processes that a crash had left." if left else f"No stack is running in {paths.data_dir}."
         )

@@ -6,6 +6,7 @@ so they live in a directory whose name is derived from the data directory and ho
 
 import hashlib
 import os
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +78,9 @@ class StackPaths:
                 "Name another with --data-dir, or mend its permissions."
             ) from None
         self._create_sockets()
+
+    def remove_sockets(self) -> None:
+        shutil.rmtree(self.sockets, ignore_errors=True)
 
     def _create_sockets(self) -> None:
         self.sockets.mkdir(mode=0o711, exist_ok=True)

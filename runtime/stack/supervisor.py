@@ -10,6 +10,7 @@ for health, watch. When the stack stops, it waits until everything that stands o
 
 import asyncio
 import os
+import shutil
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -36,6 +37,7 @@ FAILED_PROBES_BEFORE_RESTART = 5
 ATTEMPTS_BEFORE_UP_FAILS = 3
 LONGEST_BACK_OFF = timedelta(seconds=10)
 LOG_BYTES = 20_000_000
+LOG_CHECKS = timedelta(seconds=10)
 
 Listener = Callable[[StackState], None]
 
@@ -92,6 +94,7 @@ class Supervisor:
                 for service in self.plan.services:
                     tasks.create_task(self._keep(service), name=service.name)
                 tasks.create_task(self._announce())
+                tasks.create_task(self._bound_logs())
         except* StackError as failures:
             self._phase("failed", str(failures.exceptions[0]))
             raise failures.exceptions[0] from None
@@ -173,7 +176,6 @@ class Supervisor:
                     self._set(service, "healthy", detail=None)
                 elif health.was_healthy:
                     self._set(service, "unhealthy", detail=reason)
-                self._bound_log(service)
                 pause = PROBES if health.was_healthy else FIRST_PROBES
                 await asyncio.wait({gone, halt}, timeout=pause.total_seconds(), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -227,12 +229,14 @@ class Supervisor:
                 reason += f"; its last words: {lines[-1][-300:]}"
         return f"{service.name} does not start ({reason}). See {path}."
 
-    def _bound_log(self, service: Service) -> None:
-        path = self.plan.paths.log_of(service.name)
-        with suppress(OSError):
-            if path.stat().st_size > LOG_BYTES:
-                path.with_suffix(".log.1").write_bytes(path.read_bytes())
-                os.truncate(path, 0)  # its writer appends, so it goes on at the start
+    async def _bound_logs(self) -> None:
+        while not self.stopping.is_set():
+            for path in self.plan.paths.logs.glob("*.log"):
+                with suppress(OSError):
+                    if path.stat().st_size > LOG_BYTES:
+                        shutil.copyfile(path, path.with_suffix(".log.1"))
+                        os.truncate(path, 0)  # every writer appends, so it goes on at the start
+            await self._first(asyncio.sleep(LOG_CHECKS.total_seconds()), self.stopping.wait())
 
     def _of(self, service: Service) -> ServiceState:
         return self.state.service(service.name)

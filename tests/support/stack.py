@@ -87,6 +87,9 @@ class Stack:
         result: dict[str, Any] = json.loads(done.stdout)["result"]
         return result
 
+    def host_log(self) -> str:
+        return self("logs", "host-0", "-n", "1000").stdout
+
     def start_hello(self, **inputs: Any) -> "subprocess.Popen[str]":
         words = [word for name, value in inputs.items() for word in ("-i", f"{name}={value}")]
         return subprocess.Popen(

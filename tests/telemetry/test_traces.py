@@ -1,5 +1,7 @@
+import json
+
 from support.collector import Collector, Span
-from support.stack import Stack
+from support.stack import Stack, eventually
 
 
 def test_a_run_is_one_trace_from_the_cli_to_the_sql(stack: Stack, collector: Collector) -> None:
@@ -19,3 +21,15 @@ def test_a_run_is_one_trace_from_the_cli_to_the_sql(stack: Stack, collector: Col
     roots = [span for span in mine.values() if span.parent_id not in mine]
     assert [root.name for root in roots] == ["resprout run hello"]
     assert {"resprout-cli", "resprout-worker", "resprout-host"} <= {span.service for span in mine.values()}
+
+
+def test_a_line_in_the_hosts_log_names_run_agent_message_and_trace(stack: Stack) -> None:
+    stack.hello(name="logged")
+
+    def line() -> dict[str, str] | None:
+        lines = [json.loads(text) for text in stack.host_log().splitlines() if text.startswith("{")]
+        return next((found for found in lines if found.get("agent") == "greeter/logged"), None)
+
+    found = eventually(line, "the host logs what it handled")
+    assert found["run"].startswith("hello-")
+    assert {"message", "trace_id", "span_id", "version"} <= found.keys()
