@@ -3,12 +3,16 @@
 import asyncio
 from datetime import timedelta
 
+import structlog
+
 from .. import __version__
 from ..memory.database import check
 from . import temporal
 from .gateway import create_app, serve
 from .notify import STATE_FIELD, notify
 from .settings import Settings
+
+log = structlog.get_logger("resprout.gateway")
 
 USUAL_PORT = 8080
 PULSE_SECONDS = 2.0
@@ -32,6 +36,7 @@ async def run(settings: Settings) -> None:
 
         def ready(endpoint: str) -> None:
             nonlocal pulse
+            log.info("gateway ready", endpoint=endpoint)
             notify(READY=1, **{STATE_FIELD: {"endpoint": endpoint}})
             pulse = tasks.create_task(_pulse())
 
