@@ -53,6 +53,14 @@ class NotRunning(Unavailable):
     """Something we need is not there: no stack, no server at the configured address."""
 
 
+class Draining(Unavailable):
+    """The host is about to end and takes no new messages; another one will."""
+
+
+class DatabaseLost(OutcomeUnknown):
+    """The connection to Postgres broke; what was being committed may or may not be there."""
+
+
 class DeadlinePassed(OutcomeUnknown):
     """No answer came before the deadline."""
 
@@ -71,6 +79,8 @@ BY_NAME: dict[str, type[ResproutError]] = {
         UnknownMessage,
         BadMessage,
         NotRunning,
+        Draining,
+        DatabaseLost,
         DeadlinePassed,
         AgentFailed,
     )

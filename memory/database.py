@@ -4,6 +4,7 @@ A password never leaves this file: messages name a DSN only through `redacted`.
 """
 
 import re
+import ssl
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from urllib.parse import parse_qsl
@@ -79,7 +80,7 @@ async def clock_offset(dsn: str) -> timedelta:
 
 
 def _explained(error: Exception, where: str) -> ResproutError:
-    said = str(error).partition("\n")[0].rstrip(".")  # Postgres adds lines of detail and hints
+    said = one_line(error)
     match error:
         case asyncpg.InvalidPasswordError():
             return ConfigError(f"Postgres at {where} refuses the user or password. Mend `postgres.dsn`.")
@@ -97,10 +98,19 @@ def _explained(error: Exception, where: str) -> ResproutError:
             return ConfigError(
                 f"`postgres.dsn` ({where}) is not a DSN. Write postgresql://user:password@host:5432/database."
             )
+        case ssl.SSLError():
+            return ConfigError(
+                f"Postgres at {where}: TLS failed: {said}. Mend the sslmode and certificates of the DSN."
+            )
         case TimeoutError():
             return NotRunning(f"Postgres at {where} does not answer. Is the address right, and open to this machine?")
         case _:
             return NotRunning(f"no Postgres answers at {where}. Is it running, and `postgres.dsn` right?")
+
+
+def one_line(error: Exception) -> str:
+    """What an error says, without the lines of detail and hints that Postgres adds."""
+    return (str(error) or type(error).__name__).partition("\n")[0].rstrip(".")
 
 
 def redacted(dsn: str) -> str:

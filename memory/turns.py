@@ -5,13 +5,17 @@ all. A turn computed on an old version is superseded and leaves nothing, not eve
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 from opentelemetry import trace
 
-from .database import Database
+from ..actors.errors import BadMessage, DatabaseLost
+from .database import Database, one_line
 
 tracer = trace.get_tracer("resprout.memory")
 
@@ -73,22 +77,40 @@ class Superseded:
     """Another turn was committed since the state was read."""
 
 
+@contextmanager
+def _translated() -> Iterator[None]:
+    """The driver's errors in the vocabulary that callers can act on."""
+    try:
+        yield
+    except asyncpg.DataError as error:
+        raise BadMessage(f"the state or the reply cannot be stored as JSON in Postgres: {one_line(error)}.") from None
+    except (
+        asyncpg.PostgresConnectionError,
+        asyncpg.OperatorInterventionError,
+        asyncpg.InterfaceError,
+        OSError,
+    ) as error:
+        raise DatabaseLost(
+            f"the connection to Postgres broke: {one_line(error)}. Ask again with the same id."
+        ) from None
+
+
 class Turns:
     def __init__(self, database: Database) -> None:
         self.pool = database.pool
 
     async def load(self, kind: str, key: str) -> Snapshot | None:
-        with tracer.start_as_current_span("sql.load_agent"):
+        with _translated(), tracer.start_as_current_span("sql.load_agent"):
             row = await self.pool.fetchrow(LOAD, kind, key)
             return Snapshot(json.loads(row["state"]), row["version"]) if row else None
 
     async def reply_of(self, kind: str, key: str, message_id: UUID) -> Reply | None:
-        with tracer.start_as_current_span("sql.reply_of"):
+        with _translated(), tracer.start_as_current_span("sql.reply_of"):
             row = await self.pool.fetchrow(REPLY_OF, kind, key, message_id)
             return Reply(row["reply_type"], json.loads(row["reply"]) if row["reply"] else None) if row else None
 
     async def commit(self, turn: Turn) -> Committed | AlreadyHandled | Superseded:
-        with tracer.start_as_current_span("sql.commit_turn"):
+        with _translated(), tracer.start_as_current_span("sql.commit_turn"):
             async with self.pool.acquire() as connection:
                 transaction = connection.transaction()
                 await transaction.start()

@@ -6,9 +6,9 @@ together. Nothing that is in memory here is needed after a kill: what counts is 
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
 import structlog
@@ -18,7 +18,7 @@ from opentelemetry.propagate import extract
 from ..actors.address import AgentAddress
 from ..actors.agent import Agent, agent_class
 from ..actors.envelope import Envelope, Failed, Replied
-from ..actors.errors import AgentFailed, DeadlinePassed, ResproutError
+from ..actors.errors import AgentFailed, DeadlinePassed, Draining, ResproutError
 from ..actors.message import Message, parse
 from ..memory.turns import AlreadyHandled, Committed, Superseded, Turn, Turns
 
@@ -43,6 +43,10 @@ class Activations:
     def __init__(self, turns: Turns) -> None:
         self.turns = turns
         self.active: OrderedDict[AgentAddress, Activation] = OrderedDict()
+        self.in_flight = 0
+        self.idle = asyncio.Event()
+        self.idle.set()
+        self.draining = False
 
     async def deliver(self, envelope: Envelope) -> Replied | Failed:
         with (
@@ -56,10 +60,33 @@ class Activations:
             ) as span,
         ):
             try:
-                return await self._deliver(envelope)
+                with self._counted():
+                    return await self._deliver(envelope)
             except ResproutError as error:
                 span.set_status(trace.StatusCode.ERROR, str(error))
                 return Failed(error=type(error).__name__, text=str(error))
+
+    async def drain(self, patience: timedelta) -> bool:
+        """Takes no new messages and waits for the turns in flight. Whether they all ended in time."""
+        self.draining = True
+        try:
+            await asyncio.wait_for(self.idle.wait(), patience.total_seconds())
+        except TimeoutError:
+            return False
+        return True
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        if self.draining:
+            raise Draining("this host is about to end. Another one takes the message.")
+        self.in_flight += 1
+        self.idle.clear()
+        try:
+            yield
+        finally:
+            self.in_flight -= 1
+            if self.in_flight == 0:
+                self.idle.set()
 
     async def _deliver(self, envelope: Envelope) -> Replied:
         address = AgentAddress.parse(envelope.recipient)

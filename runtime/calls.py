@@ -14,7 +14,7 @@ from opentelemetry import trace
 from opentelemetry.propagate import inject
 
 from ..actors.envelope import ENVELOPES, OUTCOMES, Envelope, Failed, Replied
-from ..actors.errors import BY_NAME, Broken, DeadlinePassed, NotRunning
+from ..actors.errors import BY_NAME, Broken, DatabaseLost, DeadlinePassed, NotRunning, Unavailable
 from .host import HOST_PREFIX
 
 log = structlog.get_logger("resprout.calls")
@@ -38,7 +38,8 @@ class RayAgents:
                     f"{envelope.recipient} did not answer `{envelope.type}` in time. "
                     "Ask again with the same id to learn whether it was handled."
                 )
-            if (outcome := await self._attempt(envelope, left)) is not None:
+            outcome = await self._attempt(envelope, left)
+            if outcome is not None and not _passes(outcome):
                 return _settle(outcome)
             self.hosts.clear()
             await asyncio.sleep(min(pause, left))
@@ -76,6 +77,11 @@ def _find_hosts() -> dict[str, Any]:
 
     names = [name for name in ray.util.list_named_actors() if name.startswith(HOST_PREFIX)]
     return {name: ray.get_actor(name) for name in names}
+
+
+def _passes(outcome: Replied | Failed) -> bool:
+    """Whether the same message, sent again, may fare better: nothing was done, or its id will tell."""
+    return isinstance(outcome, Failed) and issubclass(BY_NAME.get(outcome.error, Broken), (Unavailable, DatabaseLost))
 
 
 def _settle(outcome: Replied | Failed) -> Replied:

@@ -6,6 +6,7 @@ is never retried by Ray: a message that must come again comes again with its id.
 
 import asyncio
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,10 @@ class Host:
             "pid": os.getpid(),
             "metrics": self.metrics.url,
         }
+
+    async def drain(self, seconds: float) -> bool:
+        """Whether every turn in flight ended in time. What did not is tried again elsewhere."""
+        return self.activations is None or await self.activations.drain(timedelta(seconds=seconds))
 
     async def _open(self) -> Activations:
         async with self.opening:

@@ -25,8 +25,10 @@ from .stack.paths import StackPaths
 log = structlog.get_logger("resprout.hosts")
 
 CALLS_AT_ONCE = 1000
-PULSE_SECONDS = 2.0
+PULSE_SECONDS = 1.0
+PULSE_PATIENCE_SECONDS = 3.0
 PATIENCE_SECONDS = 60.0
+GRACE_SECONDS = 10.0
 MISSED_PULSES_BEFORE_RESTART = 3
 
 
@@ -58,10 +60,11 @@ async def run(settings: Settings) -> None:
     seats = [await asyncio.to_thread(_place, number, settings) for number in range(settings.hosts.count)]
     await asyncio.gather(*(_first_pulse(seat) for seat in seats))
     log.info("hosts ready", hosts=[seat.public() for seat in seats])
-    notify(READY=1, **{STATE_FIELD: {"instances": [seat.public() for seat in seats]}})
+    _tell(seats, READY=1)
     await _watch(seats, halt)
     log.info("draining hosts")
     notify(STOPPING=1)
+    await asyncio.gather(*(_drain(seat) for seat in seats))
     await asyncio.to_thread(_remove, seats)
 
 
@@ -106,26 +109,41 @@ async def _pulse(seat: Seat, timeout: float) -> None:
 
 
 async def _watch(seats: list[Seat], halt: asyncio.Event) -> None:
-    """Feeds the supervisor's watchdog as long as every host answers."""
+    """Tells the supervisor how the hosts are. It watches this process, this process watches the hosts."""
     while not halt.is_set():
         await asyncio.gather(*(_check(seat) for seat in seats))
-        if all(seat.missed == 0 for seat in seats):
-            notify(WATCHDOG=1, **{STATE_FIELD: {"instances": [seat.public() for seat in seats]}})
-        elif not await ray_link.alive():
+        away = [seat.name for seat in seats if seat.missed]
+        if away and not await ray_link.alive():
             log.error("the Ray cluster is gone, starting anew")
             ray_link.restart_process()
+        unwell = f"no answer from {', '.join(away)}" if away else None
+        _tell(seats, WATCHDOG=1, unwell=unwell)
         await _wait(halt, PULSE_SECONDS)
+
+
+def _tell(seats: list[Seat], *, unwell: str | None = None, **fields: int) -> None:
+    notify(**fields, **{STATE_FIELD: {"instances": [seat.public() for seat in seats], "unwell": unwell}})
 
 
 async def _check(seat: Seat) -> None:
     try:
-        await _pulse(seat, PULSE_SECONDS * 2)
+        await _pulse(seat, PULSE_PATIENCE_SECONDS)
     except Exception as error:  # noqa: BLE001 - Ray raises many things for a host that is away; all mean the same
         seat.missed += 1
         log.warning("host does not answer", host=seat.name, missed=seat.missed, error=type(error).__name__)
         if seat.missed >= MISSED_PULSES_BEFORE_RESTART:
             await asyncio.to_thread(_kill, seat)
             seat.missed = 1
+
+
+async def _drain(seat: Seat) -> None:
+    try:
+        ended = await asyncio.wait_for(seat.actor.drain.remote(GRACE_SECONDS), GRACE_SECONDS + 2)
+    except Exception as error:  # noqa: BLE001 - a host that does not answer has nothing to wait for
+        log.warning("host does not drain", host=seat.name, error=type(error).__name__)
+        return
+    if not ended:
+        log.warning("turns were cut short and will be tried again elsewhere", host=seat.name)
 
 
 def _kill(seat: Seat) -> None:

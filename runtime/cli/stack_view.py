@@ -14,7 +14,6 @@ from ..stack.state import ServiceState, StackState
 
 STYLES = {
     "healthy": "green",
-    "external": "cyan",
     "unhealthy": "red",
     "restarting": "yellow",
     "starting": "yellow",
@@ -39,7 +38,7 @@ def table(state: StackState) -> Table:
             service.endpoint or "",
             str(service.pid or ""),
             _age(_uptime(service, now)),
-            str(service.restarts) if service.status != "external" else "",
+            str(service.restarts) if not service.external else "",
             service.version or "",
         )
         for instance in service.instances:
@@ -58,7 +57,7 @@ def table(state: StackState) -> Table:
 def progress(state: StackState) -> RenderableType:
     marks: list[RenderableType] = []
     for service in state.services:
-        if service.status in ("healthy", "external"):
+        if service.status == "healthy":
             marks.append(Text(f"✓ {service.name}  {service.endpoint or ''}", style="green"))
         elif service.status == "waiting":
             marks.append(Text(f"· {service.name}", style="dim"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel
 
-from ...actors.errors import NotRunning, StackError
+from ...actors.errors import StackError
 from ...memory.database import check, redacted
 from ...memory.migrate import migrate
 from .. import ray_link
@@ -18,7 +18,8 @@ from . import state
 from .environment import environment
 from .paths import StackPaths
 from .ports import PortLeases
-from .service import Service
+from .service import Service, Unwell
+from .services.external import ExternalService
 from .services.ours import OurService
 from .services.postgres import PostgresService
 from .services.ray_head import RayService
@@ -29,7 +30,6 @@ from .services.temporal import TemporalService
 class Plan:
     paths: StackPaths
     services: list[Service] = field(default_factory=list)
-    external: dict[str, str] = field(default_factory=dict)  # name → redacted endpoint
     found: dict[Key, str] = field(default_factory=dict)  # settings that lead to the servers of this stack
     ports: dict[str, int] = field(default_factory=dict)
     leases: PortLeases = field(default_factory=PortLeases)
@@ -60,7 +60,7 @@ async def _servers(plan: Plan, settings: Settings) -> None:
         plan.ports[name] = taken
         return taken
 
-    await _check_external(plan, settings)
+    await _external(plan, settings)
     if settings.postgres.dsn is None:
         postgres = PostgresService(plan.paths)
         plan.services.append(postgres)
@@ -83,44 +83,34 @@ async def _servers(plan: Plan, settings: Settings) -> None:
     plan.found["gateway", "port"] = str(port(("gateway", "port"), 8080, settings.gateway.host))
 
 
-async def _check_external(plan: Plan, settings: Settings) -> None:
-    """A stack on a server that is not there would only restart itself for ever."""
-    if settings.postgres.dsn is not None:
-        dsn = settings.postgres.dsn.get_secret_value()
-        plan.external["postgres"] = redacted(dsn)
+async def _external(plan: Plan, settings: Settings) -> None:
+    """Servers that are there already. They must answer now: a stack without them would restart itself for ever."""
+    postgres, temporal, ray = settings.postgres.dsn, settings.temporal.address, settings.ray.address
+    if postgres is not None:
+        dsn = postgres.get_secret_value()
+        plan.services.append(ExternalService(plan.paths, "postgres", redacted(dsn), lambda: check(dsn)))
+    if temporal is not None:
+        plan.services.append(
+            ExternalService(plan.paths, "temporal", temporal, lambda: connect_temporal(settings.temporal))
+        )
+    if ray is not None:
+        plan.services.append(ExternalService(plan.paths, "ray", ray, lambda: ray_link.reachable(ray)))
+    for service in plan.services:
         try:
-            await check(dsn)
-        except NotRunning as error:
+            await service.probe()
+        except Unwell as error:
             raise StackError(str(error)) from None
-        await migrate(dsn)
-    if settings.temporal.address is not None:
-        plan.external["temporal"] = settings.temporal.address
-        try:
-            await connect_temporal(settings.temporal)
-        except NotRunning as error:
-            raise StackError(str(error)) from None
-    if settings.ray.address is not None:
-        plan.external["ray"] = settings.ray.address
-        try:
-            await ray_link.reachable(settings.ray.address)
-        except NotRunning as error:
-            raise StackError(str(error)) from None
-    if settings.qdrant.url is not None:
-        plan.external["qdrant"] = settings.qdrant.url
+    if postgres is not None:
+        await migrate(postgres.get_secret_value())
 
 
 def _ours(plan: Plan, settings: Settings) -> None:
     env = environment(settings, plan.found)
     if settings.ray.address is None:
         env |= ray_link.environment(plan.found["ray", "auth_token"], loopback=True)
-    local = {service.name for service in plan.services}
-
-    def after(*names: str) -> tuple[str, ...]:
-        return tuple(name for name in names if name in local or name == "hosts")
-
     gateway = f"http://{settings.gateway.host}:{plan.found['gateway', 'port']}"
     plan.services += [
-        OurService(plan.paths, "hosts", ["join"], after=after("postgres", "ray"), env=env),
-        OurService(plan.paths, "worker", ["worker"], after=after("postgres", "temporal", "ray"), env=env),
-        OurService(plan.paths, "gateway", ["gateway"], after=after("postgres"), env=env, endpoint=gateway),
+        OurService(plan.paths, "hosts", ["join"], after=("postgres", "ray"), env=env),
+        OurService(plan.paths, "worker", ["worker"], after=("postgres", "temporal", "ray"), env=env),
+        OurService(plan.paths, "gateway", ["gateway"], after=("postgres",), env=env, endpoint=gateway),
     ]

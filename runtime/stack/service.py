@@ -31,7 +31,8 @@ class Service(ABC):
         """Runs before every start of the process."""
 
     @abstractmethod
-    def command(self) -> Command: ...
+    def command(self) -> Command | None:
+        """None for a server that somebody else runs: it is only looked at."""
 
     @abstractmethod
     async def probe(self) -> None:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from .paths import StackPaths
 
-Status = Literal["waiting", "starting", "healthy", "unhealthy", "restarting", "stopping", "stopped", "external"]
+Status = Literal["waiting", "starting", "healthy", "unhealthy", "restarting", "stopping", "stopped"]
 Phase = Literal["starting", "running", "stopping", "stopped", "failed"]
 
 
@@ -31,6 +31,7 @@ class InstanceState(BaseModel):
 
 class ServiceState(BaseModel):
     name: str
+    external: bool = False  # somebody else runs it
     status: Status = "waiting"
     endpoint: str | None = None
     pid: int | None = None
@@ -56,7 +57,7 @@ class StackState(BaseModel):
 
     @property
     def healthy(self) -> bool:
-        return self.phase == "running" and all(s.status in ("healthy", "external") for s in self.services)
+        return self.phase == "running" and all(s.status == "healthy" for s in self.services)
 
     def service(self, name: str) -> ServiceState:
         return next(service for service in self.services if service.name == name)

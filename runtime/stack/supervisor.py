@@ -25,6 +25,7 @@ from . import process as processes
 from .plan import Plan
 from .process import Command
 from .service import Service, Unwell
+from .services.external import ExternalService
 from .services.ours import OurService
 from .state import ServiceState, StackState, Status
 
@@ -33,7 +34,7 @@ log = structlog.get_logger("resprout.supervisor")
 FIRST_PROBES = timedelta(seconds=0.1)
 PROBES = timedelta(seconds=2)
 PROBE_PATIENCE = timedelta(seconds=10)
-FAILED_PROBES_BEFORE_RESTART = 5
+FAILED_PROBES_BEFORE_RESTART = 10
 ATTEMPTS_BEFORE_UP_FAILS = 3
 LONGEST_BACK_OFF = timedelta(seconds=10)
 LOG_BYTES = 20_000_000
@@ -78,8 +79,13 @@ class Supervisor:
             version=__version__,
             started_at=datetime.now(UTC),
             services=[
-                *(ServiceState(name=name, status="external", endpoint=end) for name, end in plan.external.items()),
-                *(ServiceState(name=s.name, endpoint=s.endpoint, version=s.version) for s in plan.services),
+                ServiceState(
+                    name=service.name,
+                    external=isinstance(service, ExternalService),
+                    endpoint=service.endpoint,
+                    version=service.version,
+                )
+                for service in plan.services
             ],
             settings={".".join(key): value for key, value in plan.found.items()},
             ports=plan.ports,
@@ -151,6 +157,8 @@ class Supervisor:
         except ResproutError as error:
             raise StackError(f"{service.name} cannot be started: {error}") from None
         command = service.command()
+        if command is None:
+            return await self._watch(service, None)
         paths = self.plan.paths
         process = await processes.spawn(command, mark=paths.mark, service=service.name, log=paths.log_of(service.name))
         self._set(service, "starting", pid=process.pid, started_at=datetime.now(UTC))
@@ -159,9 +167,9 @@ class Supervisor:
         finally:
             await self._end(service, process, command)
 
-    async def _watch(self, service: Service, process: asyncio.subprocess.Process) -> str:
+    async def _watch(self, service: Service, process: asyncio.subprocess.Process | None) -> str:
         """Probes until the process ends, falls ill for good, or the stack stops. Returns why."""
-        gone = asyncio.create_task(process.wait())
+        gone: asyncio.Task[Any] = asyncio.create_task(process.wait() if process else asyncio.Event().wait())
         halt = asyncio.create_task(self.stopping.wait())
         health = _Health(service.patience)
         try:
@@ -169,7 +177,7 @@ class Supervisor:
                 reason = await self._probe(service, gone, halt)
                 if gone.done() or halt.done():
                     break
-                if (verdict := health.judge(reason)) is not None:
+                if (verdict := health.judge(reason)) is not None and process is not None:
                     return verdict
                 if reason is None:
                     await self._welcome(service)
@@ -181,7 +189,7 @@ class Supervisor:
         finally:
             gone.cancel()
             halt.cancel()
-        return f"exited with {process.returncode}" if process.returncode is not None else "stopping"
+        return f"exited with {process.returncode}" if process and process.returncode is not None else "stopping"
 
     async def _welcome(self, service: Service) -> None:
         if not self.healthy_once[service.name].is_set():

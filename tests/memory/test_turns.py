@@ -4,6 +4,7 @@ from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
+from resprout.actors.errors import BadMessage, DatabaseLost
 from resprout.memory.database import Database
 from resprout.memory.turns import AlreadyHandled, Committed, Reply, Snapshot, Superseded, Turn, Turns
 
@@ -99,3 +100,30 @@ async def test_a_message_without_a_reply_is_remembered_as_handled(turns: Turns) 
 
     assert await turns.reply_of("counter", "a", silent.message_id) == Reply(None, None)
     assert await turns.commit(silent) == AlreadyHandled(Reply(None, None))
+
+
+async def test_a_state_that_json_in_postgres_cannot_hold_is_refused_in_words(turns: Turns) -> None:
+    bad = replace(turn(0), state={"text": "a\u0000b"})
+
+    with pytest.raises(BadMessage, match="cannot be stored"):
+        await turns.commit(bad)
+
+    assert await turns.load("counter", "a") is None
+
+
+async def test_a_connection_that_breaks_in_a_commit_leaves_the_outcome_unknown(turns: Turns) -> None:
+    async with turns.pool.acquire() as holder:
+        transaction = holder.transaction()
+        await transaction.start()
+        await holder.execute("LOCK TABLE resprout.handled IN ACCESS EXCLUSIVE MODE")
+        commit = asyncio.create_task(turns.commit(turn(0)))
+        blocked = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        while not (pids := await holder.fetch(blocked)):
+            await holder.execute("SELECT pg_sleep(0.01), pg_stat_clear_snapshot()")
+
+        await holder.execute(f"SELECT pg_terminate_backend({pids[0]['pid']})")
+
+        with pytest.raises(DatabaseLost, match="same id"):
+            await commit
+        await transaction.rollback()
+    assert await turns.commit(turn(0)) == Committed(1)

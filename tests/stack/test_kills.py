@@ -27,7 +27,7 @@ def test_a_killed_host_process_is_started_again_by_ray(stack: Stack) -> None:
 
     kill(before)
 
-    eventually(lambda: stack.service("hosts")["instances"] and stack.host_pid() != before, "another host process")
+    stack.wait_for_another_host(than=before)
     assert stack.hello(name="after-the-host")["times"] >= 1
 
 
@@ -36,7 +36,7 @@ def test_a_stopped_host_process_is_replaced(stack: Stack) -> None:
 
     psutil.Process(before).suspend()
 
-    eventually(lambda: stack.service("hosts")["instances"] and stack.host_pid() != before, "another host process")
+    stack.wait_for_another_host(than=before)
     stack.wait_healthy()
 
 

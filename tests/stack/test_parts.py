@@ -48,7 +48,9 @@ class Part:
         finally:
             self.process.kill()
             self.process.wait()
-            self.log.close()
+            if not self.log.closed:
+                self.said = self.words()
+                self.log.close()
 
 
 @pytest.fixture
@@ -148,10 +150,28 @@ def test_a_stack_uses_the_servers_that_it_is_told_of(stack: Stack, own_stack: St
 
     report = own_stack.status()
 
-    assert {s["name"] for s in report["services"] if s["status"] == "external"} == {"postgres", "temporal"}
+    assert {s["name"] for s in report["services"] if s["external"]} == {"postgres", "temporal"}
     assert {s["name"] for s in report["services"] if s["pid"]} == {"ray", "hosts", "worker", "gateway"}
     done = own_stack(
         "run", "hello", "--json", "--set", f"postgres.dsn={endpoints['postgres.dsn']}",
         "--set", f"temporal.address={endpoints['temporal.address']}", "--set", f"temporal.task_queue={TASK_QUEUE}-2",
     )  # fmt: skip
     assert "Hello" in json.loads(done.stdout)["result"]["greeting"], done.stderr
+
+
+def test_hosts_that_are_told_to_end_finish_the_turn_in_flight(stack: Stack, environment: dict[str, str]) -> None:
+    with ExitStack() as parts:
+        join, worker = Part("join", env=environment), Part("worker", env=environment)
+        parts.callback(worker.end)
+        join.wait_for("hosts ready")
+        worker.wait_for("worker ready")
+        name = uuid4().hex
+        resprout("run", "hello", "-d", "--id", name, "-i", f"name={name}", "-i", "think_seconds=4", env=environment)
+        running = ["workflow", "describe", "--workflow-id", name, "-o", "json"]
+        eventually(lambda: "PENDING_ACTIVITY_STATE_STARTED" in stack.temporal(*running).stdout, "the agent is asked")
+
+        assert join.end() == 0
+
+        result = stack.temporal("workflow", "result", "--workflow-id", name, "-o", "json")
+        assert json.loads(result.stdout)["result"]["times"] == 1
+        assert "cut short" not in join.said

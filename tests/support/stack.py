@@ -74,8 +74,15 @@ class Stack:
     def pid(self, name: str) -> int:
         return int(self.service(name)["pid"])
 
+    def host_pids(self) -> list[int]:
+        return [int(instance["pid"]) for instance in self.service("hosts")["instances"]]
+
     def host_pid(self) -> int:
-        return int(self.service("hosts")["instances"][0]["pid"])
+        (pid,) = self.host_pids()
+        return pid
+
+    def wait_for_another_host(self, than: int) -> None:
+        eventually(lambda: (pids := self.host_pids()) and than not in pids, "another host process")
 
     def wait_healthy(self) -> None:
         eventually(lambda: self.status()["healthy"], "the stack is healthy")

@@ -38,6 +38,7 @@ class OurService(Service):
         self.env = env
         self.ears: socket.socket | None = None
         self.is_ready = False
+        self.unwell: str | None = None
         self.heard = 0.0
 
     @property
@@ -47,7 +48,7 @@ class OurService(Service):
     async def prepare(self) -> None:
         self.close()
         self.ear.unlink(missing_ok=True)
-        self.is_ready, self.heard, self.instances = False, time.monotonic(), []
+        self.is_ready, self.unwell, self.heard, self.instances = False, None, time.monotonic(), []
         self.ears = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self.ears.bind(str(self.ear))
         asyncio.get_running_loop().add_reader(self.ears, self._listen)
@@ -66,6 +67,7 @@ class OurService(Service):
         if STATE_FIELD in fields:
             state = json.loads(fields[STATE_FIELD])
             self.endpoint = state.get("endpoint", self.endpoint)
+            self.unwell = state.get("unwell")
             self.instances = [InstanceState(**instance) for instance in state.get("instances", [])]
 
     def command(self) -> Command:
@@ -78,6 +80,8 @@ class OurService(Service):
     async def probe(self) -> None:
         if not self.is_ready:
             raise Unwell("not ready yet")
+        if self.unwell:
+            raise Unwell(self.unwell)
         silence = time.monotonic() - self.heard
         if silence > SILENCE.total_seconds():
             raise Unwell(f"silent for {silence:.0f} s")
