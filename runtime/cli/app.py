@@ -4,7 +4,10 @@ Exit codes: 0 done; 1 it ran and failed; 2 a mistake in the request or the confi
 needed is not there; 4 the outcome is unknown.
 """
 
+import os
 import sys
+import traceback
+from contextlib import suppress
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -82,16 +85,31 @@ run.register(app)
 
 
 def main() -> NoReturn:
+    code = _run()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(BrokenPipeError):
+            stream.flush()
+    # Not sys.exit: threads of Temporal's and Ray's cores now and then crash the interpreter while it is torn down,
+    # and a command that did its work would end with a signal. Everything that must be closed was closed by now.
+    os._exit(code)
+
+
+def _run() -> int:
     try:
         app(standalone_mode=True)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
     except ResproutError as error:
         typer.secho(f"error: {error}", fg="red", err=True)
-        sys.exit(exit_code(error))
+        return exit_code(error)
     except KeyboardInterrupt:
-        sys.exit(130)
+        return 130
     except BrokenPipeError:
-        sys.exit(141)
-    sys.exit(0)
+        return 141
+    except Exception:  # noqa: BLE001 - a mistake of ours: the traceback is for whoever reports it
+        traceback.print_exc()
+        return 70
+    return 0
 
 
 def exit_code(error: ResproutError) -> int:

@@ -131,6 +131,8 @@ def _up_detached(settings: Settings, paths: StackPaths, console: Console) -> Non
                 show(current)
                 if current.phase == "running":
                     return
+            if supervisor.poll() == 0:
+                raise StackError("the stack was stopped while it was starting.")
             if supervisor.poll() is not None:
                 words = log.read_bytes()[begin:].decode(errors="replace").strip().splitlines()
                 reason = next(

@@ -116,8 +116,7 @@ class Supervisor:
 
     async def _announce(self) -> None:
         """Turns the phase to running when every service has been healthy."""
-        everyone = asyncio.gather(*(event.wait() for event in self.healthy_once.values()))
-        await self._first(everyone, self.stopping.wait())
+        await self._first(self._all(tuple(self.healthy_once), self.healthy_once), self.stopping.wait())
         if not self.stopping.is_set():
             self.state.seconds_to_healthy = round(time.monotonic() - self.begun, 1)
             self._phase("running")

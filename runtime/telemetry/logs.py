@@ -15,6 +15,9 @@ from opentelemetry import trace
 
 from ..settings import TelemetrySettings
 
+# Without local variables: a DSN or a key is often one.
+TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+
 
 def configure_logs(settings: TelemetrySettings, service: str, *, stream: TextIO | None = None) -> None:
     stream = stream or sys.stderr
@@ -40,9 +43,9 @@ def configure_logs(settings: TelemetrySettings, service: str, *, stream: TextIO 
         cache_logger_on_first_use=True,
     )
     last: list[Any] = (
-        [structlog.dev.ConsoleRenderer()]
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if as_console
-        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        else [TRACEBACKS, structlog.processors.JSONRenderer()]
     )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(

@@ -104,3 +104,26 @@ def test_two_stacks_stand_side_by_side(stack: Stack, own_stack: Stack) -> None:
     assert set(own_stack.listening()).isdisjoint(stack.listening())
     assert own_stack.hello(name="neighbour")["times"] == 1
     assert own_stack.status()["ports"].keys() == stack.status()["ports"].keys()
+
+
+def test_a_stack_that_is_stopped_while_it_starts_says_so_and_leaves_nothing(own_stack: Stack) -> None:
+    up = own_stack.start("up", "--detach")
+    eventually(lambda: own_stack.status()["services"], "the stack is starting")
+
+    assert own_stack.down().returncode == 0
+
+    _, said = up.communicate(timeout=60)
+    assert up.returncode == 2
+    assert "stopped while it was starting" in said
+    assert own_stack.processes() == []
+
+
+def test_of_two_ups_at_once_one_starts_the_stack_and_none_harms_it(own_stack: Stack) -> None:
+    rivals = [own_stack.start("up", "--detach") for _ in range(2)]
+
+    said = [rival.communicate(timeout=120) for rival in rivals]
+
+    assert 0 in [rival.returncode for rival in rivals], said
+    assert "Traceback" not in str(said)
+    own_stack.wait_healthy()
+    assert own_stack.hello(name="ada")["times"] == 1

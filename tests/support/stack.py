@@ -97,14 +97,18 @@ class Stack:
     def host_log(self) -> str:
         return self("logs", "host-0", "-n", "1000").stdout
 
-    def start_hello(self, **inputs: Any) -> "subprocess.Popen[str]":
-        words = [word for name, value in inputs.items() for word in ("-i", f"{name}={value}")]
+    def start(self, *words: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            [*RESPROUT, "run", "hello", "--json", *words, "--data-dir", str(self.data_dir)],
+            [*RESPROUT, *words, "--data-dir", str(self.data_dir)],
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             env={**clean_environment(), **self.env},
         )
+
+    def start_hello(self, **inputs: Any) -> "subprocess.Popen[str]":
+        words = [word for name, value in inputs.items() for word in ("-i", f"{name}={value}")]
+        return self.start("run", "hello", "--json", *words)
 
     def temporal(self, *words: str) -> Result:
         address = self.status()["endpoints"]["temporal.address"]

@@ -43,9 +43,11 @@ def test_an_exception_is_one_line() -> None:
     configure_logs(TelemetrySettings(), "host", stream=stream)
 
     try:
+        password = "hush"  # noqa: F841 - a local variable that must not be shown
         raise ValueError("broken")
     except ValueError:
         structlog.get_logger("resprout.test").exception("failed")
 
     (line,) = lines(stream)
     assert "broken" in json.dumps(line["exception"])
+    assert "hush" not in json.dumps(line)

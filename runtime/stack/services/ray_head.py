@@ -5,6 +5,7 @@ import secrets
 import shutil
 import signal
 import sys
+from datetime import timedelta
 from importlib import metadata
 from pathlib import Path
 
@@ -19,6 +20,7 @@ OBJECT_STORE_BYTES = 100_000_000  # we pass messages, not objects; Ray's default
 
 class RayService(Service):
     name = "ray"
+    patience = timedelta(seconds=45)
 
     def __init__(self, paths: StackPaths, port: int) -> None:
         self.port = port
@@ -56,7 +58,8 @@ class RayService(Service):
                 "--disable-usage-stats",
                 *flags,
             ],
-            env=environment(self.token, loopback=True),
+            # Without its GCS this one-node cluster is lost: give up after 15 s, not 60, and be started again.
+            env={**environment(self.token, loopback=True), "RAY_gcs_rpc_server_reconnect_timeout_s": "15"},
             # Not SIGKILL: `ray start` takes its grandchildren along only when it may say goodbye.
             with_parent=signal.SIGTERM,
         )
