@@ -38,7 +38,7 @@ async def connect(settings: RaySettings) -> None:
     if settings.address is None:
         raise NotRunning("no Ray cluster is configured. Start one with `resprout up`, or set `ray.address`.")
     token = settings.auth_token.get_secret_value() if settings.auth_token else None
-    os.environ.update(environment(token, loopback=False))
+    os.environ.update(environment(token, loopback=bool(settings.loopback)))
     await reachable(settings.address)
     await asyncio.to_thread(_init, settings.address)
 
@@ -102,3 +102,9 @@ def restart_process() -> NoReturn:
     """Replaces this process by a fresh one of the same command line. Does not return."""
     os.closerange(3, 65536)  # Ray's sockets are not marked close-on-exec
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+async def disconnect() -> None:
+    import ray
+
+    await asyncio.to_thread(ray.shutdown)

@@ -63,6 +63,9 @@ class TemporalSettings(Section):
 class RaySettings(Section):
     address: str | None = Field(default=None, description="host:port of a Ray head, or `auto`; embedded if unset")
     auth_token: SecretStr | None = Field(default=None, description="token of a cluster that asks for one")
+    loopback: bool | None = Field(
+        default=None, description="the cluster listens on 127.0.0.1 only, as the embedded one"
+    )
     port: int | None = Port
 
 

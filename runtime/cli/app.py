@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 
 from ... import __version__
 from ...actors.errors import OutcomeUnknown, Rejected, ResproutError, Unavailable
-from . import config, doctor, logs, processes, run, stack
+from . import agent, config, doctor, logs, processes, run, stack
 from .flags import GLOBAL, parse_set
 
 
@@ -82,6 +82,7 @@ app.command("doctor")(doctor.doctor)
 config.register(app)
 processes.register(app)
 run.register(app)
+agent.register(app)
 
 
 def main() -> NoReturn:

@@ -12,10 +12,11 @@ from rich.console import Console
 if TYPE_CHECKING:
     from temporalio.client import WorkflowHandle
 
-from ...actors.errors import ConfigError, Rejected
+from ...actors.errors import Rejected
 from ..settings import Settings
 from ..stack.find import attach
 from .flags import settings_of
+from .inputs import read_inputs
 
 KNOWN = ("hello",)
 
@@ -50,7 +51,7 @@ def run(
             _run(
                 settings,
                 workflow,
-                _inputs(inputs or [], input_file),
+                read_inputs(inputs or [], input_file),
                 run_name,
                 detach=detach,
                 as_json=as_json,
@@ -139,25 +140,3 @@ def _cause(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     return error.message if isinstance(error, FailureError) else str(error)
-
-
-def _inputs(pairs: list[str], file: Path | None) -> dict[str, Any]:
-    inputs: dict[str, Any] = {}
-    if file is not None:
-        try:
-            inputs = json.loads(file.read_text())
-        except OSError as error:
-            raise ConfigError(f"--input-file {file} cannot be read: {error.strerror}.") from None
-        except ValueError as error:
-            raise ConfigError(f"--input-file {file} is not valid JSON: {error}.") from None
-        if not isinstance(inputs, dict):
-            raise ConfigError(f'--input-file {file} must hold a JSON object, as in {{"name": "ada"}}.')
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not name:
-            raise ConfigError(f"--input {pair}: write it as K=V, as in --input name=ada.")
-        try:
-            inputs[name] = json.loads(value)
-        except ValueError:
-            inputs[name] = value
-    return inputs

@@ -80,6 +80,7 @@ async def _servers(plan: Plan, settings: Settings) -> None:
         plan.services.append(ray)
         plan.found["ray", "address"] = ray.address
         plan.found["ray", "auth_token"] = ray.token
+        plan.found["ray", "loopback"] = "true"
     plan.found["gateway", "port"] = str(port(("gateway", "port"), 8080, settings.gateway.host))
 
 
@@ -106,8 +107,6 @@ async def _external(plan: Plan, settings: Settings) -> None:
 
 def _ours(plan: Plan, settings: Settings) -> None:
     env = environment(settings, plan.found)
-    if settings.ray.address is None:
-        env |= ray_link.environment(plan.found["ray", "auth_token"], loopback=True)
     gateway = f"http://{settings.gateway.host}:{plan.found['gateway', 'port']}"
     plan.services += [
         OurService(plan.paths, "hosts", ["join"], after=("postgres", "ray"), env=env),

@@ -84,7 +84,7 @@ def environment(stack: Stack, foreign_ray: str) -> dict[str, str]:
         "RESPROUT_TEMPORAL_TASK_QUEUE": TASK_QUEUE,
         "RESPROUT_RAY_ADDRESS": foreign_ray,
         "RESPROUT_DATA_DIR": "/nonexistent",
-        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        "RESPROUT_RAY_LOOPBACK": "true",
     }
 
 
@@ -175,3 +175,13 @@ def test_hosts_that_are_told_to_end_finish_the_turn_in_flight(stack: Stack, envi
         result = stack.temporal("workflow", "result", "--workflow-id", name, "-o", "json")
         assert json.loads(result.stdout)["result"]["times"] == 1
         assert "cut short" not in join.said
+
+
+def test_a_second_worker_started_by_hand_finds_the_running_stack(stack: Stack) -> None:
+    worker = Part("worker", "--task-queue", "by-hand", "--data-dir", str(stack.data_dir), env={})
+    worker.wait_for("worker ready")
+
+    done = stack("run", "hello", "--json", "--set", "temporal.task_queue=by-hand")
+
+    assert "Hello" in json.loads(done.stdout)["result"]["greeting"], done.stderr
+    assert worker.end() == 0

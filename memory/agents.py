@@ -1,0 +1,67 @@
+"""Looking at agents: which there are, in what state, and what they handled. Reads only."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from .database import Database
+
+# In the order of their addresses, so that a page can begin after the last one of the page before.
+LIST = """
+SELECT kind, key, version, updated_at FROM resprout.agents
+WHERE ($1::text IS NULL OR kind = $1) AND (kind, key) > ($2, $3) ORDER BY kind, key LIMIT $4
+"""
+
+SHOW = "SELECT kind, key, version, updated_at, state FROM resprout.agents WHERE kind = $1 AND key = $2"
+
+HISTORY = """
+SELECT message_id, reply_type, reply, handled_at FROM resprout.handled
+WHERE kind = $1 AND key = $2 ORDER BY handled_at DESC, message_id LIMIT $3
+"""
+
+
+@dataclass(frozen=True)
+class AgentRow:
+    kind: str
+    key: str
+    turns: int
+    updated_at: datetime
+    state: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class HandledRow:
+    message_id: UUID
+    reply_type: str | None
+    reply: dict[str, Any] | None
+    handled_at: datetime
+
+
+class AgentRows:
+    def __init__(self, database: Database) -> None:
+        self.pool = database.pool
+
+    async def list(
+        self, kind: str | None, *, after: tuple[str, str] = ("", ""), limit: int = 100
+    ) -> Sequence[AgentRow]:
+        rows = await self.pool.fetch(LIST, kind, *after, limit)
+        return [AgentRow(row["kind"], row["key"], row["version"], row["updated_at"]) for row in rows]
+
+    async def show(self, kind: str, key: str) -> AgentRow | None:
+        row = await self.pool.fetchrow(SHOW, kind, key)
+        return AgentRow(kind, key, row["version"], row["updated_at"], json.loads(row["state"])) if row else None
+
+    async def history(self, kind: str, key: str, *, limit: int = 50) -> Sequence[HandledRow]:
+        rows = await self.pool.fetch(HISTORY, kind, key, limit)
+        return [
+            HandledRow(
+                row["message_id"],
+                row["reply_type"],
+                json.loads(row["reply"]) if row["reply"] else None,
+                row["handled_at"],
+            )
+            for row in rows
+        ]

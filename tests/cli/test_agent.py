@@ -1,0 +1,84 @@
+import json
+from uuid import uuid4
+
+import pytest
+from resprout.actors.roles import Greet, Greeting
+from resprout.runtime.client import Client
+from resprout.runtime.settings import load
+from support.stack import Stack, resprout
+
+
+def test_an_agent_is_asked_shown_listed_and_its_history_read(stack: Stack) -> None:
+    agent = f"greeter/{uuid4().hex}"
+
+    replies = [stack("agent", "ask", agent, "greeter.greet", "-i", "name=ada", "--json") for _ in range(2)]
+
+    assert [json.loads(reply.stdout)["body"]["times"] for reply in replies] == [1, 2], replies[0].stderr
+    shown = json.loads(stack("agent", "show", agent, "--json").stdout)
+    assert (shown["state"], shown["turns"]) == ({"times": 2}, 2)
+    listed = json.loads(stack("agent", "list", "--kind", "greeter", "--limit", "10000", "--json").stdout)
+    assert agent in [row["agent"] for row in listed]
+    history = json.loads(stack("agent", "history", agent, "--json").stdout)
+    assert [row["reply"]["times"] for row in history] == [2, 1]
+    assert agent in stack("agent", "show", agent).stdout
+
+
+def test_a_message_asked_again_with_its_id_counts_once(stack: Stack) -> None:
+    agent, message = f"greeter/{uuid4().hex}", str(uuid4())
+    words = ["agent", "ask", agent, "greeter.greet", "-i", "name=ada", "--id", message, "--json"]
+
+    first, second = stack(*words), stack(*words)
+
+    assert first.stdout == second.stdout
+    assert json.loads(stack("agent", "show", agent, "--json").stdout)["turns"] == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["ask", "greeter", "greeter.greet"], "write kind/key"),
+        (["ask", "nobody/ada", "greeter.greet", "-i", "name=a"], "no agent class has the kind 'nobody'"),
+        (["ask", "greeter/ada", "greeter.grete"], "no message type is named"),
+        (["ask", "greeter/ada", "greeter.greeting", "-i", "text=a", "-i", "times=1"], "no handler for"),
+        (["ask", "greeter/ada", "greeter.greet"], "name: Field required"),
+        (["ask", "greeter/ada", "greeter.greet", "-i", "name=a", "--timeout", "0"], "in the past"),
+        (["ask", "greeter/ada", "greeter.greet", "-i", "name=a", "--id", "x"], "not a UUID"),
+        (["show", "greeter/never-asked"], "has no state"),
+    ],
+)
+def test_a_bad_request_is_refused_in_one_sentence(stack: Stack, words: list[str], sentence: str) -> None:
+    done = stack("agent", *words)
+
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_agent_that_answers_too_late_leaves_the_outcome_unknown(stack: Stack) -> None:
+    agent = f"greeter/{uuid4().hex}"
+
+    done = stack("agent", "ask", agent, "greeter.greet", "-i", "name=a", "-i", "think_seconds=30", "--timeout", "1")
+
+    assert done.returncode == 4
+    assert "same id" in done.stderr
+
+
+def test_without_a_stack_an_ask_says_how_to_start_one(own_stack: Stack) -> None:
+    done = own_stack("agent", "ask", "greeter/ada", "greeter.greet", "-i", "name=a")
+
+    assert done.returncode == 3
+    assert "resprout up" in done.stderr
+
+
+async def test_python_asks_with_types(stack: Stack) -> None:
+    settings = load({("data_dir",): str(stack.data_dir)}, {}).settings
+
+    async with await Client.connect(settings) as client:
+        reply = await client.agent(f"greeter/{uuid4().hex}").ask(Greet(name="ada"))
+
+    assert reply == Greeting(text="Hello ada!", times=1)
+
+
+@pytest.mark.parametrize("command", ["", "ask", "show", "list", "history"])
+def test_every_agent_command_explains_itself(command: str) -> None:
+    assert "Usage" in resprout("agent", *command.split(), "--help").stdout
