@@ -10,11 +10,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from ..actors import roles as roles  # makes the shipped agent kinds known in this process
 from ..actors.envelope import ENVELOPES, OUTCOMES
 from ..memory.database import Database
 from ..memory.turns import Turns
 from .activations import Activations
+from .agent_modules import import_agents
 from .settings import Settings
 from .telemetry import configure_logs, configure_traces, serve_metrics
 
@@ -31,6 +31,7 @@ class Host:
         log = Path(log_file).open("a", buffering=1) if log_file else None  # noqa: SIM115 - open as long as we live
         configure_logs(self.settings.telemetry, "host", stream=log)
         configure_traces(self.settings.telemetry, "host")
+        import_agents(self.settings.agents)
         self.metrics = serve_metrics(0)
 
     async def deliver(self, envelopes: bytes) -> bytes:

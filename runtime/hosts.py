@@ -17,6 +17,7 @@ from ..actors.errors import NotRunning
 from ..memory.database import check
 from ..memory.migrate import pending
 from . import ray_link
+from .agent_modules import import_agents
 from .host import HOST_PREFIX, Host
 from .notify import STATE_FIELD, notify
 from .settings import STACK_MARK, Settings, as_plain
@@ -53,6 +54,7 @@ async def run(settings: Settings) -> None:
     await check(dsn)
     if missing := await pending(dsn):
         raise NotRunning(f"the database lacks {', '.join(missing)}. Say `resprout migrate` first.")
+    import_agents(settings.agents)  # a mistake in them is told here in a sentence, not by Ray in a traceback
     await ray_link.connect(settings.ray)
     halt = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

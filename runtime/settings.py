@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -74,6 +74,33 @@ class QdrantSettings(Section):
     api_key: SecretStr | None = None
 
 
+class AgentsSettings(Section):
+    modules: tuple[str, ...] = Field(
+        default=(), description="Python modules with your agent classes, imported by hosts; commas in the environment"
+    )
+    path: Path | None = Field(
+        default=None, description="directory from which they are imported; where the command was given if unset"
+    )
+
+    @field_validator("modules", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+    @field_validator("path")
+    @classmethod
+    def _is_absolute(cls, value: Path | None) -> Path | None:
+        return value.absolute() if value is not None else None  # the hosts that use it run elsewhere
+
+    @field_validator("modules")
+    @classmethod
+    def _are_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not all(part.isidentifier() for part in name.split(".")):
+                raise ValueError(f"{name!r} is not the name of a Python module, as in my_project.agents")
+        return value
+
+
 class HostsSettings(Section):
     count: int = Field(default=1, ge=1, le=64, description="host processes on this node")
 
@@ -107,6 +134,7 @@ class Settings(BaseSettings):
     temporal: TemporalSettings = TemporalSettings()
     ray: RaySettings = RaySettings()
     qdrant: QdrantSettings = QdrantSettings()
+    agents: AgentsSettings = AgentsSettings()
     hosts: HostsSettings = HostsSettings()
     gateway: GatewaySettings = GatewaySettings()
     telemetry: TelemetrySettings = TelemetrySettings()
@@ -148,8 +176,20 @@ def as_plain(settings: Settings) -> dict[str, Any]:
         for name in key:
             value = getattr(value, name)
         if value is not None:
-            _put(plain, key, value.get_secret_value() if isinstance(value, SecretStr) else value)
+            _put(plain, key, _plain(value))
     return plain
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case SecretStr():
+            return value.get_secret_value()
+        case tuple():
+            return ",".join(value)
+        case Path():
+            return str(value)
+        case _:
+            return value
 
 
 def known_keys(model: type[BaseModel] = Settings, prefix: Key = ()) -> Iterator[Key]:
@@ -171,13 +211,17 @@ def load(
     directory: Path | None = None,
 ) -> Loaded:
     """Merges file, environment and flags (later wins); refuses what it does not know, naming the place."""
-    layers = [_file_layer(environ, directory or Path.cwd()), _env_layer(environ), _flag_layer(flags or {})]
+    directory = directory or Path.cwd()
+    layers = [_file_layer(environ, directory), _env_layer(environ), _flag_layer(flags or {})]
     nested: dict[str, Any] = {}
     origin = dict.fromkeys(known_keys(), "default")
     for layer in layers:
         for key, value in layer.values.items():
             _put(nested, key, value)
             origin[key] = layer.places[key]
+    if nested.get("agents", {}).get("modules") and "path" not in nested["agents"]:
+        _put(nested, ("agents", "path"), directory)
+        origin["agents", "path"] = "this directory"
     try:
         settings = Settings(**nested)
     except ValidationError as error:

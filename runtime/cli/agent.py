@@ -50,12 +50,14 @@ def ask(
     as_json: AsJson = False,
 ) -> None:
     """Ask an agent and print its reply."""
-    from ...actors import roles as roles  # makes the shipped message types known
     from ...actors.message import parse
+    from ..agent_modules import import_agents
 
     target = AgentAddress.parse(address)
+    settings = settings_of(ctx).settings
+    import_agents(settings.agents)
     sent = parse(message, read_inputs(inputs or [], input_file))
-    settings = attach(settings_of(ctx).settings, "ray.address")
+    settings = attach(settings, "ray.address")
     reply = asyncio.run(_ask(settings, str(target), sent, timedelta(seconds=timeout), _uuid(message_id)))
     body = reply.model_dump(mode="json") if reply is not None else None
     if as_json:

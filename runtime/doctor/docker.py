@@ -1,5 +1,6 @@
 """Is there a Docker engine? Asked over its socket, without a client library."""
 
+import http
 import http.client
 import json
 import os
@@ -27,7 +28,7 @@ class _Engine(http.client.HTTPConnection):
 
 
 def check() -> list[Finding]:
-    host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+    host = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
     if not host.startswith("unix://"):
         return [ok("docker", f"engine at {host} (not asked: only sockets are)")]
     path = host.removeprefix("unix://")
@@ -37,7 +38,7 @@ def check() -> list[Finding]:
         return [warning("docker", f"{path} may not be opened by this user", REMEDY)]
     except (OSError, ValueError, http.client.HTTPException) as error:
         return [warning("docker", f"no engine answers at {path} ({error})", REMEDY)]
-    runtimes = ", ".join(sorted(info.get("Runtimes", {}))) or "unknown"
+    runtimes = ", ".join(sorted(info.get("Runtimes") or {})) or "unknown"
     return [ok("docker", f"engine {version.get('Version', '?')}, runtimes: {runtimes}")]
 
 
@@ -45,7 +46,10 @@ def _ask(path: str, what: str) -> dict[str, Any]:
     engine = _Engine(path)
     try:
         engine.request("GET", what)
-        answer = json.loads(engine.getresponse().read())
+        response = engine.getresponse()
+        if response.status != http.HTTPStatus.OK:
+            raise ValueError(f"{what} is answered with {response.status}")
+        answer = json.loads(response.read())
     finally:
         engine.close()
     if not isinstance(answer, dict):

