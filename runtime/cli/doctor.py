@@ -36,9 +36,6 @@ def doctor(
 
 
 def _show(groups: "list[Group]") -> None:
-    console = Console()
-    if not console.is_terminal:
-        console.width = UNBROKEN
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column()
     table.add_column(no_wrap=True)
@@ -50,4 +47,12 @@ def _show(groups: "list[Group]") -> None:
             table.add_row(MARKS[finding.level], Text(finding.name), Text(finding.found))
             if finding.remedy:
                 table.add_row("", "", Text(f"→ {finding.remedy}", "dim"))
-    console.print(table)
+    console = Console()
+    if console.is_terminal:
+        console.print(table)
+        return
+    console.width = UNBROKEN
+    with console.capture() as capture:
+        console.print(table)
+    for line in capture.get().splitlines():
+        typer.echo(line.rstrip())

@@ -77,11 +77,11 @@ def _room(place: Path) -> Finding:
 def _shared_memory() -> list[Finding]:
     """How large it is. That it is there at all is the kernel check's to say."""
     path = Path("/dev/shm")
-    if not path.is_dir():
+    if not os.access(path, os.W_OK):
         return []
     free = shutil.disk_usage(path).free
     found = f"{free / GIGABYTE:.1f} GB free in /dev/shm"
     if free < TOO_FEW_BYTES:
         remedy = "Ray wants more: mount it larger, or give --shm-size=1g to Docker."
-        return [warning("shared memory size", found, remedy)]
-    return [ok("shared memory size", found)]
+        return [warning("shared memory", found, remedy)]
+    return [ok("shared memory", found)]

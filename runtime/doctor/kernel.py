@@ -1,4 +1,4 @@
-"""What `resprout up` cannot do without, found by trying it: a version says little of a container or a patched kernel."""
+"""What `resprout up` cannot do without, found by trying it: a version says little about a container."""
 
 import ctypes
 import os

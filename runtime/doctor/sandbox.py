@@ -85,6 +85,7 @@ def _links() -> list[str]:
 def _seccomp() -> Finding:
     """Asks for a filter at address zero: a kernel with filters says "bad address", and nothing is installed."""
     libc = ctypes.CDLL(None, use_errno=True)
+    ctypes.set_errno(0)
     libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, None, 0, 0)
     refusal = ctypes.get_errno()
     if refusal in (errno.EFAULT, errno.EACCES):

@@ -53,24 +53,32 @@ class PortLeases:
     def _try(self, port: int, host: str) -> bool:
         if port in self.held:
             return False
-        directory = Path(tempfile.gettempdir()) / "resprout-ports"
-        directory.mkdir(exist_ok=True)
-        if directory.stat().st_uid == os.getuid():
-            directory.chmod(0o1777)
+        descriptor = _lock_file(port)
         try:
-            descriptor = os.open(directory / str(port), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        except PermissionError:
-            return False  # another user's stack has it, or had it: any other port will do
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if descriptor is not None:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             with socket.socket() as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers do
                 probe.bind((host, port))
         except OSError:
-            os.close(descriptor)
+            if descriptor is not None:
+                os.close(descriptor)
             return False
-        self.held[port] = descriptor
+        if descriptor is not None:
+            self.held[port] = descriptor
         return True
+
+
+def _lock_file(port: int) -> int | None:
+    """None where another user's stack made the file: then the port is only seen to be free, not held."""
+    directory = Path(tempfile.gettempdir()) / "resprout-ports"
+    try:
+        directory.mkdir(exist_ok=True)
+        if directory.stat().st_uid == os.getuid():
+            directory.chmod(0o1777)
+        return os.open(directory / str(port), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError:
+        return None
 
 
 def by_whom(port: int) -> str:
