@@ -3,9 +3,11 @@
 import asyncio
 import platform
 import signal
+import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from http import HTTPStatus
+from contextlib import AbstractContextManager, nullcontext
+from http import HTTPMethod, HTTPStatus
 from typing import Any
 
 import structlog
@@ -22,6 +24,8 @@ from .telemetry import REGISTRY, render
 log = structlog.get_logger("resprout.gateway")
 
 CHECK_SECONDS = 2.0
+DRAIN_SECONDS = 10  # less than the supervisor waits before it kills
+METHODS = frozenset(HTTPMethod)  # a client may send any word as method; each would be a new time series
 REQUESTS = Counter(
     "resprout_http_requests_total", "Requests answered.", ["method", "route", "status"], registry=REGISTRY
 )
@@ -64,20 +68,32 @@ def create_app(checks: Mapping[str, Check], version: str) -> FastAPI:
 
 async def serve(app: FastAPI, host: str, port: int, *, on_ready: Callable[[str], None] | None = None) -> None:
     """Serves until SIGTERM or SIGINT, then lets requests in flight finish."""
-    config = uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False, lifespan="off")
-    try:
-        listener = config.bind_socket()
-    except SystemExit:  # uvicorn's way to say that it cannot bind
-        raise StackError(
-            f"the gateway cannot listen on {host}:{port}. Is the port taken? See `gateway.port`."
-        ) from None
-    server = _Server(config)
+    listener = _listen(host, port)
+    server = _Server(
+        uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=DRAIN_SECONDS)
+    )
+    if on_ready is not None:
+        shown = f"[{host}]" if ":" in host else host
+        server.on_ready = lambda: on_ready(f"http://{shown}:{listener.getsockname()[1]}")
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, server.ask_to_exit)
-    if on_ready is not None:
-        server.on_ready = lambda: on_ready(f"http://{host}:{listener.getsockname()[1]}")
-    await server.serve(sockets=[listener])
+        loop.add_signal_handler(number, server.handle_exit, number, None)
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Ours, because uvicorn's ends the process when it cannot bind."""
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        reason = (error.strerror or str(error)).partition(" (")[0]
+        raise StackError(
+            f"the gateway cannot listen on {host}:{port}: {reason}. Set `gateway.port` or `gateway.host` to another."
+        ) from None
 
 
 class _Server(uvicorn.Server):
@@ -85,18 +101,13 @@ class _Server(uvicorn.Server):
 
     on_ready: Callable[[], None] | None = None
 
-    def capture_signals(self) -> Any:
-        from contextlib import nullcontext
-
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
         return nullcontext()
 
-    async def startup(self, sockets: Any = None) -> None:
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started and self.on_ready is not None:
             self.on_ready()
-
-    def ask_to_exit(self) -> None:
-        self.should_exit = True
 
 
 async def _judge(check: Check) -> dict[str, Any]:
@@ -105,20 +116,20 @@ async def _judge(check: Check) -> dict[str, Any]:
     except TimeoutError:
         return {"ok": False, "detail": f"no answer within {CHECK_SECONDS:.0f} s"}
     except Exception as error:  # noqa: BLE001 - a check that fails in any way is an answer
-        return {"ok": False, "detail": str(error)}
+        return {"ok": False, "detail": str(error) or type(error).__name__}
 
 
 async def _measure(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
     began = time.monotonic()
-    status = 500
     try:
         response = await call_next(request)
-        status = response.status_code
-        return response
-    finally:
-        route = getattr(request.scope.get("route"), "path", "unmatched")
-        REQUESTS.labels(request.method, route, status).inc()
-        SECONDS.labels(route).observe(time.monotonic() - began)
+    except Exception as error:  # noqa: BLE001 - left to Starlette, it would be logged twice
+        response = await _problem_of_ours(request, error)
+    route = getattr(request.scope.get("route"), "path", "unmatched")
+    method = request.method if request.method in METHODS else "other"
+    REQUESTS.labels(method, route, response.status_code).inc()
+    SECONDS.labels(route).observe(time.monotonic() - began)
+    return response
 
 
 def _problem(status: int, detail: str) -> JSONResponse:

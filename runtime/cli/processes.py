@@ -1,6 +1,7 @@
 """`resprout join | worker | gateway`: one part each, in the foreground, drained by SIGTERM."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
 import typer
@@ -36,8 +37,7 @@ def join(
     from ..telemetry import configure_logs, configure_traces
 
     configure_logs(settings.telemetry, "hosts")
-    configure_traces(settings.telemetry, "hosts")
-    asyncio.run(hosts_process.run(settings))
+    _run(hosts_process.run(settings), configure_traces(settings.telemetry, "hosts"))
 
 
 def worker(
@@ -60,9 +60,7 @@ def worker(
     from ..telemetry import configure_logs, configure_traces
 
     configure_logs(settings.telemetry, "worker")
-    flush = configure_traces(settings.telemetry, "worker")
-    asyncio.run(worker_process.run(settings, metrics_port))
-    flush()
+    _run(worker_process.run(settings, metrics_port), configure_traces(settings.telemetry, "worker"))
 
 
 def gateway(
@@ -77,6 +75,11 @@ def gateway(
     from ..telemetry import configure_logs, configure_traces
 
     configure_logs(settings.telemetry, "gateway")
-    flush = configure_traces(settings.telemetry, "gateway")
-    asyncio.run(gateway_process.run(settings))
-    flush()
+    _run(gateway_process.run(settings), configure_traces(settings.telemetry, "gateway"))
+
+
+def _run(process: Coroutine[Any, Any, None], flush_traces: Callable[[], None]) -> None:
+    try:
+        asyncio.run(process)
+    finally:
+        flush_traces()

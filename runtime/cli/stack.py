@@ -77,7 +77,7 @@ def up(
 
 
 async def _up(settings: Settings, paths: StackPaths, console: Console) -> None:
-    lock = state.try_lock(paths)
+    lock = state.lock_as_supervisor(paths)
     if lock is None:
         raise StackError(
             f"another `resprout up` is starting in {paths.data_dir}. Wait for it, or use another --data-dir."
@@ -192,7 +192,9 @@ def down(ctx: typer.Context) -> None:
             f"Ended {left} processes that a crash had left." if left else f"No stack is running in {paths.data_dir}."
         )
         return
-    supervisor = _supervisor(paths)
+    supervisor = state.supervisor(paths)
+    if supervisor is None:
+        raise StackError(f"a stack is just starting in {paths.data_dir}. Try again in a moment.")
     began = time.monotonic()
     supervisor.terminate()
     supervisor.send_signal(signal.SIGCONT)
@@ -202,16 +204,6 @@ def down(ctx: typer.Context) -> None:
         supervisor.kill()
         process.sweep([*process.marked(paths.mark), *process.postmaster(paths.postgres)])
     console.print(f"Stopped the stack in {paths.data_dir} in {time.monotonic() - began:.1f} s.")
-
-
-def _supervisor(paths: StackPaths) -> psutil.Process:
-    current = state.last(paths)
-    try:
-        if current is None:
-            raise StackError(f"a stack is starting in {paths.data_dir}. Try again in a moment.")
-        return psutil.Process(current.pid)
-    except psutil.NoSuchProcess:
-        raise StackError(f"a stack is starting in {paths.data_dir}. Try again in a moment.") from None
 
 
 def status(

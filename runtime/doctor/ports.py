@@ -2,6 +2,7 @@
 
 import errno
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..settings import Settings
@@ -18,14 +19,9 @@ class Wanted:
     usual: int
     host: str = LOOPBACK
 
-    @property
-    def number(self) -> int:
-        return self.asked or self.usual
-
 
 def check(settings: Settings) -> list[Finding]:
-    stack = state.read(StackPaths.of(settings.data_dir))
-    ours = set(stack.ports.values()) if stack else set()
+    ours = _of_running_stack(settings)
     findings = []
     asked: dict[int, str] = {}
     for port in wanted(settings):
@@ -56,12 +52,22 @@ def wanted(settings: Settings) -> list[Wanted]:
     return ports
 
 
-def _look(port: Wanted, ours: set[int]) -> Finding:
-    name, number = f"port {port.number}", port.number
+def _of_running_stack(settings: Settings) -> Mapping[str, int]:
+    try:
+        stack = state.read(StackPaths.of(settings.data_dir))
+    except PermissionError:  # somebody else's directory: the disk check says so
+        return {}
+    return stack.ports if stack else {}
+
+
+def _look(port: Wanted, ours: Mapping[str, int]) -> Finding:
+    """`ours` are the ports of the running stack by setting: it may have chosen others than the usual ones."""
+    number = port.asked or ours.get(port.setting, port.usual)
+    name = f"port {number}"
     refusal = _refusal(port.host, number)
     if refusal is None:
         return ok(name, f"free (`{port.setting}`)")
-    if number in ours:
+    if number in ours.values():
         return ok(name, f"used by this stack (`{port.setting}`)")
     if not isinstance(refusal, socket.gaierror) and refusal.errno == errno.EADDRINUSE:
         found = f"taken{by_whom(number)}"

@@ -104,12 +104,21 @@ def sweep(leftovers: Iterable[psutil.Process], *, first: signal.Signals = signal
     """Ends processes that nobody supervises any more; returns how many there were."""
     victims = list(leftovers)
     for victim in victims:
-        with suppress(psutil.Error):
-            victim.send_signal(first)
-            victim.send_signal(signal.SIGCONT)
+        _signal(victim, first, signal.SIGCONT)
     _, alive = psutil.wait_procs(victims, timeout=5)
     for victim in alive:
-        with suppress(psutil.Error):
-            victim.kill()
+        _signal(victim, signal.SIGKILL)
     psutil.wait_procs(alive, timeout=5)
     return len(victims)
+
+
+def _signal(victim: psutil.Process, *numbers: signal.Signals) -> None:
+    """Not our child, so its pid may be another process's by now: the descriptor pins whom we looked at."""
+    with suppress(psutil.Error, OSError):
+        pinned = os.pidfd_open(victim.pid)
+        try:
+            if victim.is_running():
+                for number in numbers:
+                    signal.pidfd_send_signal(pinned, number)
+        finally:
+            os.close(pinned)

@@ -6,6 +6,7 @@ The file is only as true as its writer is alive: read it through `read`, which c
 import fcntl
 import json
 import os
+import time
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +16,8 @@ import psutil
 from pydantic import BaseModel, ValidationError
 
 from .paths import StackPaths
+
+LOOKS_AT_LOCK = 10
 
 Status = Literal["waiting", "starting", "healthy", "unhealthy", "restarting", "stopping", "stopped"]
 Phase = Literal["starting", "running", "stopping", "stopped", "failed"]
@@ -89,6 +92,26 @@ def read(paths: StackPaths) -> StackState | None:
             if service.pid is not None and service.status == "healthy" and not _alive(service.pid):
                 service.status = "restarting"  # it died since the supervisor wrote
     return state
+
+
+def lock_as_supervisor(paths: StackPaths) -> int | None:
+    """The lock, with our pid in it for `down`. Patient for a moment: somebody may just be looking at it."""
+    for _ in range(LOOKS_AT_LOCK):
+        if (lock := try_lock(paths)) is not None:
+            os.ftruncate(lock, 0)
+            os.write(lock, str(os.getpid()).encode())
+            return lock
+        time.sleep(0.05)
+    return None
+
+
+def supervisor(paths: StackPaths) -> psutil.Process | None:
+    """The process that holds the lock; None in the moment before it has said so."""
+    with suppress(OSError, ValueError, psutil.Error):
+        process = psutil.Process(int(paths.lock.read_text()))
+        if any("resprout" in word for word in process.cmdline()):
+            return process
+    return None
 
 
 def is_locked(paths: StackPaths) -> bool:

@@ -127,7 +127,7 @@ class Supervisor:
             await self._first(self._all(service.after, self.healthy_once), self.stopping.wait())
             while not self.stopping.is_set():
                 started = time.monotonic()
-                reason = await self._live(service)
+                reason = await self._try_to_live(service)
                 if self.stopping.is_set():
                     break
                 failures = 0 if time.monotonic() - started > 30 else failures + 1
@@ -138,16 +138,23 @@ class Supervisor:
                 back_off = min(LONGEST_BACK_OFF.total_seconds(), 0.1 * 2**failures)
                 await self._first(asyncio.sleep(back_off), self.stopping.wait())
                 await asyncio.to_thread(processes.sweep, service.leftovers())
-        except StackError:
-            raise
-        except Exception as error:
-            log.exception("supervision failed", name=service.name)
-            raise StackError(f"{service.name} cannot be kept: {type(error).__name__}: {error}.") from error
         finally:
             if isinstance(service, OurService):
                 service.close()
             self._set(service, "stopped", pid=None)
             self.stopped[service.name].set()
+
+    async def _try_to_live(self, service: Service) -> str:
+        """A life, or the reason why there was none. Raises StackError only before the service was ever healthy."""
+        try:
+            return await self._live(service)
+        except Exception as error:
+            if not isinstance(error, StackError):
+                log.exception("a life could not be begun", name=service.name)
+                error = StackError(f"{service.name} cannot be kept: {type(error).__name__}: {error}.")
+            if self.healthy_once[service.name].is_set():
+                return str(error)
+            raise error from None
 
     async def _live(self, service: Service) -> str:
         """One life of a service, from start to end. Returns why it ended."""

@@ -1,7 +1,7 @@
 """Logs as JSON lines with the ids that tie them together: trace, run, agent, message.
 
-The standard library's loggers (uvicorn, temporalio, alembic) go through the same pipeline, so that every line of
-a process has one form.
+The standard library's loggers (uvicorn, temporalio, alembic, ray) go through the same pipeline, so that every line
+of a process has one form.
 """
 
 import logging
@@ -14,6 +14,8 @@ import structlog
 from opentelemetry import trace
 
 from ..settings import TelemetrySettings
+
+CHATTY = ("httpx", "asyncio", "alembic", "urllib3")
 
 # Without local variables: a DSN or a key is often one.
 TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
@@ -37,7 +39,7 @@ def configure_logs(settings: TelemetrySettings, service: str, *, stream: TextIO 
         identify,
     ]
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
@@ -47,7 +49,9 @@ def configure_logs(settings: TelemetrySettings, service: str, *, stream: TextIO 
         if as_console
         else [TRACEBACKS, structlog.processors.JSONRenderer()]
     )
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     handler = logging.StreamHandler(stream)
+    handler.setLevel(level)  # a library that sets the level of its own logger (ray) is held here
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -56,9 +60,28 @@ def configure_logs(settings: TelemetrySettings, service: str, *, stream: TextIO 
     )
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(settings.log_level.upper())
-    for chatty in ("httpx", "asyncio", "alembic", "urllib3"):
-        logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
+    root.setLevel(level)
+    for chatty in CHATTY:
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, level))
+    ray = logging.getLogger("ray")
+    ray.handlers.clear()
+    ray.__class__ = _Captive
+
+
+class _Captive(logging.Logger):
+    """Takes no handler and always propagates. Ray gives its logger a handler and cuts it off from the root when it is
+    imported, which is after us: our processes import it late, because it is slow."""
+
+    def addHandler(self, hdlr: logging.Handler) -> None:  # noqa: N802 - the standard library's name
+        pass
+
+    @property
+    def propagate(self) -> bool:
+        return True
+
+    @propagate.setter
+    def propagate(self, value: bool) -> None:
+        pass
 
 
 def _add_trace(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

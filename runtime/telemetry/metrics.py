@@ -19,13 +19,14 @@ Gauge("resprout_build_info", "What is running; always 1.", ["version", "python"]
 
 @dataclass(frozen=True)
 class MetricsServer:
+    host: str
     port: int
     server: WSGIServer
     thread: threading.Thread
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/metrics"
+        return f"http://{self.host}:{self.port}/metrics"
 
     def close(self) -> None:
         self.server.shutdown()
@@ -36,7 +37,7 @@ class MetricsServer:
 def serve_metrics(port: int, host: str = "127.0.0.1") -> MetricsServer:
     """Serves this process's metrics from a thread; port 0 means any free one."""
     server, thread = start_http_server(port, host, registry=REGISTRY)
-    return MetricsServer(server.server_port, server, thread)
+    return MetricsServer(host, server.server_port, server, thread)
 
 
 def render() -> tuple[bytes, str]:

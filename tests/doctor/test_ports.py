@@ -31,16 +31,23 @@ def test_a_taken_port_that_was_asked_for_is_a_failure_naming_who_has_it(tmp_path
 
 
 def test_a_taken_usual_port_is_fine_because_another_will_be_chosen(taken: int) -> None:
-    found = ports._look(ports.Wanted("ray.port", None, usual=taken), ours=set())
+    found = ports._look(ports.Wanted("ray.port", None, usual=taken), ours={})
 
     assert found.level == "ok"
     assert "will use another" in found.found
 
 
 def test_a_port_of_the_running_stack_is_fine(taken: int) -> None:
-    found = ports._look(ports.Wanted("ray.port", taken, usual=6379), ours={taken})
+    found = ports._look(ports.Wanted("ray.port", taken, usual=6379), ours={"ray.port": taken})
 
     assert found.level == "ok"
+    assert "used by this stack" in found.found
+
+
+def test_a_running_stack_is_asked_for_its_ports_and_not_for_the_usual_ones(taken: int) -> None:
+    found = ports._look(ports.Wanted("ray.port", None, usual=6379), ours={"ray.port": taken})
+
+    assert found.name == f"port {taken}"
     assert "used by this stack" in found.found
 
 
@@ -61,3 +68,15 @@ def test_an_address_of_another_machine_cannot_be_listened_on(tmp_path: Path) -> 
 
     assert found.level == "failure"
     assert "gateway.host" in (found.remedy or "")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not look")
+def test_a_data_directory_that_may_not_be_looked_at_keeps_no_port_from_being_checked(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    os.seteuid(65534)
+    try:
+        found = check(tmp_path / "data")
+    finally:
+        os.seteuid(0)
+
+    assert len(found) == 4

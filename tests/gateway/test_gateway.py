@@ -44,6 +44,19 @@ async def test_readiness_names_what_does_not_answer() -> None:
     }
 
 
+async def test_checks_run_together() -> None:
+    together = asyncio.Barrier(2)
+
+    async def meets_the_other() -> str:
+        await together.wait()
+        return "met"
+
+    async with client_of(one=meets_the_other, two=meets_the_other) as client:
+        answer = await client.get("/readyz")
+
+    assert answer.status_code == 200
+
+
 async def test_errors_are_problem_details() -> None:
     async with client_of() as client:
         missing, method = await client.get("/nope"), await client.post("/version")

@@ -1,6 +1,8 @@
 import io
 import json
 import logging
+import subprocess
+import sys
 
 import structlog
 from opentelemetry import trace
@@ -51,3 +53,42 @@ def test_an_exception_is_one_line() -> None:
     (line,) = lines(stream)
     assert "broken" in json.dumps(line["exception"])
     assert "hush" not in json.dumps(line)
+
+
+def test_ray_logs_in_the_same_form_although_it_is_imported_later() -> None:
+    program = """if True:
+        from resprout.runtime.settings import TelemetrySettings
+        from resprout.runtime.telemetry import configure_logs
+        configure_logs(TelemetrySettings(log_level="warning", log_format="json"), "worker")
+        import logging, ray
+        logging.getLogger("ray.worker").warning("slow head")
+        logging.getLogger("ray").info("not shown")
+    """
+
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60)
+
+    (line,) = map(json.loads, done.stderr.splitlines())
+    assert (line["event"], line["logger"], line["service"]) == ("slow head", "ray.worker", "worker")
+
+
+def test_a_level_that_is_off_is_not_written() -> None:
+    stream = io.StringIO()
+    configure_logs(TelemetrySettings(log_level="error"), "host", stream=stream)
+
+    structlog.get_logger("resprout.test").warning("not shown")
+
+    assert stream.getvalue() == ""
+
+
+def test_a_console_gets_text_without_local_variables() -> None:
+    stream = io.StringIO()
+    configure_logs(TelemetrySettings(log_format="console"), "host", stream=stream)
+
+    try:
+        password = "hu" + "sh"  # noqa: F841 - in two, because a traceback shows the line itself
+        raise ValueError("broken")
+    except ValueError:
+        structlog.get_logger("resprout.test").exception("failed")
+
+    assert "ValueError: broken" in stream.getvalue()
+    assert "hush" not in stream.getvalue()

@@ -155,8 +155,8 @@ def _account(data_dir: Path, binaries: Path) -> Account:
     number = str(pwd.getpwnam(user).pw_uid)
     prefix = ("unshare", "--user", f"--map-user={number}", f"--map-group={number}", "--")
     try:
-        allowed = subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode == 0
-    except OSError:
+        allowed = subprocess.run([*prefix, "true"], capture_output=True, check=False, timeout=10).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
         allowed = False
     if not allowed:
         raise StackError(
