@@ -15,6 +15,7 @@ from typing import Literal
 import psutil
 from pydantic import BaseModel, ValidationError
 
+from ...actors.errors import StackError
 from .paths import StackPaths
 
 LOOKS_AT_LOCK = 10
@@ -117,7 +118,10 @@ def supervisor(paths: StackPaths) -> psutil.Process | None:
 def is_locked(paths: StackPaths) -> bool:
     lock = try_lock(paths)
     if lock is None:
-        return paths.lock.exists()
+        try:
+            return paths.lock.exists()
+        except OSError as error:
+            raise StackError(f"{paths.data_dir} cannot be read: {error.strerror}. Is it another user's?") from None
     os.close(lock)
     return False
 
