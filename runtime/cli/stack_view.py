@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.spinner import Spinner
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from ...memory.database import redacted
@@ -26,7 +26,17 @@ def console() -> Console:
 
 
 def table(state: StackState) -> Table:
-    view = Table("service", "status", "endpoint", "pid", "uptime", "restarts", "version", box=None, header_style="bold")
+    view = Table(
+        "service",
+        "status",
+        Column("endpoint", overflow="fold"),
+        "pid",
+        "uptime",
+        "restarts",
+        "version",
+        box=None,
+        header_style="bold",
+    )
     now = datetime.now(UTC)
     for service in state.services:
         status = Text(service.status, style=STYLES.get(service.status, "dim"))
