@@ -5,6 +5,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ...actors.errors import StackError
 from ..settings import Settings
 from ..stack import state
 from ..stack.paths import StackPaths
@@ -55,7 +56,7 @@ def wanted(settings: Settings) -> list[Wanted]:
 def _of_running_stack(settings: Settings) -> Mapping[str, int]:
     try:
         stack = state.read(StackPaths.of(settings.data_dir))
-    except PermissionError:  # somebody else's directory: the disk check says so
+    except (PermissionError, StackError):  # somebody else's directory: the disk check says so
         return {}
     return stack.ports if stack else {}
 
