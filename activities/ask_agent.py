@@ -5,19 +5,22 @@ sees the same message again and gives the stored reply: the step has one effect 
 """
 
 import asyncio
+import json
 from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from uuid import UUID, uuid5
 
 import structlog
-from opentelemetry.propagate import inject
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from ..actors.address import AgentAddress
 from ..actors.envelope import Envelope, Replied
 from ..actors.errors import Broken, Rejected
+from ..actors.ids import at
+from ..actors.message import parse
+from ..actors.tracing import carried
 from .contracts import ASK_AGENT, AskInput, AskOutput
 
 STEP_IDS = UUID("5f0f4b3c-2a55-4b0e-9d0c-3f6f2a5c7e11")
@@ -44,20 +47,24 @@ class AskAgent:
             reply = await _heartbeating(self.agents.ask(self._envelope(request)))
         except (Rejected, Broken) as error:
             raise ApplicationError(str(error), type=type(error).__name__, non_retryable=True) from None
-        return AskOutput(message=reply.type, body=reply.body)
+        return AskOutput(message=reply.type, body=json.loads(reply.body) if reply.body is not None else None)
 
     def _envelope(self, request: AskInput) -> Envelope:
         step = activity.info()
-        trace: dict[str, str] = {}
-        inject(trace)
+        message = parse(request.message, request.body)
+        name = f"{step.namespace}/{step.workflow_id}/{step.workflow_run_id}/{step.activity_id}"
         return Envelope(
-            id=uuid5(STEP_IDS, f"{step.namespace}/{step.workflow_id}/{step.workflow_run_id}/{step.activity_id}"),
+            # The same however often the step is tried: what Temporal scheduled first is what it is named after.
+            id=at(int(step.scheduled_time.timestamp() * 1000), uuid5(STEP_IDS, name).int),
             recipient=request.agent,
-            type=request.message,
-            body=request.body,
+            sender=f"workflow:{step.workflow_id}",
+            type=message.message_name,
+            version=message.message_version,
+            body=message.model_dump_json(),
+            attempt=step.attempt,
             run=step.workflow_id,
             deadline=datetime.now(UTC) + timedelta(seconds=request.timeout_seconds),
-            trace=trace,
+            trace=carried(),
         )
 
 

@@ -1,10 +1,14 @@
 """What travels: a message with where it goes, who caused it and until when it matters; and how it ended."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+Priority = Literal["low", "normal", "high", "critical"]
+PRIORITIES: tuple[Priority, ...] = ("low", "normal", "high", "critical")
+RANK: dict[Priority, int] = {name: rank for rank, name in enumerate(PRIORITIES)}
 
 
 class Envelope(BaseModel):
@@ -13,32 +17,58 @@ class Envelope(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     id: UUID
+    way: Literal["ask", "tell"] = "ask"
     recipient: str
+    sender: str = ""  # an agent's address, or the name of who talks to agents from outside
     type: str
     version: int = 1
-    body: dict[str, Any]
+    body: str  # JSON; read once, by the handler's host
+    priority: Priority = "normal"
+    tenant: str = "default"
+    correlation: UUID | None = None  # the id of the message that began it all; None: this one
+    causation: UUID | None = None  # the id of the message in whose turn this one was sent
+    chain: tuple[str, ...] = ()  # the agents that wait for this one to answer, the first asker first
     run: str | None = None  # the workflow that this belongs to, for whoever reads the logs
     deadline: datetime | None = None
     trace: dict[str, str] = {}  # W3C trace context
+    # Above 1 when the same id may have been delivered before. Only a hint that lets a host look before it works:
+    # that a message has one effect does not depend on it.
+    attempt: int = 1
 
 
 class Replied(BaseModel):
     """Handled, now or before: the state moved once. `type` is None when the handler replies with nothing."""
 
+    model_config = ConfigDict(frozen=True)
+
     outcome: Literal["replied"] = "replied"
     type: str | None = None
-    body: dict[str, Any] | None = None
+    version: int = 1
+    body: str | None = None
+
+
+class Accepted(BaseModel):
+    """In the recipient's mailbox, on disk: it will be handled, or be found among the dead letters."""
+
+    model_config = ConfigDict(frozen=True)
+
+    outcome: Literal["accepted"] = "accepted"
 
 
 class Failed(BaseModel):
     """Not handled, nothing changed. `error` is the name of a class in errors.py."""
+
+    model_config = ConfigDict(frozen=True)
 
     outcome: Literal["failed"] = "failed"
     error: str
     text: str
 
 
-Outcome = Annotated[Replied | Failed, Field(discriminator="outcome")]
+Outcome = Replied | Accepted | Failed
 
-ENVELOPES: TypeAdapter[list[Envelope]] = TypeAdapter(list[Envelope])
-OUTCOMES: TypeAdapter[list[Replied | Failed]] = TypeAdapter(list[Outcome])
+# A frame on the wire: each envelope with a number of the sender's choice, under which its outcome comes back.
+ENVELOPES: TypeAdapter[list[tuple[int, Envelope]]] = TypeAdapter(list[tuple[int, Envelope]])
+OUTCOMES: TypeAdapter[list[tuple[int, Outcome]]] = TypeAdapter(
+    list[tuple[int, Annotated[Outcome, Field(discriminator="outcome")]]]
+)

@@ -49,12 +49,48 @@ class BadMessage(Rejected):
     """The body does not fit the message type."""
 
 
+class TooLarge(Rejected):
+    """The message, the reply or the state is larger than what is carried."""
+
+
+class DeadlineInPast(Rejected):
+    """The deadline given lies before now."""
+
+
+class CallCycle(Rejected):
+    """Agents that ask each other in a circle would wait for each other for ever."""
+
+
+class NotFound(Rejected):
+    """What was named does not exist."""
+
+
 class NotRunning(Unavailable):
     """Something we need is not there: no stack, no server at the configured address."""
 
 
+class Moved(Unavailable):
+    """The agent lives on another host now; callers look again and go there by themselves."""
+
+
 class Draining(Unavailable):
     """The host is about to end and takes no new messages; another one will."""
+
+
+class MailboxFull(Unavailable):
+    """The agent, or its tenant, has as many messages waiting as it may have."""
+
+
+class Busy(Unavailable):
+    """The agent is in a turn, and this handler rejects instead of queueing."""
+
+
+class Quarantined(Unavailable):
+    """The agent was set aside after a message that kept failing."""
+
+
+class NewerVersion(Unavailable):
+    """Stored by newer code than this process runs; a host with the new code can read it."""
 
 
 class DatabaseLost(OutcomeUnknown):
@@ -78,8 +114,17 @@ BY_NAME: dict[str, type[ResproutError]] = {
         UnknownKind,
         UnknownMessage,
         BadMessage,
+        TooLarge,
+        DeadlineInPast,
+        CallCycle,
+        NotFound,
         NotRunning,
+        Moved,
         Draining,
+        MailboxFull,
+        Busy,
+        Quarantined,
+        NewerVersion,
         DatabaseLost,
         DeadlinePassed,
         AgentFailed,

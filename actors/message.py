@@ -1,13 +1,16 @@
 """Messages: pydantic models with a stable name, by which mailboxes and histories know them.
 
-The name and the version are given, never derived: a class can be renamed, a stored message cannot.
+The name and the version are given, never derived: a class can be renamed, a stored message cannot. When a message
+changes its shape, its version rises and `upcast` turns the bodies that are stored already into the new shape.
 """
 
+import json
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from .errors import BadMessage, UnknownMessage
+from .errors import BadMessage, NewerVersion, UnknownMessage
 
 _types: dict[str, type["Message"]] = {}
 
@@ -35,6 +38,14 @@ class Message(BaseModel):
             raise TypeError(f"two message types are named {name!r}: {known} and {cls}. Rename one.")
         _types[name] = cls
 
+    @classmethod
+    def upcast(cls, version: int, body: dict[str, Any]) -> dict[str, Any]:
+        """Turns a body of an older version into one of this version. Override when `version` rises."""
+        raise BadMessage(
+            f"`{cls.message_name}` is at version {cls.message_version} and has no `upcast` from version {version}. "
+            "Give the class one."
+        )
+
 
 def message_type(name: str) -> type[Message]:
     try:
@@ -44,10 +55,35 @@ def message_type(name: str) -> type[Message]:
         raise UnknownMessage(f"no message type is named {name!r}. Known here: {known}.") from None
 
 
+def message_types() -> Iterable[type[Message]]:
+    return _types.values()
+
+
 def parse(name: str, body: dict[str, Any]) -> Message:
+    """A message of today's version from its fields."""
+    kind = message_type(name)
     try:
-        return message_type(name).model_validate(body)
+        return kind.model_validate(body)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise BadMessage(f"`{name}` cannot be read: {where + ': ' if where else ''}{first['msg']}.") from None
+        raise _unreadable(name, error) from None
+
+
+def parse_stored(name: str, version: int, body: str) -> Message:
+    """A message as it was sent or stored, maybe by older code."""
+    kind = message_type(name)
+    try:
+        if version == kind.message_version:
+            return kind.model_validate_json(body)
+        if version > kind.message_version:
+            raise NewerVersion(
+                f"`{name}` came in version {version}, this process knows {kind.message_version}. Deploy the newer code."
+            )
+        return kind.model_validate(kind.upcast(version, json.loads(body)))
+    except ValidationError as error:
+        raise _unreadable(name, error) from None
+
+
+def _unreadable(name: str, error: ValidationError) -> BadMessage:
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return BadMessage(f"`{name}` cannot be read: {where + ': ' if where else ''}{first['msg']}.")

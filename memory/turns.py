@@ -1,146 +1,358 @@
-"""Agents' state and the marks of what they handled: one turn is one commit.
+"""Turns: reading agents, and committing what their messages did.
 
-The invariant: a message moves its agent from version n to n+1 together with its mark and its reply, or not at
-all. A turn computed on an old version is superseded and leaves nothing, not even its mark.
+One statement commits turns of many agents. For each agent all of it happens or nothing: its new state, the marks of
+the messages that it handled with their replies, the end of their mailbox rows, the messages that it sent, its
+reminders and topics. The parts hang together by `moved`: only for agents that are under an epoch that holds, and
+were found at the expected version, is any row written.
+
+A message that was handled before makes its mark collide, which fails the statement as a whole; the marks are then
+looked up and the agents concerned are told. That is rare: hosts look before they work on a doubtful message.
 """
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 from opentelemetry import trace
 
-from ..actors.errors import BadMessage, DatabaseLost
-from .database import Database, one_line
+from ..actors.address import AgentAddress
+from ..actors.agent import Bounds, agent_class
+from ..actors.envelope import Envelope, Replied
+from ..actors.errors import UnknownKind
+from ..actors.store import (
+    Advance,
+    CommitOutcome,
+    Committed,
+    Duplicate,
+    Fenced,
+    Full,
+    Snapshot,
+    Superseded,
+)
+from .fence import FENCE, fence_of
+from .rooms import Shards, without_room
+from .translated import translated
 
 tracer = trace.get_tracer("resprout.memory")
 
-LOAD = "SELECT state, version FROM resprout.agents WHERE kind = $1 AND key = $2"
-
-REPLY_OF = "SELECT reply_type, reply FROM resprout.handled WHERE kind = $1 AND key = $2 AND message_id = $3"
-
-# Waits for a rival that is inserting the same mark, then inserts nothing if the rival committed.
-MARK = """
-INSERT INTO resprout.handled (kind, key, message_id, reply_type, reply) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT DO NOTHING
+LOAD = """
+SELECT a.state, a.state_version, coalesce(a.version, 0) AS version, q.reason AS quarantined
+FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS asked (kind, key, n)
+LEFT JOIN resprout.agents a USING (kind, key)
+LEFT JOIN resprout.quarantined q USING (kind, key)
+ORDER BY asked.n
 """
 
-CREATE = """
-INSERT INTO resprout.agents (kind, key, state, version) VALUES ($1, $2, $3, 1) ON CONFLICT DO NOTHING
+REPLIES = """
+SELECT h.message_id, h.reply_type, h.reply_version, h.reply
+FROM unnest($1::text[], $2::text[], $3::uuid[]) WITH ORDINALITY AS asked (kind, key, message_id, n)
+LEFT JOIN resprout.handled h USING (kind, key, message_id)
+ORDER BY asked.n
 """
 
-ADVANCE = """
-UPDATE resprout.agents SET state = $3, version = version + 1, updated_at = now()
-WHERE kind = $1 AND key = $2 AND version = $4
+COMMIT = f"""
+WITH {FENCE},
+advancing AS MATERIALIZED (
+    SELECT * FROM unnest($4::text[], $5::text[], $6::integer[], $7::bigint[], $8::integer[], $9::text[], $10::integer[])
+    WITH ORDINALITY AS a (kind, key, shard, expected, turns, state, state_version, n)
+    WHERE shard IN (SELECT id FROM fence)
+),
+created AS (
+    INSERT INTO resprout.agents (kind, key, state, state_version, version)
+    SELECT kind, key, state::jsonb, state_version, turns FROM advancing WHERE expected = 0
+    ON CONFLICT DO NOTHING RETURNING kind, key
+),
+updated AS (
+    UPDATE resprout.agents g
+    SET state = a.state::jsonb, state_version = a.state_version, version = g.version + a.turns, updated_at = now()
+    FROM advancing a WHERE g.kind = a.kind AND g.key = a.key AND g.version = a.expected
+    RETURNING g.kind, g.key
+),
+moved AS MATERIALIZED (
+    SELECT a.n, a.kind, a.key, a.shard, a.expected FROM advancing a
+    JOIN (SELECT * FROM created UNION ALL SELECT * FROM updated) AS m USING (kind, key)
+),
+marked AS (
+    INSERT INTO resprout.handled (kind, key, message_id, turn, type, sender, reply_type, reply_version, reply)
+    SELECT moved.kind, moved.key, h.message_id, moved.expected + h.turn, h.type, h.sender,
+           h.reply_type, h.reply_version, h.reply::jsonb
+    FROM unnest($11::bigint[], $12::uuid[], $13::integer[], $14::text[], $15::text[],
+                $16::text[], $17::integer[], $18::text[])
+         AS h (n, message_id, turn, type, sender, reply_type, reply_version, reply)
+    JOIN moved USING (n)
+),
+taken_out AS (
+    DELETE FROM resprout.mailbox b USING unnest($19::bigint[], $20::uuid[]) AS t (n, message_id) JOIN moved USING (n)
+    WHERE b.kind = moved.kind AND b.key = moved.key AND b.message_id = t.message_id
+),
+sent AS (
+    INSERT INTO resprout.mailbox (kind, key, shard, message_id, envelope, bytes, in_memory)
+    SELECT s.kind, s.key, s.shard, s.message_id, s.envelope::jsonb, s.bytes, false
+    FROM unnest($21::bigint[], $22::text[], $23::text[], $24::integer[], $25::uuid[], $26::text[], $27::integer[])
+         WITH ORDINALITY AS s (n, kind, key, shard, message_id, envelope, bytes, place)
+    JOIN moved USING (n) ORDER BY s.place
+    ON CONFLICT DO NOTHING
+)
 """
 
+# What few turns do. Each array of the ones before stays as it is; these come behind them.
+RARE = """,
+published AS (
+    INSERT INTO resprout.mailbox (kind, key, shard, message_id, envelope, bytes, in_memory)
+    SELECT t.kind, t.key, t.shard, p.message_id,
+           p.envelope::jsonb || jsonb_build_object('recipient', t.kind || '/' || t.key), p.bytes, false
+    FROM unnest($28::bigint[], $29::text[], $30::uuid[], $31::text[], $32::integer[])
+         WITH ORDINALITY AS p (n, topic, message_id, envelope, bytes, place)
+    JOIN moved USING (n) JOIN resprout.subscriptions t USING (topic) ORDER BY p.place
+    ON CONFLICT DO NOTHING RETURNING shard
+),
+reminded AS (
+    INSERT INTO resprout.reminders (kind, key, shard, name, id, due_at, every, missed, type, version, body, tenant)
+    SELECT moved.kind, moved.key, moved.shard, r.name, r.id, r.due_at, r.every, r.missed, r.type, r.version, r.body,
+           r.tenant
+    FROM unnest($33::bigint[], $34::text[], $35::uuid[], $36::timestamptz[], $37::interval[], $38::text[], $39::text[],
+                $40::integer[], $41::text[], $42::text[])
+         AS r (n, name, id, due_at, every, missed, type, version, body, tenant)
+    JOIN moved USING (n)
+    ON CONFLICT (kind, key, name) DO UPDATE SET
+        id = excluded.id, due_at = excluded.due_at, every = excluded.every, missed = excluded.missed,
+        type = excluded.type, version = excluded.version, body = excluded.body, tenant = excluded.tenant
+),
+cancelled AS (
+    DELETE FROM resprout.reminders r USING unnest($43::bigint[], $44::text[]) AS c (n, name) JOIN moved USING (n)
+    WHERE r.kind = moved.kind AND r.key = moved.key AND r.name = c.name
+),
+subscribed AS (
+    INSERT INTO resprout.subscriptions (topic, kind, key, shard)
+    SELECT s.topic, moved.kind, moved.key, moved.shard
+    FROM unnest($45::bigint[], $46::text[]) AS s (n, topic) JOIN moved USING (n)
+    ON CONFLICT DO NOTHING
+),
+unsubscribed AS (
+    DELETE FROM resprout.subscriptions t USING unnest($47::bigint[], $48::text[]) AS u (n, topic) JOIN moved USING (n)
+    WHERE t.kind = moved.kind AND t.key = moved.key AND t.topic = u.topic
+),
+described AS (
+    INSERT INTO resprout.described_agents (kind, key, described)
+    SELECT moved.kind, moved.key, d.described::jsonb
+    FROM unnest($49::bigint[], $50::text[]) AS d (n, described) JOIN moved USING (n)
+    ON CONFLICT (kind, key) DO UPDATE SET described = excluded.described
+)
+"""
 
-@dataclass(frozen=True)
-class Snapshot:
-    state: dict[str, Any]
-    version: int
+OUTCOME = "SELECT ARRAY(SELECT n FROM moved) AS moved, ARRAY(SELECT id FROM fence) AS fence, "
+PLAIN = f"{COMMIT} {OUTCOME} ARRAY[]::integer[] AS woken"
+RICH = f"{COMMIT} {RARE} {OUTCOME} ARRAY(SELECT shard FROM published) AS woken"
 
-
-@dataclass(frozen=True)
-class Reply:
-    type: str | None
-    body: dict[str, Any] | None
-
-
-@dataclass(frozen=True)
-class Turn:
-    kind: str
-    key: str
-    message_id: UUID
-    expected_version: int  # 0: the agent has never handled a message
-    state: dict[str, Any]
-    reply_type: str | None
-    reply: dict[str, Any] | None
-
-
-@dataclass(frozen=True)
-class Committed:
-    version: int
-
-
-@dataclass(frozen=True)
-class AlreadyHandled:
-    reply: Reply
-
-
-@dataclass(frozen=True)
-class Superseded:
-    """Another turn was committed since the state was read."""
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """The driver's errors in the vocabulary that callers can act on."""
-    try:
-        yield
-    except asyncpg.DataError as error:
-        raise BadMessage(f"the state or the reply cannot be stored as JSON in Postgres: {one_line(error)}.") from None
-    except (
-        asyncpg.PostgresConnectionError,
-        asyncpg.OperatorInterventionError,
-        asyncpg.InterfaceError,
-        OSError,
-    ) as error:
-        raise DatabaseLost(
-            f"the connection to Postgres broke: {one_line(error)}. Ask again with the same id."
-        ) from None
+# Mailbox rows of messages that turn out to have been handled before.
+SWEEP = """
+DELETE FROM resprout.mailbox b USING unnest($1::text[], $2::text[], $3::uuid[]) AS h (kind, key, message_id)
+WHERE b.kind = h.kind AND b.key = h.key AND b.message_id = h.message_id
+"""
 
 
 class Turns:
-    def __init__(self, database: Database) -> None:
-        self.pool = database.pool
+    pool: "asyncpg.Pool[asyncpg.Record]"
+    shards: Shards
 
-    async def load(self, kind: str, key: str) -> Snapshot | None:
-        with _translated(), tracer.start_as_current_span("sql.load_agent"):
-            row = await self.pool.fetchrow(LOAD, kind, key)
-            return Snapshot(json.loads(row["state"]), row["version"]) if row else None
+    async def load(self, agents: Sequence[AgentAddress]) -> list[Snapshot]:
+        with translated(), tracer.start_as_current_span("sql.load_agents"):
+            rows = await self.pool.fetch(LOAD, [a.kind for a in agents], [a.key for a in agents])
+        return [Snapshot(row["state"], row["state_version"] or 1, row["version"], row["quarantined"]) for row in rows]
 
-    async def reply_of(self, kind: str, key: str, message_id: UUID) -> Reply | None:
-        with _translated(), tracer.start_as_current_span("sql.reply_of"):
-            row = await self.pool.fetchrow(REPLY_OF, kind, key, message_id)
-            return Reply(row["reply_type"], json.loads(row["reply"]) if row["reply"] else None) if row else None
+    async def replies(self, asked: Sequence[tuple[AgentAddress, UUID]]) -> list[Replied | None]:
+        with translated(), tracer.start_as_current_span("sql.replies"):
+            rows = await self.pool.fetch(
+                REPLIES, [a.kind for a, _ in asked], [a.key for a, _ in asked], [message for _, message in asked]
+            )
+        return [
+            Replied(type=row["reply_type"], version=row["reply_version"], body=row["reply"])
+            if row["message_id"] is not None
+            else None
+            for row in rows
+        ]
 
-    async def commit(self, turn: Turn) -> Committed | AlreadyHandled | Superseded:
-        with _translated(), tracer.start_as_current_span("sql.commit_turn"):
+    async def commit(self, host: UUID, advances: Sequence[Advance]) -> list[CommitOutcome]:
+        outcomes: dict[int, CommitOutcome] = {}
+        with (
+            translated(),
+            tracer.start_as_current_span("sql.commit_turns", attributes={"resprout.agents": len(advances)}),
+        ):
             async with self.pool.acquire() as connection:
-                transaction = connection.transaction()
-                await transaction.start()
-                try:
-                    refusal = await self._write(connection, turn)
-                except BaseException:
-                    await transaction.rollback()
-                    raise
-                if refusal is None:
-                    await transaction.commit()
-                    return Committed(turn.expected_version + 1)
-                await transaction.rollback()
-            if isinstance(refusal, AlreadyHandled):
-                stored = await self.reply_of(turn.kind, turn.key, turn.message_id)
-                assert stored is not None
-                return AlreadyHandled(stored)
-            return refusal
+                outcomes.update(await self._refuse_full(connection, advances))
+                left = [n for n in range(len(advances)) if n not in outcomes]
+                while left:
+                    try:
+                        done = await self._write(connection, host, [advances[n] for n in left])
+                    except asyncpg.UniqueViolationError:
+                        repeated = await self._find_handled(connection, [advances[n] for n in left])
+                        if not repeated:
+                            raise
+                        outcomes.update({left[place]: duplicate for place, duplicate in repeated.items()})
+                        left = [n for n in left if n not in outcomes]
+                        continue
+                    outcomes.update(zip(left, done, strict=True))
+                    break
+        return [outcomes[n] for n in range(len(advances))]
 
-    async def _write(self, connection: Any, turn: Turn) -> AlreadyHandled | Superseded | None:
-        reply = json.dumps(turn.reply) if turn.reply is not None else None
-        marked = await connection.execute(MARK, turn.kind, turn.key, turn.message_id, turn.reply_type, reply)
-        if not _wrote(marked):
-            return AlreadyHandled(Reply(None, None))
-        state = json.dumps(turn.state)
-        if turn.expected_version == 0:
-            moved = await connection.execute(CREATE, turn.kind, turn.key, state)
-        else:
-            moved = await connection.execute(ADVANCE, turn.kind, turn.key, state, turn.expected_version)
-        return None if _wrote(moved) else Superseded()
+    async def _refuse_full(self, connection: Any, advances: Sequence[Advance]) -> dict[int, CommitOutcome]:
+        asked = {(AgentAddress.parse(envelope.recipient), _bounds(envelope)) for a in advances for envelope in _sent(a)}
+        if not asked:
+            return {}
+        full = {str(address) for address in await without_room(connection, asked)}
+        refused: dict[int, CommitOutcome] = {}
+        for n, advance in enumerate(advances):
+            recipient = next((e.recipient for e in _sent(advance) if e.recipient in full), None)
+            if recipient is not None:
+                refused[n] = Full(recipient)
+        return refused
+
+    async def _write(self, connection: Any, host: UUID, advances: Sequence[Advance]) -> list[CommitOutcome]:
+        rows = Rows(advances, self.shards)
+        statement = PLAIN if rows.rare is None else RICH
+        row = await connection.fetchrow(
+            statement, *fence_of(a.held for a in advances), host, *rows.common, *(rows.rare or [])
+        )
+        moved, fence = set(row["moved"]), set(row["fence"])
+        woken = frozenset(row["woken"]) | rows.woken
+        return [
+            Committed(woken) if n in moved else Superseded() if advance.held.id in fence else Fenced()
+            for n, advance in enumerate(advances, 1)
+        ]
+
+    async def _find_handled(self, connection: Any, advances: Sequence[Advance]) -> dict[int, CommitOutcome]:
+        asked = [(a.address, message) for a in advances for message, _ in _messages(a)]
+        kinds, keys, ids = ([a.kind for a, _ in asked], [a.key for a, _ in asked], [e.id for _, e in asked])
+        rows = await connection.fetch(REPLIES, kinds, keys, ids)
+        handled = {
+            (address, row["message_id"]): Replied(
+                type=row["reply_type"], version=row["reply_version"], body=row["reply"]
+            )
+            for (address, _), row in zip(asked, rows, strict=True)
+            if row["message_id"] is not None
+        }
+        await connection.execute(
+            SWEEP, [a.kind for a, _ in handled], [a.key for a, _ in handled], [message for _, message in handled]
+        )
+        found: dict[int, CommitOutcome] = {}
+        for n, advance in enumerate(advances):
+            replies = {
+                message.id: handled[advance.address, message.id]
+                for message, _ in _messages(advance)
+                if (advance.address, message.id) in handled
+            }
+            if replies:
+                found[n] = Duplicate(replies)
+        return found
 
 
-def _wrote(command_tag: str) -> bool:
-    return command_tag.endswith(" 1")
+class Rows:
+    """The arrays of one commit, column by column."""
+
+    def __init__(self, advances: Sequence[Advance], shards: Shards) -> None:
+        self.shards = shards
+        self.woken: set[int] = set()
+        agents: list[tuple[Any, ...]] = []
+        marks: list[tuple[Any, ...]] = []
+        out: list[tuple[Any, ...]] = []
+        sent: list[tuple[Any, ...]] = []
+        self._published: list[tuple[Any, ...]] = []
+        self._reminders: list[tuple[Any, ...]] = []
+        self._cancelled: list[tuple[Any, ...]] = []
+        self._topics: dict[bool, list[tuple[Any, ...]]] = {True: [], False: []}
+        self._described: list[tuple[Any, ...]] = []
+        for n, a in enumerate(advances, 1):
+            agents.append((*a.address, a.held.id, a.expected, len(a.handled), a.state, a.state_version))
+            for turn, handled in enumerate(a.handled, 1):
+                reply = handled.reply
+                messages = [(handled.envelope, handled.stored), *handled.joined]
+                for message, stored in messages:
+                    marks.append(
+                        (n, message.id, turn, message.type, message.sender, reply.type, reply.version, reply.body)
+                    )
+                    if stored:
+                        out.append((n, message.id))
+            if any(handled.effects is not None for handled in a.handled):
+                sent += [self._mail(n, envelope) for envelope in _sent(a)]
+                self._add_rare(n, a)
+        self.common = [
+            *_columns(agents, 7), *_columns(marks, 8), *_columns(out, 2), *_columns(sent, 7)
+        ]  # fmt: skip
+
+    @property
+    def rare(self) -> list[list[Any]] | None:
+        parts = (
+            (self._published, 5),
+            (self._reminders, 10),
+            (self._cancelled, 2),
+            (self._topics[True], 2),
+            (self._topics[False], 2),
+            (self._described, 2),
+        )
+        if not any(rows for rows, _ in parts):
+            return None
+        return [column for rows, width in parts for column in _columns(rows, width)]
+
+    def _mail(self, n: int, envelope: Envelope) -> tuple[Any, ...]:
+        address = AgentAddress.parse(envelope.recipient)
+        shard = self.shards.id_of(address)
+        self.woken.add(shard)
+        return (n, *address, shard, envelope.id, envelope.model_dump_json(), len(envelope.body))
+
+    def _add_rare(self, n: int, advance: Advance) -> None:
+        """Of a reminder, topic or description that several turns of the batch change, the last word counts."""
+        reminders: dict[str, Any] = {}
+        topics: dict[str, bool] = {}
+        described = None
+        for handled in advance.handled:
+            if (effects := handled.effects) is None:
+                continue
+            for topic, envelope in effects.published:
+                self._published.append((n, topic, envelope.id, envelope.model_dump_json(), len(envelope.body)))
+            reminders.update(effects.reminders)
+            topics.update(effects.topics)
+            described = effects.described or described
+        for name, r in reminders.items():
+            if r is None:
+                self._cancelled.append((n, name))
+            else:
+                self._reminders.append((n, name, r.id, r.due, r.every, r.missed, r.type, r.version, r.body, r.tenant))
+        for topic, wanted in topics.items():
+            self._topics[wanted].append((n, topic))
+        if described is not None:
+            self._described.append((n, json.dumps(described)))
+
+
+def _columns(rows: list[tuple[Any, ...]], width: int) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
+
+
+def _messages(advance: Advance) -> list[tuple[Envelope, bool]]:
+    return [one for handled in advance.handled for one in ((handled.envelope, handled.stored), *handled.joined)]
+
+
+def _sent(advance: Advance) -> list[Envelope]:
+    """What goes into mailboxes here; ephemeral agents have none."""
+    return [
+        envelope
+        for handled in advance.handled
+        if handled.effects is not None
+        for envelope in handled.effects.sent
+        if not _options(envelope)[0]
+    ]
+
+
+def _bounds(envelope: Envelope) -> tuple[int, int]:
+    bounds = _options(envelope)[1]
+    return bounds.rows, bounds.bytes
+
+
+def _options(envelope: Envelope) -> tuple[bool, Bounds]:
+    """Whether the recipient is ephemeral, and its bounds. A kind that is not known here may be known elsewhere."""
+    try:
+        options = agent_class(AgentAddress.parse(envelope.recipient).kind).options
+    except UnknownKind:
+        return False, Bounds()
+    return options.ephemeral, options.bounds

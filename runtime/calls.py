@@ -1,90 +1,62 @@
-"""Reaching agents on hosts over Ray: finds the host, tries again with the same message id until the deadline.
-
-Which host answers is a matter of speed, not of correctness: the store refuses a second writer. So a caller may
-use an old list of hosts; when a host does not answer, it looks again.
-"""
+"""Reaching agents from a process that is connected to Ray: named host actors are where a caller begins."""
 
 import asyncio
-import hashlib
-from datetime import UTC, datetime
 from typing import Any
 
 import structlog
-from opentelemetry import trace
-from opentelemetry.propagate import inject
 
-from ..actors.envelope import ENVELOPES, OUTCOMES, Envelope, Failed, Replied
-from ..actors.errors import BY_NAME, Broken, DatabaseLost, DeadlinePassed, NotRunning, Unavailable
+from ..actors.calls import Caller
+from ..actors.shards import View
+from .connections import Connections, now
 from .host import HOST_PREFIX
+from .wire import VIEW
 
 log = structlog.get_logger("resprout.calls")
-tracer = trace.get_tracer("resprout.calls")
 
-FIRST_PAUSE_SECONDS = 0.05
-LONGEST_PAUSE_SECONDS = 1.0
+ANSWER_SECONDS = 3.0
 
 
-class RayAgents:
-    def __init__(self) -> None:
-        self.hosts: dict[str, Any] = {}
+class RayDirectory:
+    """Asks any host actor; Ray knows them by name."""
 
-    async def ask(self, envelope: Envelope) -> Replied:
-        assert envelope.deadline is not None
-        pause = FIRST_PAUSE_SECONDS
-        while True:
-            left = (envelope.deadline - datetime.now(UTC)).total_seconds()
-            if left <= 0:
-                raise DeadlinePassed(
-                    f"{envelope.recipient} did not answer `{envelope.type}` in time. "
-                    "Ask again with the same id to learn whether it was handled."
-                )
-            outcome = await self._attempt(envelope, left)
-            if outcome is not None and not _passes(outcome):
-                return _settle(outcome)
-            self.hosts.clear()
-            await asyncio.sleep(min(pause, left))
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
-
-    async def _attempt(self, envelope: Envelope, timeout: float) -> Replied | Failed | None:
-        """One Ray call. None when no host gave an answer; whether the message was handled is then unknown."""
-        from ray.exceptions import RayError
-
-        with tracer.start_as_current_span("ray.deliver", attributes={"resprout.agent": envelope.recipient}) as span:
-            carrier: dict[str, str] = {}
-            inject(carrier)
-            sent = envelope.model_copy(update={"trace": carrier or envelope.trace})
-            try:
-                host = await self._host_of(envelope.recipient)
-                answer: bytes = await asyncio.wait_for(host.deliver.remote(ENVELOPES.dump_json([sent])), timeout)
-            except (RayError, TimeoutError, ValueError, NotRunning) as error:
-                span.set_status(trace.StatusCode.ERROR, type(error).__name__)
-                log.warning("host did not answer", agent=envelope.recipient, error=type(error).__name__)
-                return None
-            return OUTCOMES.validate_json(answer)[0]
-
-    async def _host_of(self, agent: str) -> Any:
-        if not self.hosts:
-            self.hosts = await asyncio.to_thread(_find_hosts)
-        if not self.hosts:
-            raise NotRunning("the Ray cluster has no hosts. Say `resprout join` on one of its nodes.")
-        # Rendezvous hashing: when a host comes or goes, only its agents move.
-        name = max(self.hosts, key=lambda host: hashlib.blake2b(f"{host} {agent}".encode(), digest_size=8).digest())
-        return self.hosts[name]
+    async def find(self) -> tuple[str, View] | None:
+        hosts = await asyncio.to_thread(_find_hosts)
+        asked = [asyncio.ensure_future(_ask(host)) for host in hosts]
+        try:
+            for answer in asyncio.as_completed(asked, timeout=ANSWER_SECONDS):
+                if (found := await answer) is not None:
+                    return found
+        except TimeoutError:
+            log.warning("no host answers", hosts=len(hosts))
+        finally:
+            for one in asked:
+                one.cancel()
+        return None
 
 
-def _find_hosts() -> dict[str, Any]:
+def caller() -> Caller:
+    return Caller(Connections(RayDirectory(), now), now)
+
+
+async def _ask(host: Any) -> tuple[str, View] | None:
+    from ray.exceptions import RayError
+
+    try:
+        found = await host.routes.remote()
+    except RayError as error:
+        log.debug("host does not answer", error=type(error).__name__)
+        return None
+    return (found["secret"], VIEW.validate_python(found["view"])) if found is not None else None
+
+
+def _find_hosts() -> list[Any]:
     import ray
 
-    names = [name for name in ray.util.list_named_actors() if name.startswith(HOST_PREFIX)]
-    return {name: ray.get_actor(name) for name in names}
-
-
-def _passes(outcome: Replied | Failed) -> bool:
-    """Whether the same message, sent again, may fare better: nothing was done, or its id will tell."""
-    return isinstance(outcome, Failed) and issubclass(BY_NAME.get(outcome.error, Broken), (Unavailable, DatabaseLost))
-
-
-def _settle(outcome: Replied | Failed) -> Replied:
-    if isinstance(outcome, Failed):
-        raise BY_NAME.get(outcome.error, Broken)(outcome.text)
-    return outcome
+    hosts = []
+    for name in ray.util.list_named_actors():
+        if name.startswith(HOST_PREFIX):
+            try:
+                hosts.append(ray.get_actor(name))
+            except ValueError:  # it ended since the list was made
+                log.debug("host is gone", host=name)
+    return hosts

@@ -2,46 +2,86 @@
 
     async with await Client.connect() as client:
         reply = await client.agent("greeter/ada").ask(Greet(name="ada"))
+        total = await client.of(Counter, "ada").add(Add(amount=2))
 
 A call that ends in DeadlinePassed or DatabaseLost may have happened: ask again with the same `id` to learn it.
+In a notebook or script without a loop, `with Client.in_thread() as client:` gives the same, without `await`.
 """
 
+import asyncio
+import os
+import socket
+import threading
+from collections.abc import Awaitable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from uuid import UUID, uuid4
-
-from opentelemetry.propagate import inject
+from typing import Any, TypeVar, cast
+from uuid import UUID
 
 from ..actors.address import AgentAddress
-from ..actors.envelope import Envelope
-from ..actors.errors import Rejected
-from ..actors.message import Message, parse
+from ..actors.agent import Agent, Asking
+from ..actors.calls import Caller
+from ..actors.envelope import Envelope, Priority
+from ..actors.errors import DeadlineInPast, NotRunning
+from ..actors.ids import new_id
+from ..actors.message import Message, parse_stored
+from ..actors.roles.topic import Publish
+from ..actors.tracing import carried
+from ..actors.turn import refuse_large
 from . import ray_link
-from .calls import RayAgents
+from .calls import caller
+from .connections import Connections
 from .settings import Settings, load
 from .stack.find import attach
 
 PATIENCE = timedelta(seconds=30)
 
+Result = TypeVar("Result")
+Kind = TypeVar("Kind", bound=Agent)
+
 
 class Client:
     """One per process: it holds the process's connection to the Ray cluster on which agents live."""
 
-    def __init__(self) -> None:
-        self.agents = RayAgents()
+    def __init__(self, caller: Caller, *, tenant: str = "default") -> None:
+        self.caller = caller
+        self.tenant = tenant
+        self.name = f"client:{socket.gethostname()}:{os.getpid()}:{new_id().hex[-8:]}"
 
     @classmethod
-    async def connect(cls, settings: Settings | None = None) -> "Client":
+    async def connect(cls, settings: Settings | None = None, *, tenant: str = "default") -> "Client":
         """By default, to what resprout.toml, the environment and the stack of this directory say."""
         settings = attach(settings or load().settings, "ray.address")
         await ray_link.connect(settings.ray)
-        return cls()
+        return cls(caller(), tenant=tenant)
+
+    @classmethod
+    @contextmanager
+    def in_thread(cls, settings: Settings | None = None, *, tenant: str = "default") -> Iterator["BlockingClient"]:
+        with _loop_in_thread() as loop:
+            client = BlockingClient(_wait(loop, cls.connect(settings, tenant=tenant)), loop)
+            try:
+                yield client
+            finally:
+                _wait(loop, client.client.close())
 
     def agent(self, address: str) -> "AgentRef":
-        return AgentRef(AgentAddress.parse(address), self.agents)
+        return AgentRef(AgentAddress.parse(address), self)
+
+    def of(self, kind: type[Kind], key: str) -> Kind:
+        """An agent by its class, typed: what is called on it is asked. It takes the class' handlers and no others."""
+        ref = self.agent(f"{kind.kind}/{key}")
+        return cast("Kind", Asking(kind, ref.ask))
+
+    async def publish(self, topic: str, message: Message, *, timeout: timedelta = PATIENCE) -> None:
+        """To every agent that is subscribed to the topic. Accepted is kept: it may reach them a moment later."""
+        publish = Publish(type=message.message_name, version=message.message_version, body=message.model_dump_json())
+        await self.agent(f"topic/{topic}").tell(publish, timeout=timeout)
 
     async def close(self) -> None:
+        cast("Connections", self.caller.transport).close()
         await ray_link.disconnect()
 
     async def __aenter__(self) -> "Client":
@@ -56,23 +96,109 @@ class Client:
 @dataclass(frozen=True)
 class AgentRef:
     address: AgentAddress
-    agents: RayAgents
+    client: Client
 
-    async def ask(self, message: Message, *, timeout: timedelta = PATIENCE, id: UUID | None = None) -> Message | None:  # noqa: A002
+    async def ask(
+        self,
+        message: Message,
+        *,
+        timeout: timedelta = PATIENCE,
+        id: UUID | None = None,  # noqa: A002
+        priority: Priority = "normal",
+    ) -> Message | None:
         """The reply, None if the handler gives none. A message with an `id` that was handled gets its stored reply."""
+        envelope = self._envelope("ask", message, id, priority, self._until(timeout))
+        assert envelope.deadline is not None
+        reply = await self.client.caller.ask(envelope)
+        return parse_stored(reply.type, reply.version, reply.body or "{}") if reply.type is not None else None
+
+    async def tell(
+        self,
+        message: Message,
+        *,
+        timeout: timedelta = PATIENCE,
+        id: UUID | None = None,  # noqa: A002
+        priority: Priority = "normal",
+        deadline: datetime | None = None,
+    ) -> UUID:
+        """Returns the message's id when it is kept on disk. It is handled once, or found among the dead letters;
+        after `deadline`, if one is given, it is not handled any more."""
+        if deadline is not None and deadline <= datetime.now(UTC):
+            raise DeadlineInPast(f"the deadline {deadline} of a message to {self.address} has passed already.")
+        envelope = self._envelope("tell", message, id, priority, deadline)
+        await self.client.caller.tell(envelope, self._until(timeout))
+        return envelope.id
+
+    async def stop(self) -> bool:
+        """Takes the agent out of memory after the turn it is in. Its next message brings it back."""
+        await self.client.caller.look()
+        host = self.client.caller.routes.host_of(self.address)
+        if host is None:
+            raise NotRunning(f"no host has {self.address} now. Try again in a moment.")
+        return await cast("Connections", self.client.caller.transport).stop(host, self.address)
+
+    def _until(self, timeout: timedelta) -> datetime:
         if timeout <= timedelta(0):
-            raise Rejected(f"the deadline of a message to {self.address} is in the past. Give a timeout above zero.")
-        trace: dict[str, str] = {}
-        inject(trace)
-        reply = await self.agents.ask(
-            Envelope(
-                id=id or uuid4(),
-                recipient=str(self.address),
-                type=message.message_name,
-                version=message.message_version,
-                body=message.model_dump(mode="json"),
-                deadline=datetime.now(UTC) + timeout,
-                trace=trace,
+            raise DeadlineInPast(
+                f"the deadline of a message to {self.address} is in the past. Give a timeout above zero."
             )
+        return datetime.now(UTC) + timeout
+
+    def _envelope(
+        self,
+        way: Any,
+        message: Message,
+        id: UUID | None,  # noqa: A002
+        priority: Priority,
+        deadline: datetime | None,
+    ) -> Envelope:
+        body = message.model_dump_json()
+        refuse_large(f"`{message.message_name}` to {self.address}", body)
+        return Envelope(
+            id=id or new_id(),
+            way=way,
+            recipient=str(self.address),
+            sender=self.client.name,
+            type=message.message_name,
+            version=message.message_version,
+            body=body,
+            priority=priority,
+            tenant=self.client.tenant,
+            deadline=deadline,
+            trace=carried(),
+            attempt=1 if id is None else 2,
         )
-        return parse(reply.type, reply.body or {}) if reply.type is not None else None
+
+
+class BlockingClient:
+    """A Client for code without a loop: the same words, without `await`."""
+
+    def __init__(self, client: Client, loop: asyncio.AbstractEventLoop) -> None:
+        self.client = client
+        self.loop = loop
+
+    def ask(self, agent: str, message: Message, **options: Any) -> Message | None:
+        return _wait(self.loop, self.client.agent(agent).ask(message, **options))
+
+    def tell(self, agent: str, message: Message, **options: Any) -> UUID:
+        return _wait(self.loop, self.client.agent(agent).tell(message, **options))
+
+    def publish(self, topic: str, message: Message, **options: Any) -> None:
+        _wait(self.loop, self.client.publish(topic, message, **options))
+
+
+@contextmanager
+def _loop_in_thread() -> Iterator[asyncio.AbstractEventLoop]:
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="resprout-client", daemon=True)
+    thread.start()
+    try:
+        yield loop
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+def _wait(loop: asyncio.AbstractEventLoop, work: "Coroutine[Any, Any, Result] | Awaitable[Result]") -> Result:
+    return asyncio.run_coroutine_threadsafe(cast("Coroutine[Any, Any, Result]", work), loop).result()

@@ -1,65 +1,207 @@
 """The one Ray class: a host process, in which agents live.
 
-Ray places hosts and starts them again; it gives them no identity and no order. A call carries many envelopes and
-is never retried by Ray: a message that must come again comes again with its id.
+Ray places hosts and starts them again; it gives them no identity and no order. Messages do not come through Ray but
+through the host's own socket; Ray calls ask how it is, where others are, and tell it to drain.
 """
 
 import asyncio
+import gc
 import os
-from datetime import timedelta
+from contextlib import suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
-from ..actors.envelope import ENVELOPES, OUTCOMES
+import structlog
+
+from .. import __version__
+from ..actors.address import AgentAddress
+from ..actors.agent import agent_classes
+from ..actors.calls import Caller
+from ..actors.catalogue import describe
+from ..actors.delivery import Delivery, Limits
+from ..actors.envelope import Envelope, Replied
+from ..actors.errors import ResproutError
+from ..actors.shards import SHARED, HostSeen, View
+from ..actors.store import HostRecord, LeaseLost
+from ..actors.tenure import Tenure
 from ..memory.database import Database
-from ..memory.turns import Turns
-from .activations import Activations
+from ..memory.store import PostgresStore
 from .agent_modules import import_agents
-from .settings import Settings
+from .connections import Connections, now
+from .host_metrics import export
+from .host_server import HostServer
+from .settings import HostsSettings, Settings
 from .telemetry import configure_logs, configure_traces, serve_metrics
+from .wire import VIEW
+
+log = structlog.get_logger("resprout.host")
 
 HOST_PREFIX = "resprout-host/"
+PULSE = timedelta(milliseconds=400)
+SAY_KINDS_EVERY = 10.0
+LEASE_LOST = 3  # exit code
 
 
 class Host:
-    def __init__(self, name: str, settings: dict[str, Any], log_file: str | None) -> None:
+    def __init__(self, name: str, settings: dict[str, Any], log_file: str | None, pool: str = SHARED) -> None:
         """`log_file` is for a host of an embedded stack; elsewhere Ray keeps what a host writes."""
         self.name = name
+        self.pool = pool
         self.settings = Settings(**settings)
         self.opening = asyncio.Lock()
-        self.activations: Activations | None = None
+        self.life: Life | None = None
         log = Path(log_file).open("a", buffering=1) if log_file else None  # noqa: SIM115 - open as long as we live
         configure_logs(self.settings.telemetry, "host", stream=log)
         configure_traces(self.settings.telemetry, "host")
         import_agents(self.settings.agents)
         self.metrics = serve_metrics(0)
 
-    async def deliver(self, envelopes: bytes) -> bytes:
-        activations = await self._open()
-        batch = ENVELOPES.validate_json(envelopes)
-        return OUTCOMES.dump_json(list(await asyncio.gather(*map(activations.deliver, batch))))
-
     async def describe(self) -> dict[str, Any]:
-        """Answers only when the host can work: its database is open."""
-        await self._open()
-        return {
-            "name": self.name,
-            "pid": os.getpid(),
-            "metrics": self.metrics.url,
-        }
+        """Answers only when the host can work: its database is open and its shards are its own."""
+        life = await self._open()
+        return {"name": self.name, "pid": os.getpid(), "metrics": self.metrics.url, "shards": len(life.delivery.held)}
+
+    async def routes(self) -> dict[str, Any] | None:
+        life = self.life
+        if life is None or not life.delivery.view.hosts:
+            return None
+        return {"secret": life.server.secret.decode(), "view": VIEW.dump_python(life.delivery.view, mode="json")}
 
     async def drain(self, seconds: float) -> bool:
-        """Whether every turn in flight ended in time. What did not is tried again elsewhere."""
-        return self.activations is None or await self.activations.drain(timedelta(seconds=seconds))
+        """Whether all agents were handed over in time. What was not is tried again elsewhere."""
+        return self.life is None or await self.life.drain(seconds)
 
-    async def _open(self) -> Activations:
+    async def _open(self) -> "Life":
         async with self.opening:
-            if self.activations is None:
-                assert self.settings.postgres.dsn is not None
-                database = await Database.open(
-                    self.settings.postgres.dsn.get_secret_value(),
-                    pool_size=self.settings.postgres.pool_size,
-                    application_name=f"resprout {self.name}",
-                )
-                self.activations = Activations(Turns(database))
-            return self.activations
+            if self.life is None:
+                self.life = await Life.begin(self.name, self.pool, self.settings)
+            return self.life
+
+
+class Life:
+    """From enrolling to the end of the lease. A host that loses its lease ends its process, and Ray starts another."""
+
+    def __init__(self, delivery: Delivery, tenure: Tenure, server: HostServer, store: PostgresStore) -> None:
+        self.delivery = delivery
+        self.tenure = tenure
+        self.server = server
+        self.store = store
+        self.tasks = [asyncio.create_task(work) for work in (self._rule(), delivery.run(), self._say_kinds())]
+
+    @classmethod
+    async def begin(cls, name: str, pool: str, settings: Settings) -> "Life":
+        assert settings.postgres.dsn is not None
+        database = await Database.open(
+            settings.postgres.dsn.get_secret_value(),
+            pool_size=max(settings.postgres.pool_size, 6),
+            application_name=f"resprout {name}",
+        )
+        store = PostgresStore(database)
+        outside = Outside()
+        delivery = Delivery(uuid4(), store, outside, now, _limits(settings.hosts))
+        outside.delivery = delivery
+        server = HostServer(delivery, await store.secret(), outside.answer)
+        address = await server.open(_own_address(settings))
+        outside.begin(server.secret.decode(), address)
+        record = HostRecord(delivery.host, name, pool, address, _node(), os.getpid(), __version__)
+        tenure = Tenure(record, store, delivery, pulse=PULSE, seen=outside.see)
+        outside.tenure = tenure
+        export(delivery)
+        # What lives here lives long: looking through it again and again for garbage halves the throughput.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 100)
+        return cls(delivery, tenure, server, store)
+
+    async def drain(self, seconds: float) -> bool:
+        await self.tenure.drain()
+        done, _ = await asyncio.wait({self.tasks[0]}, timeout=seconds)
+        return bool(done)
+
+    async def _rule(self) -> None:
+        try:
+            await self.tenure.run()
+        except LeaseLost as error:
+            log.error("lease lost, this host ends", host=str(self.delivery.host), error=str(error))
+        except Exception:
+            log.exception("the host cannot go on")
+        else:
+            log.info("drained", host=str(self.delivery.host))
+            return
+        self.delivery.lose_all()
+        os._exit(LEASE_LOST)
+
+    async def _say_kinds(self) -> None:
+        kinds = {kind.kind: (kind.options.version, describe(kind)) for kind in agent_classes()}
+        while True:
+            with suppress(ResproutError):  # said again soon
+                await self.store.say_kinds(kinds)
+            await asyncio.sleep(SAY_KINDS_EVERY)
+
+
+class Outside:
+    """The other hosts, as this one sees them; and what they, and callers, ask this one about itself."""
+
+    delivery: Delivery
+    tenure: Tenure
+
+    def begin(self, secret: str, own_address: str) -> None:
+        self.own_address = own_address
+        self.connections = Connections(self, now)
+        self.connections.secret = secret
+        self.caller = Caller(self.connections, now)
+
+    def see(self, view: View) -> None:
+        self.caller.routes.learn(view)
+
+    async def find(self) -> tuple[str, View]:
+        return self.connections.secret, self.delivery.view
+
+    async def ask(self, envelope: Envelope) -> Replied:
+        return await self.caller.ask(envelope)
+
+    async def tell(self, envelope: Envelope, until: datetime) -> None:
+        await self.caller.tell(envelope, until)
+
+    def wake(self, host: HostSeen) -> None:
+        self.connections.wake(host)
+
+    async def answer(self, question: dict[str, Any]) -> Any:
+        match question.get("what"):
+            case "view":
+                return VIEW.dump_python(self.delivery.view, mode="json")
+            case "wake":
+                self.delivery.mail_waits.set()
+                return True
+            case "stop":
+                return await self.delivery.stop(AgentAddress.parse(question["agent"]))
+            case other:
+                log.warning("unknown question", what=other)
+                return None
+
+
+def _limits(settings: HostsSettings) -> Limits:
+    return Limits(
+        lease=timedelta(seconds=settings.lease_seconds),
+        margin=timedelta(seconds=settings.lease_seconds / 5),
+        most_in_memory=settings.agents_in_memory,
+        idle=timedelta(seconds=settings.idle_seconds),
+        tenant_rows=settings.tenant_rows,
+        tenant_bytes=settings.tenant_bytes,
+    )
+
+
+def _own_address(settings: Settings) -> str:
+    if settings.ray.loopback:
+        return "127.0.0.1"
+    import ray
+
+    return str(ray.util.get_node_ip_address())
+
+
+def _node() -> str:
+    import ray
+
+    return str(ray.get_runtime_context().get_node_id())

@@ -13,6 +13,7 @@ from typing import Any
 
 import structlog
 
+from ..actors.agent import Agent, agent_classes
 from ..actors.errors import NotRunning
 from ..memory.database import check
 from ..memory.migrate import pending
@@ -60,6 +61,7 @@ async def run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, halt.set)
     seats = [await asyncio.to_thread(_place, number, settings) for number in range(settings.hosts.count)]
+    seats += [await asyncio.to_thread(_place_dedicated, kind, n, settings) for kind, n in _dedicated()]
     await asyncio.gather(*(_first_pulse(seat) for seat in seats))
     log.info("hosts ready", hosts=[seat.public() for seat in seats])
     _tell(seats, READY=1)
@@ -89,7 +91,33 @@ def _place(number: int, settings: Settings) -> Seat:
     return Seat(name, actor)
 
 
-def _log_file(number: int) -> str | None:
+def _dedicated() -> list[tuple[type[Agent], int]]:
+    return [(kind, n) for kind in agent_classes() for n in range(kind.options.hosts.count if kind.options.hosts else 0)]
+
+
+def _place_dedicated(kind: type[Agent], number: int, settings: Settings) -> Seat:
+    """A host that only this kind lives on, wherever Ray has the resources."""
+    import ray
+
+    wanted = kind.options.hosts
+    assert wanted is not None
+    name = f"{HOST_PREFIX}{socket.gethostname()}-{os.getpid()}-{kind.kind}-{number}"
+    options = {
+        "name": name,
+        "num_cpus": wanted.cpus,
+        "num_gpus": wanted.gpus,
+        "memory": wanted.memory_bytes or None,
+        "resources": dict(wanted.resources) or None,
+        "max_restarts": -1,
+        "max_task_retries": 0,
+        "max_concurrency": CALLS_AT_ONCE,
+    }
+    log_file = _log_file(f"{kind.kind}-{number}")
+    actor = ray.remote(Host).options(**options).remote(name, as_plain(settings), log_file, kind.kind)
+    return Seat(name, actor)
+
+
+def _log_file(number: int | str) -> str | None:
     """Among the logs of the stack that started us, if one did."""
     mark = os.environ.get(STACK_MARK)
     return str(StackPaths(Path(mark)).log_of(f"host-{number}")) if mark else None

@@ -15,7 +15,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from .. import workflows
 from ..activities.ask_agent import AskAgent
 from . import ray_link, temporal
-from .calls import RayAgents
+from .calls import caller
 from .notify import STATE_FIELD, notify
 from .settings import Settings
 from .telemetry import serve_metrics
@@ -48,7 +48,7 @@ def make(client: Client, settings: Settings) -> Worker:
         client,
         task_queue=settings.temporal.task_queue,
         workflows=workflows.ALL,
-        activities=[AskAgent(RayAgents()).ask],
+        activities=[AskAgent(caller()).ask],
         workflow_runner=SandboxedWorkflowRunner(
             # Our own modules and pydantic hold no state that a replay could see differently; re-importing them
             # for every run costs a third of the throughput.

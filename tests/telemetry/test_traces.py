@@ -5,7 +5,7 @@ from support.stack import Stack, eventually
 
 
 def test_a_run_is_one_trace_from_the_cli_to_the_sql(stack: Stack, collector: Collector) -> None:
-    wanted = {"resprout run hello", "RunActivity:agent.ask", "ray.deliver", "handle greeter.greet", "sql.commit_turn"}
+    wanted = {"resprout run hello", "RunActivity:agent.ask", "agent.call", "handle greeter.greet", "sql.commit_turns"}
 
     def complete(spans: list[Span]) -> bool:
         by_trace: dict[str, set[str]] = {}

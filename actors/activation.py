@@ -1,0 +1,438 @@
+"""One agent in memory: it takes one message at a time and moves from version to version.
+
+The rules, and why they hold:
+
+- A turn runs on a copy of the state. Only when its handler has ended does the copy become the agent's state.
+- The next turn may begin before the last one is committed: the turns of an agent are committed in order, and each
+  commit names the version that it builds on. When one fails, all that were built on it are taken back (`_reset`),
+  the state is read again, and the messages are handled again. Nothing of them was seen outside: replies, messages
+  and failures leave only after the commit of everything before them.
+- `generation` counts the resets. A handler that was running during one finds another number than at its start, and
+  what it did is forgotten.
+- A message is removed from the mailbox only when its outcome is durable, so whatever goes wrong before that, it is
+  handled again.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING, assert_never
+
+import structlog
+
+from .address import AgentAddress
+from .agent import Agent
+from .envelope import Envelope, Failed, Replied
+from .errors import (
+    AgentFailed,
+    DeadlinePassed,
+    MailboxFull,
+    Moved,
+    NewerVersion,
+    Quarantined,
+    Rejected,
+    ResproutError,
+)
+from .lanes import Pending
+from .mailbox import Entry, Mailbox
+from .message import Message, parse_stored
+from .store import CommitOutcome, Committed, Duplicate, Fenced, Full, Handled, Held, Superseded
+from .tracing import span, under
+from .turn import Turn, refuse_large
+
+if TYPE_CHECKING:
+    from .delivery import Delivery
+
+log = structlog.get_logger("resprout.host")
+
+MOST_UNCOMMITTED = 64
+TURNS_BEFORE_OTHERS = 8  # a busy agent lets the others in after so many
+
+
+class Abandoned(BaseException):
+    """The turn was built on a state that was taken back; it is done again. Not for handlers to catch."""
+
+
+def failed(error: ResproutError) -> Failed:
+    return Failed(error=type(error).__name__, text=str(error))
+
+
+class Activation:
+    __slots__ = (
+        "__weakref__",
+        "address",
+        "agent",
+        "arriving",
+        "cautious",
+        "closing",
+        "committed",
+        "delivery",
+        "generation",
+        "heat",
+        "held",
+        "kind",
+        "mailbox",
+        "now",
+        "quarantined",
+        "settled",
+        "taken",
+        "task",
+        "timed_out",
+        "uncommitted",
+        "used_at",
+    )
+
+    def __init__(self, delivery: "Delivery", address: AgentAddress, kind: type[Agent], held: Held) -> None:
+        self.delivery = delivery
+        self.address = address
+        self.kind = kind
+        self.held = held
+        self.mailbox = Mailbox()
+        self.arriving = 0  # told messages on their way into the store
+        self.agent: Agent | None = None  # the state after the last turn taken; None: not read yet
+        self.committed = 0  # the version that is durable
+        self.taken = 0  # turns taken and not durable yet
+        self.uncommitted: list[Entry] = []
+        self.generation = 0
+        self.quarantined: str | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.now: Entry | None = None  # in its turn
+        self.timed_out = False
+        self.cautious = False
+        self.closing = False
+        self.settled: asyncio.Event | None = None
+        self.heat = 0
+        self.used_at = 0.0
+
+    @property
+    def idle(self) -> bool:
+        return self.task is None and not self.mailbox.known and not self.arriving
+
+    def start(self) -> None:
+        if self.task is None and not self.closing:
+            self.task = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        turns = 0
+        try:
+            while not self.closing and (entry := self.mailbox.take()) is not None:
+                self.now = entry
+                await self._handle(entry)
+                self.now = None
+                turns += 1
+                if turns % TURNS_BEFORE_OTHERS == 0:
+                    await asyncio.sleep(0)
+        finally:
+            self.now = None
+            self.task = None
+            self.used_at = self.delivery.now()
+            self._tell_settled()
+
+    async def _handle(self, entry: Entry) -> None:
+        generation = self.generation
+        try:
+            if await self._needs_no_turn(entry):
+                return
+            if self.agent is None:
+                await self._read()
+            if self.quarantined is not None and not entry.stored:
+                raise Quarantined(self._quarantine_text())
+            if self.quarantined is not None:
+                self.mailbox.hold(entry)
+                return
+            handled, after, state = await self._work(entry)
+        except Abandoned:
+            return
+        except ResproutError as error:
+            await self._failed(entry, error, generation)
+            return
+        if self.generation != generation:
+            return  # `_reset` has put it back
+        if self.kind.options.ephemeral:
+            self.agent, self.committed = after, self.committed + 1
+            await self.delivery.applied(self, entry, handled)
+        else:
+            self.agent, self.taken = after, self.taken + 1
+            self.heat += 1
+            self.uncommitted.append(entry)
+            self.delivery.lane_of(self.held).submit(self, Pending(entry, handled, state))
+            if self.taken >= (1 if self.cautious else MOST_UNCOMMITTED):
+                await self.flushed()
+
+    async def _needs_no_turn(self, entry: Entry) -> bool:
+        """Whether the message was handled before; raises what keeps it from being handled."""
+        envelope = entry.envelope
+        if entry.refused is not None:
+            error, entry.refused = entry.refused, None
+            raise error
+        if entry.doubtful or (envelope.attempt > 1 and not entry.stored):
+            reply = await self.delivery.reply_of(self, envelope)
+            if reply is not None:
+                self.done(entry, reply)
+                return True
+        if envelope.deadline is not None and self.delivery.clock() > envelope.deadline:
+            raise DeadlinePassed(f"the deadline of message {envelope.id} to {self.address} has passed.")
+        return False
+
+    async def _read(self) -> None:
+        snapshot = await self.delivery.read(self)
+        self.committed, self.quarantined = snapshot.version, snapshot.quarantined
+        self.agent = (
+            self.kind.from_stored(snapshot.state_version, snapshot.state) if snapshot.state is not None else self.kind()
+        )
+        await self.agent.activated()
+
+    async def _work(self, entry: Entry) -> tuple[Handled, Agent, str]:
+        """Runs the handler on a copy of the state."""
+        assert self.agent is not None
+        envelope = entry.envelope
+        handler = self.kind.handler_of(envelope.type)
+        message = parse_stored(envelope.type, envelope.version, envelope.body)
+        turn = Turn(self.address, envelope, self.delivery.clock, self._ask)
+        after = self.agent.for_turn(turn)
+        self.delivery.begins(self)
+        try:
+            with span(f"handle {envelope.type}", envelope.trace, **{"resprout.agent": envelope.recipient}):
+                reply = await getattr(after, handler.method)(message)
+        except (ResproutError, Abandoned):
+            raise
+        except asyncio.CancelledError:
+            if not self.timed_out:
+                raise
+            task = asyncio.current_task()
+            assert task is not None
+            task.uncancel()
+            raise DeadlinePassed(
+                f"{self.address} worked on `{envelope.type}` until its deadline and was stopped. "
+                "Its state is as before."
+            ) from None
+        except Exception as error:
+            log.exception("handler failed", agent=str(self.address), message_type=envelope.type)
+            raise AgentFailed(
+                f"{self.address} failed on `{envelope.type}`: {type(error).__name__}: {error}. Its state is as before."
+            ) from error
+        finally:
+            self.timed_out = False
+            self.delivery.ends(self)
+        after.end_turn()
+        handled = Handled(envelope, entry.stored, self._replied(reply, envelope), turn.effects)
+        if entry.joined:
+            handled.joined = [(other.envelope, other.stored) for other in entry.joined]
+        if self.kind.options.ephemeral:
+            return handled, after, ""
+        state = after.model_dump_json()
+        refuse_large(f"the state of {self.address}", state, self.kind.options.bounds.state_bytes)
+        return handled, after, state
+
+    def _replied(self, reply: object, envelope: Envelope) -> Replied:
+        if reply is None:
+            return Replied()
+        if not isinstance(reply, Message):
+            raise AgentFailed(
+                f"{self.address} answered `{envelope.type}` with a {type(reply).__name__}, which is not a Message."
+            )
+        body = reply.model_dump_json()
+        refuse_large(f"the reply `{reply.message_name}` of {self.address}", body)
+        return Replied(type=reply.message_name, version=reply.message_version, body=body)
+
+    async def _ask(self, envelope: Envelope) -> Replied:
+        """An ask is seen outside: so everything that this turn builds on must be durable first."""
+        generation = self.generation
+        if self.taken:
+            await self.flushed()
+        if self.generation != generation:
+            raise Abandoned
+        return await self.delivery.ask(envelope)
+
+    async def flushed(self) -> None:
+        """Until every turn taken so far is durable or taken back."""
+        while self.taken:
+            if self.settled is None:
+                self.settled = asyncio.Event()
+            self.settled.clear()
+            await self.settled.wait()
+
+    async def _failed(self, entry: Entry, error: ResproutError, generation: int) -> None:
+        await self.flushed()
+        if self.generation != generation:
+            return
+        if not entry.stored:
+            self.done(entry, failed(error))
+        else:
+            await self._give_up_for_now(entry, error)
+
+    async def _give_up_for_now(self, entry: Entry, error: ResproutError) -> None:
+        """A told message that cannot be digested: later again, or to the dead letters."""
+        joined, entry.joined = entry.joined, []
+        self.mailbox.back(joined)  # each has its own attempts
+        supervision = self.kind.options.supervision
+        waits_for_code = isinstance(error, NewerVersion)
+        hopeless = isinstance(error, (Rejected, DeadlinePassed)) and not waits_for_code
+        try:
+            if not waits_for_code:
+                entry.attempts += 1
+            if hopeless or entry.attempts >= supervision.attempts:
+                await self.delivery.bury(self, entry, error)
+                return
+            pause = supervision.pause_after(max(entry.attempts, 1))
+            if await self.delivery.postpone(self, entry, error, pause):
+                self.mailbox.hold(entry)
+                self.delivery.later(pause.total_seconds(), self.try_again, entry)
+        except ResproutError:  # the store is away: the attempt was not counted
+            entry.attempts = max(0, entry.attempts - 1)
+            self.mailbox.back([entry])
+            await asyncio.sleep(supervision.first_pause.total_seconds())
+
+    def withhold(self, entry: Entry) -> None:
+        """The message is not due yet."""
+        self._withdraw(entry)
+        self.mailbox.hold(entry)
+
+    def try_again(self, entry: Entry) -> None:
+        if self.mailbox.find(entry.envelope.id) is entry:
+            self.mailbox.unhold(entry)
+            self.start()
+
+    # What the lane says of a commit.
+
+    def commit_ended(self, turns: list[Pending], outcome: CommitOutcome) -> None:
+        match outcome:
+            case Committed():
+                self._durable(turns, outcome)
+            case Duplicate(replies):
+                self._reset(doubtful=True)
+                for turn in turns:
+                    if (reply := replies.get(turn.entry.envelope.id)) is not None:
+                        self._withdraw(turn.entry)
+                        self.done(turn.entry, reply)
+            case Superseded():
+                self._reset(doubtful=True)
+            case Full(recipient):
+                self._refuse_one(turns, recipient)
+                self._reset(doubtful=False)
+            case Fenced():
+                self.delivery.lost(self.held)
+            case never:
+                assert_never(never)
+
+    def _durable(self, turns: list[Pending], outcome: Committed) -> None:
+        self.committed += len(turns)
+        self.taken -= len(turns)
+        del self.uncommitted[: len(turns)]
+        for turn in turns:
+            if turn.entry.envelope.run is not None:
+                self._log_handled(turn.entry.envelope)
+            self.done(turn.entry, turn.handled.reply)
+        self.delivery.committed(turns, outcome)
+        self._tell_settled()
+
+    def _log_handled(self, envelope: Envelope) -> None:
+        """A line for each step of a run; for every message it would cost more than the message."""
+        with under(envelope.trace):
+            log.info(
+                "handled",
+                agent=str(self.address),
+                message=str(envelope.id),
+                message_type=envelope.type,
+                run=envelope.run,
+                version=self.committed,
+            )
+
+    def commit_failed(self, turns: list[Pending], error: ResproutError) -> None:
+        """Not known whether it happened (or, if rejected, known that it cannot): look, and do it again."""
+        if isinstance(error, Rejected):
+            if len(turns) == 1:
+                turns[0].entry.refused = error
+            self.cautious = True  # one turn at a time, to find the one that cannot be stored
+            self._reset(doubtful=False)
+        else:
+            self._reset(doubtful=True)
+
+    def _refuse_one(self, turns: list[Pending], recipient: str) -> None:
+        """The first of the turns that tells the full recipient meets the refusal; the others are taken again."""
+        error = MailboxFull(
+            f"{self.address} tells {recipient}, whose mailbox is full. Nothing was done; try again in some seconds."
+        )
+        for turn in turns:
+            effects = turn.handled.effects
+            if effects is not None and any(sent.recipient == recipient for sent in effects.sent):
+                turn.entry.refused = error
+                return
+
+    def _withdraw(self, entry: Entry) -> None:
+        """Takes an entry that was put back out of the queue; it stays known."""
+        if self.mailbox.queues is not None:
+            for queue in self.mailbox.queues:
+                if entry in queue:
+                    queue.remove(entry)
+
+    def _reset(self, *, doubtful: bool) -> None:
+        self.generation += 1
+        self.agent = None
+        self.delivery.lane_of(self.held).withdraw(self)
+        again, self.uncommitted, self.taken = self.uncommitted, [], 0
+        if self.now is not None and self.now not in again:
+            again.append(self.now)
+        for entry in again:
+            entry.doubtful = entry.doubtful or doubtful
+        self.mailbox.back(again)
+        self._tell_settled()
+        self.start()
+
+    def done(self, entry: Entry, outcome: Replied | Failed) -> None:
+        self.delivery.forget(self, entry)
+        for joined in entry.joined:
+            self.delivery.forget(self, joined)
+        entry.settle(outcome)
+
+    # How it ends.
+
+    async def close(self) -> list[Entry]:
+        """Finishes the turn that runs and the commits under way; refuses what waits. Returns what is stored of it."""
+        self.closing = True
+        while self.task is not None or self.taken:
+            if self.settled is None:
+                self.settled = asyncio.Event()
+            self.settled.clear()
+            await self.settled.wait()
+        waiting = [entry for entry in self.mailbox if entry.stored]
+        self.refuse_waiting(Moved(f"{self.address} has moved to another host. Ask again."))
+        return waiting
+
+    def cut(self, error: ResproutError) -> None:
+        """The shard is lost: nothing that runs here can be committed any more."""
+        self.closing = True
+        self.generation += 1
+        self.delivery.lane_of(self.held).withdraw(self)
+        self.uncommitted, self.taken = [], 0
+        if self.task is not None:
+            self.task.cancel()
+        self.refuse_waiting(error)
+        self._tell_settled()
+
+    def refuse_waiting(self, error: ResproutError) -> None:
+        for entry in self.mailbox:
+            self.delivery.forget(self, entry)
+            entry.settle(failed(error))
+        self.mailbox.held.clear()
+        self.mailbox.queues = None
+
+    def forget_state(self) -> None:
+        """The next turn reads it again: somebody changed what the store says of this agent."""
+        self.quarantined = None
+        if not self.taken and self.now is None:
+            self.agent = None
+
+    def stop_turn(self) -> None:
+        """Interrupts the handler that runs: it is past its deadline."""
+        if self.task is not None and self.now is not None:
+            self.timed_out = True
+            self.task.cancel()
+
+    def _tell_settled(self) -> None:
+        if self.settled is not None:
+            self.settled.set()
+
+    def _quarantine_text(self) -> str:
+        return (
+            f"{self.address} was set aside: {self.quarantined}. Look at `resprout agent dead-letters {self.address}`, "
+            f"then `resprout agent release {self.address}`."
+        )

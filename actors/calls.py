@@ -1,0 +1,127 @@
+"""Reaching agents: goes to the host that has the shard, learns of moves from refusals, tries again with the same id.
+
+Who has a shard may be out of date here: a host that does not have it refuses, and the fence in the store keeps two
+hosts that both believe to have it apart. So routes are a matter of speed, not of correctness.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from .address import AgentAddress
+from .envelope import Accepted, Envelope, Failed, Outcome, Replied
+from .errors import BY_NAME, Broken, DatabaseLost, DeadlinePassed, Draining, Moved, NotRunning, ResproutError
+from .shards import SHARED, HostSeen, View, slot_of
+from .tracing import carried, span
+
+FIRST_PAUSE = timedelta(milliseconds=20)
+LONGEST_PAUSE = timedelta(milliseconds=500)
+
+
+class Lost(Exception):
+    """The connection broke: whether the message arrived is unknown."""
+
+
+class Transport(Protocol):
+    def send(self, host: HostSeen, envelope: Envelope, until: datetime) -> Awaitable[Outcome]:
+        """Raises Lost; DeadlinePassed when no outcome came in time."""
+        ...
+
+    async def view(self) -> View | None:
+        """From whoever knows; None when nobody answers."""
+        ...
+
+
+class Routes:
+    def __init__(self) -> None:
+        self.hosts: dict[tuple[str, int], HostSeen] = {}
+        self.pools: set[str] = set()
+
+    def learn(self, view: View) -> None:
+        self.pools = view.pools()
+        self.hosts = {
+            (shard.pool, shard.slot): view.hosts[shard.host]
+            for shard in view.shards
+            if shard.host is not None and shard.host in view.hosts
+        }
+
+    def pool_of(self, kind: str) -> str:
+        return kind if kind in self.pools else SHARED
+
+    def host_of(self, address: AgentAddress) -> HostSeen | None:
+        return self.hosts.get((self.pool_of(address.kind), slot_of(address)))
+
+
+class Caller:
+    def __init__(self, transport: Transport, clock: Callable[[], datetime]) -> None:
+        self.transport = transport
+        self.clock = clock
+        self.routes = Routes()
+        self.looking: asyncio.Task[None] | None = None
+
+    async def ask(self, envelope: Envelope) -> Replied:
+        assert envelope.deadline is not None
+        outcome = await self.call(envelope, envelope.deadline)
+        assert isinstance(outcome, Replied)
+        return outcome
+
+    async def tell(self, envelope: Envelope, until: datetime) -> None:
+        await self.call(envelope, until)
+
+    async def call(self, envelope: Envelope, until: datetime) -> Replied | Accepted:
+        address = AgentAddress.parse(envelope.recipient)
+        if envelope.trace:
+            with span("agent.call", envelope.trace, **{"resprout.agent": envelope.recipient}):
+                return await self._call(address, envelope.model_copy(update={"trace": carried()}), until)
+        return await self._call(address, envelope, until)
+
+    async def _call(self, address: AgentAddress, envelope: Envelope, until: datetime) -> Replied | Accepted:
+        pause = FIRST_PAUSE
+        while True:
+            outcome = await self._attempt(address, envelope, until)
+            if isinstance(outcome, Replied | Accepted):
+                return outcome
+            error = _error(outcome)
+            if not isinstance(error, Moved | Draining | DatabaseLost | NotRunning):
+                raise error
+            left = until - self.clock()
+            if left <= timedelta(0):
+                raise DeadlinePassed(
+                    f"{address} did not answer `{envelope.type}` in time; last: {error} "
+                    f"Ask again with the same id, {envelope.id}, to learn whether it was handled."
+                )
+            await asyncio.sleep(min(pause, left).total_seconds())
+            pause = min(pause * 2, LONGEST_PAUSE)
+            await self.look()
+            envelope = envelope.model_copy(update={"attempt": envelope.attempt + 1})
+
+    async def _attempt(self, address: AgentAddress, envelope: Envelope, until: datetime) -> Outcome:
+        host = self.routes.host_of(address)
+        if host is None:
+            await self.look()
+            host = self.routes.host_of(address)
+        if host is None:
+            return Failed(error="NotRunning", text=f"no host has {address} now.")
+        try:
+            return await self.transport.send(host, envelope, until)
+        except Lost as error:
+            return Failed(error="DatabaseLost", text=str(error))
+
+    async def look(self) -> None:
+        """Asks for the newest routes; those who want them at the same time share one question."""
+        if self.looking is None:
+            self.looking = asyncio.create_task(self._look())
+        await asyncio.shield(self.looking)
+
+    async def _look(self) -> None:
+        try:
+            view = await self.transport.view()
+            if view is not None:
+                self.routes.learn(view)
+        finally:
+            self.looking = None
+
+
+def _error(outcome: Failed) -> ResproutError:
+    return BY_NAME.get(outcome.error, Broken)(outcome.text)

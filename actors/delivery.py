@@ -1,0 +1,671 @@
+"""One host's agents: what comes in for them, what they do to the outside, which of them are in memory.
+
+The invariant: a message is answered with an acceptance or a reply only after the store has it. Everything that is
+in memory here can be lost at any moment, and another host goes on from the store.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Protocol, assert_never
+from uuid import UUID
+
+import structlog
+
+from .activation import Activation, failed
+from .address import AgentAddress
+from .agent import Agent, Handler, agent_class
+from .batching import Batcher
+from .envelope import Accepted, Envelope, Replied
+from .errors import Busy, DeadlinePassed, MailboxFull, Moved, ResproutError
+from .ids import derived_id
+from .lanes import Lane, Pending
+from .mailbox import Answer, Entry
+from .poison import Poisoned
+from .reminders import fire
+from .shards import SHARED, HostSeen, Lease, Shard, View, by_slot, slot_of
+from .store import (
+    AcceptOutcome,
+    Arrival,
+    Arrived,
+    Collected,
+    Committed,
+    DueReminder,
+    Fenced,
+    Full,
+    Handled,
+    Held,
+    Snapshot,
+    Store,
+)
+from .turn import refuse_cycle, refuse_large
+
+log = structlog.get_logger("resprout.host")
+
+LOOK_FOR_MAIL_EVERY = 1.0  # the safety net under wakes that are lost
+LOOK_FOR_REMINDERS_EVERY = 10.0
+PAGE = 1_000
+
+
+@dataclass(frozen=True)
+class Limits:
+    lease: timedelta = timedelta(seconds=5)
+    margin: timedelta = timedelta(seconds=1)
+    lanes: int = 2
+    most_in_memory: int = 20_000  # agents
+    idle: timedelta = timedelta(minutes=5)
+    mail_in_memory: int = 50_000  # told messages
+    tenant_rows: int = 1_000_000
+    tenant_bytes: int = 4_000_000_000
+
+
+class Outside(Protocol):
+    """What a host needs from the world besides the store."""
+
+    async def ask(self, envelope: Envelope) -> Replied: ...
+
+    async def tell(self, envelope: Envelope, until: datetime) -> None: ...
+
+    def wake(self, host: HostSeen) -> None:
+        """There may be mail for it. May get lost."""
+        ...
+
+
+class Delivery:
+    def __init__(
+        self,
+        host: UUID,
+        store: Store,
+        outside: Outside,
+        clock: Callable[[], datetime],
+        limits: Limits = Limits(),
+    ) -> None:
+        self.host = host
+        self.store = store
+        self.outside = outside
+        self.clock = clock
+        self.limits = limits
+        self.lease = Lease(limits.lease, limits.margin)
+        self.loop = asyncio.get_running_loop()
+        self.now = self.loop.time
+        self.held: dict[int, Held] = {}
+        self.closed: set[int] = set()  # held shards that take nothing: not open yet, or on their way out
+        self.shards: dict[tuple[str, int], Shard] = {}
+        self.view = View({}, (), {})
+        self.active: dict[AgentAddress, Activation] = {}
+        self.running: dict[Activation, float] = {}
+        self.lanes = [Lane(store, host, self._may_write) for _ in range(limits.lanes)]
+        self.arrivals: Batcher[Arrival, AcceptOutcome] = Batcher(self._fenced_accept)
+        self.reads: Batcher[AgentAddress, Snapshot] = Batcher(store.load)
+        self.lookups: Batcher[tuple[AgentAddress, UUID], Replied | None] = Batcher(store.replies)
+        self.recent: OrderedDict[tuple[AgentAddress, UUID], Replied] = OrderedDict()  # of ephemeral agents
+        self.mail = 0
+        self.turns = 0
+        self.tenants: dict[str, list[int]] = {}
+        self.behind = False  # more mail is in the store than fits here: new mail queues up behind it
+        self.mail_waits = asyncio.Event()
+        self.reminders_changed = asyncio.Event()
+        self.tasks: set[asyncio.Task[Any]] = set()
+
+    # What comes in.
+
+    def receive(self, envelope: Envelope, answer: Answer) -> None:
+        """Answers once, now or later: Replied or Accepted when it is durable, Failed when nothing was done."""
+        try:
+            self._admit(envelope, answer)
+        except ResproutError as error:
+            answer(failed(error))
+
+    def _admit(self, envelope: Envelope, answer: Answer) -> None:
+        address = AgentAddress.parse(envelope.recipient)
+        kind = agent_class(address.kind)
+        handler = kind.handler_of(envelope.type)
+        held = self._held_of(address)
+        if envelope.deadline is not None and self.clock() > envelope.deadline:
+            raise DeadlinePassed(f"the deadline of message {envelope.id} to {address} has passed.")
+        if envelope.chain:
+            refuse_cycle(envelope.chain, envelope.recipient)
+        refuse_large(f"`{envelope.type}` to {address}", envelope.body)
+        activation = self._activation(address, kind, held)
+        if activation.closing:
+            raise Moved(f"{address} is being put away. Ask again.")
+        known = activation.mailbox.find(envelope.id)
+        if known is not None:
+            self._admit_again(known, envelope, answer)
+        elif envelope.way == "tell" and not kind.options.ephemeral:
+            self._accept(activation, envelope, answer)
+        elif handler.busy == "queue" or activation.idle or not self._joins(handler, activation, envelope, answer):
+            self._enqueue(activation, envelope, answer)
+
+    def _admit_again(self, known: Entry, envelope: Envelope, answer: Answer) -> None:
+        """The same message again, while it waits or works."""
+        if envelope.way == "ask":
+            known.answers.append(answer)
+        elif known.envelope.way == "tell":
+            answer(Accepted())
+        else:
+            raise Busy(f"message {envelope.id} to {envelope.recipient} is being asked; it cannot also be told.")
+
+    def _enqueue(self, activation: Activation, envelope: Envelope, answer: Answer) -> None:
+        """What needs no place in the store before its turn: asks, and everything for ephemeral agents."""
+        bounds = activation.kind.options.bounds
+        if len(activation.mailbox) >= bounds.rows:
+            raise self._full(str(activation.address), bounds.rows)
+        if envelope.way == "tell":
+            answer(Accepted())
+            activation.mailbox.put(Entry(envelope))
+        else:
+            activation.mailbox.put(Entry(envelope, answers=[answer]))
+        activation.start()
+
+    def _held_of(self, address: AgentAddress) -> Held:
+        shard = self._shard_of(address)
+        held = self.held.get(shard.id) if shard is not None else None
+        if held is None or held.id in self.closed:
+            raise Moved(f"{address} is not on this host. Ask again.")
+        return held
+
+    def _shard_of(self, address: AgentAddress) -> Shard | None:
+        slot = slot_of(address)
+        return self.shards.get((address.kind, slot)) or self.shards.get((SHARED, slot))
+
+    def _activation(self, address: AgentAddress, kind: type[Agent], held: Held) -> Activation:
+        activation = self.active.get(address)
+        if activation is None:
+            activation = self.active[address] = Activation(self, address, kind, held)
+            activation.used_at = self.now()
+        return activation
+
+    def _joins(self, handler: Handler, activation: Activation, envelope: Envelope, answer: Answer) -> bool:
+        if handler.busy == "reject":
+            raise Busy(f"{activation.address} is busy, and `{envelope.type}` does not wait. Try again later.")
+        for entry in activation.mailbox:
+            same = entry.envelope.type == envelope.type and entry.envelope.body == envelope.body
+            if same and entry not in activation.uncommitted:
+                joined = Entry(envelope, answers=[answer])
+                entry.joined.append(joined)
+                activation.mailbox.know(joined)
+                return True
+        return False
+
+    def _accept(self, activation: Activation, envelope: Envelope, answer: Answer) -> None:
+        bounds = activation.kind.options.bounds
+        mailbox = activation.mailbox
+        if mailbox.rows + activation.arriving >= bounds.rows or mailbox.bytes + len(envelope.body) > bounds.bytes:
+            raise self._full(str(activation.address), bounds.rows)
+        self._check_tenant(envelope)
+        in_memory = not self.behind
+        activation.arriving += 1
+        arrival = Arrival(
+            activation.held,
+            activation.address,
+            envelope,
+            in_memory,
+            None if in_memory else (bounds.rows, bounds.bytes),
+        )
+        self.arrivals.submit(arrival).add_done_callback(partial(self._arrived, activation, arrival, answer))
+
+    def _arrived(
+        self, activation: Activation, arrival: Arrival, answer: Answer, result: "asyncio.Future[AcceptOutcome]"
+    ) -> None:
+        activation.arriving -= 1
+        error = result.exception()
+        if isinstance(error, ResproutError):
+            answer(failed(error))
+            return
+        outcome = result.result()
+        match outcome:
+            case Fenced():
+                self.lost(arrival.held)
+                answer(failed(Moved(f"{arrival.address} has moved to another host. Ask again.")))
+            case Full():
+                answer(failed(self._full(str(arrival.address), activation.kind.options.bounds.rows)))
+            case Arrived(new):
+                answer(Accepted())
+                if new and not arrival.in_memory:
+                    self.mail_waits.set()
+                elif new and self.held.get(arrival.held.id) == arrival.held:
+                    self._put_again(arrival.address, Entry(arrival.envelope, stored=True))
+            case never:
+                assert_never(never)
+
+    async def _fenced_accept(self, arrivals: Sequence[Arrival]) -> Sequence[AcceptOutcome]:
+        if not self._may_write():
+            return [Fenced()] * len(arrivals)
+        return await self.store.accept(self.host, arrivals)
+
+    def _put_stored(self, activation: Activation, entry: Entry) -> None:
+        if activation.mailbox.find(entry.envelope.id) is not None:
+            return
+        if activation.closing:  # on its way out of memory; the next activation takes it
+            self.later(0.05, self._put_again, activation.address, entry)
+            return
+        activation.mailbox.put(entry)
+        self.mail += 1
+        counts = self.tenants.setdefault(entry.envelope.tenant, [0, 0])
+        counts[0] += 1
+        counts[1] += len(entry.envelope.body)
+        activation.start()
+
+    def forget(self, activation: Activation, entry: Entry) -> None:
+        """The message is done with, or not ours any more."""
+        if activation.mailbox.find(entry.envelope.id) is None:
+            return
+        activation.mailbox.remove(entry)
+        if entry.stored:
+            self.mail -= 1
+            counts = self.tenants[entry.envelope.tenant]
+            counts[0] -= 1
+            counts[1] -= len(entry.envelope.body)
+            if self.behind and self.mail < self.limits.mail_in_memory // 2:
+                self.mail_waits.set()
+
+    def waiting(self) -> dict[str, tuple[int, int]]:
+        return {tenant: (rows, size) for tenant, (rows, size) in self.tenants.items() if rows}
+
+    def _check_tenant(self, envelope: Envelope) -> None:
+        rows, size = self.tenants.get(envelope.tenant, (0, 0))
+        more_rows, more_bytes = self.view.backlog.get(envelope.tenant, (0, 0))
+        if (
+            rows + more_rows >= self.limits.tenant_rows
+            or size + more_bytes + len(envelope.body) > self.limits.tenant_bytes
+        ):
+            raise MailboxFull(
+                f"tenant {envelope.tenant!r} has {rows + more_rows:,} messages waiting, as many as it may. "
+                "Nothing was accepted; try again in some seconds."
+            )
+
+    def _full(self, recipient: str, rows: int) -> MailboxFull:
+        return MailboxFull(
+            f"the mailbox of {recipient} is full (its bound is {rows:,} messages). Nothing was accepted; "
+            "try again in about a second."
+        )
+
+    # What activations need.
+
+    def lane_of(self, held: Held) -> Lane:
+        return self.lanes[held.id % len(self.lanes)]
+
+    def begins(self, activation: Activation) -> None:
+        self.running[activation] = self.now()
+
+    def ends(self, activation: Activation) -> None:
+        self.running.pop(activation, None)
+
+    async def read(self, activation: Activation) -> Snapshot:
+        if activation.kind.options.ephemeral:
+            return Snapshot(None, 1, 0)
+        return await self.reads.submit(activation.address)
+
+    async def reply_of(self, activation: Activation, envelope: Envelope) -> Replied | None:
+        if activation.kind.options.ephemeral:
+            return self.recent.get((activation.address, envelope.id))
+        return await self.lookups.submit((activation.address, envelope.id))
+
+    async def ask(self, envelope: Envelope) -> Replied:
+        if envelope.deadline is None:
+            envelope = envelope.model_copy(update={"deadline": self.clock() + timedelta(seconds=30)})
+        return await self.outside.ask(envelope)
+
+    def committed(self, turns: Sequence[Pending], outcome: Committed) -> None:
+        self.turns += len(turns)
+        for shard_id in outcome.woken:
+            self._wake(shard_id)
+        for turn in turns:
+            effects = turn.handled.effects
+            if effects is not None:
+                if effects.reminders:
+                    self.reminders_changed.set()
+                self._tell_ephemeral(effects.sent)
+
+    async def applied(self, activation: Activation, entry: Entry, handled: Handled) -> None:
+        """An ephemeral agent's turn has ended: it is in memory, which is all that was promised."""
+        self.turns += 1
+        self.recent[activation.address, entry.envelope.id] = handled.reply
+        if len(self.recent) > self.limits.most_in_memory:
+            self.recent.popitem(last=False)
+        if handled.effects is not None:
+            until = entry.envelope.deadline or self.clock() + timedelta(seconds=30)
+            for envelope in handled.effects.sent:
+                await self.outside.tell(envelope, until)
+        activation.heat += 1
+        activation.done(entry, handled.reply)
+
+    def _tell_ephemeral(self, sent: Iterable[Envelope]) -> None:
+        for envelope in sent:
+            if is_ephemeral(envelope.recipient):
+                until = self.clock() + timedelta(seconds=10)
+                self.spawn(self.outside.tell(envelope, until))
+
+    def _wake(self, shard_id: int) -> None:
+        if shard_id in self.held:
+            self.mail_waits.set()
+            return
+        shard = next((shard for shard in self.view.shards if shard.id == shard_id), None)
+        if shard is not None and shard.host is not None and (host := self.view.hosts.get(shard.host)) is not None:
+            self.outside.wake(host)
+
+    async def postpone(self, activation: Activation, entry: Entry, error: ResproutError, pause: timedelta) -> bool:
+        kept = await self.store.postpone(
+            self.host, activation.held, activation.address, entry.envelope.id, entry.attempts, str(error), pause
+        )
+        if not kept:
+            self.lost(activation.held)
+        return kept
+
+    async def bury(self, activation: Activation, entry: Entry, error: ResproutError) -> None:
+        supervision = activation.kind.options.supervision
+        letter = None
+        if supervision.escalate_to is not None:
+            letter = self._letter(activation, entry, error, supervision.escalate_to)
+        buried = await self.store.bury(
+            self.host,
+            activation.held,
+            activation.address,
+            entry.envelope.id,
+            entry.attempts,
+            str(error),
+            quarantine=supervision.quarantine,
+            tell=letter,
+        )
+        if not buried:
+            self.lost(activation.held)
+            return
+        log.error("message buried", agent=str(activation.address), message=str(entry.envelope.id), error=str(error))
+        if supervision.quarantine:
+            activation.quarantined = str(error)
+        activation.done(entry, failed(error))
+        if letter is not None:
+            self._wake(letter[0])
+
+    def _letter(
+        self, activation: Activation, entry: Entry, error: ResproutError, supervisor: str
+    ) -> tuple[int, AgentAddress, Envelope] | None:
+        address = AgentAddress.parse(supervisor)
+        shard = self._shard_of(address)
+        if shard is None:
+            return None
+        poisoned = Poisoned(
+            agent=str(activation.address),
+            message_id=entry.envelope.id,
+            message_type=entry.envelope.type,
+            error=str(error),
+            attempts=entry.attempts,
+        )
+        envelope = Envelope(
+            id=derived_id(entry.envelope.id, f"poison:{activation.address}"),
+            way="tell",
+            recipient=supervisor,
+            sender=str(activation.address),
+            type=poisoned.message_name,
+            body=poisoned.model_dump_json(),
+            priority="high",
+            tenant=entry.envelope.tenant,
+            correlation=entry.envelope.correlation or entry.envelope.id,
+            causation=entry.envelope.id,
+        )
+        return shard.id, address, envelope
+
+    def later(self, seconds: float, call: Callable[..., None], *args: Any) -> None:
+        self.loop.call_later(seconds, call, *args)
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
+        task = asyncio.create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[Any]") -> None:
+        self.tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.warning("background work failed", error=f"{type(error).__name__}: {error}")
+
+    def _may_write(self) -> bool:
+        return self.lease.holds(self.now())
+
+    # Shards that come and go.
+
+    def see(self, view: View) -> None:
+        self.view = view
+        self.shards = by_slot(view.shards)
+        mine = {shard.id: shard.epoch for shard in view.shards if shard.host == self.host}
+        for held in list(self.held.values()):
+            if mine.get(held.id) != held.epoch:
+                self.lost(held)
+        self.own([Held(*one) for one in mine.items() if one[0] not in self.held])
+
+    def own(self, held: Sequence[Held]) -> None:
+        """Opens as soon as the mail that waits in the store is ahead of all that will come."""
+        new = [one for one in held if one.id not in self.held]
+        if not new:
+            return
+        self.held.update({one.id: one for one in new})
+        self.closed.update(one.id for one in new)
+        self.spawn(self._open(new))
+
+    async def _open(self, new: Sequence[Held]) -> None:
+        while not await self._collect(new):
+            if self.behind:
+                break
+        for held in new:
+            if self.held.get(held.id) == held:
+                self.closed.discard(held.id)
+        self.reminders_changed.set()
+
+    async def leave(self, held: Held) -> None:
+        """Ends what runs in the shard. Afterwards nothing here touches it, and it can be given back."""
+        self.closed.add(held.id)
+        await asyncio.gather(*(activation.close() for activation in self._in(held)))
+        for activation in self._in(held):
+            await self._put_away(activation)
+
+    def left(self, held: Held) -> None:
+        """It was given back."""
+        if self.held.get(held.id) == held:
+            del self.held[held.id]
+            self.closed.discard(held.id)
+
+    def lost(self, held: Held) -> None:
+        if self.held.get(held.id) != held:
+            return
+        log.warning("shard lost", shard=held.id, epoch=held.epoch)
+        del self.held[held.id]
+        self.closed.discard(held.id)
+        for activation in self._in(held):
+            activation.cut(Moved(f"{activation.address} has moved to another host. Ask again."))
+            self.active.pop(activation.address, None)
+
+    def lose_all(self) -> None:
+        for held in list(self.held.values()):
+            self.lost(held)
+
+    def _in(self, held: Held) -> list[Activation]:
+        return [activation for activation in self.active.values() if activation.held == held]
+
+    # What runs all the time.
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._collect_forever())
+            tasks.create_task(self._remind_forever())
+            tasks.create_task(self._watch_forever())
+
+    async def _collect_forever(self) -> None:
+        while True:
+            await _wait(self.mail_waits, LOOK_FOR_MAIL_EVERY)
+            self.mail_waits.clear()
+            while not await self._collect([held for held in self.held.values() if held.id not in self.closed]):
+                if self.behind:
+                    break
+
+    async def _collect(self, held: Sequence[Held]) -> bool:
+        """Whether there is no more to collect."""
+        room = self.limits.mail_in_memory - self.mail
+        if room <= 0:
+            self.behind = True
+            return False
+        if not held or not self._may_write():
+            return True
+        try:
+            rows = await self.store.collect(self.host, held, most := min(PAGE, room))
+        except ResproutError as error:
+            log.warning("mail not collected yet", error=str(error))
+            await asyncio.sleep(LOOK_FOR_MAIL_EVERY / 5)
+            return False
+        for row in rows:
+            self._take_in(row)
+        if len(rows) < most:
+            self.behind = False
+        return len(rows) < most
+
+    def _take_in(self, row: Collected) -> None:
+        shard = self._shard_of(row.address)
+        held = self.held.get(shard.id) if shard is not None else None
+        if held is None:
+            return  # lost in the meantime: whoever has it now has collected the row again
+        try:
+            kind = agent_class(row.address.kind)
+        except ResproutError as error:
+            self.spawn(self._bury_unknown(row, held, error))
+            return
+        activation = self._activation(row.address, kind, held)
+        if (known := activation.mailbox.find(row.envelope.id)) is not None:  # a person released or replayed it
+            activation.forget_state()
+            activation.mailbox.unhold(known)
+            activation.start()
+            return
+        entry = Entry(row.envelope, stored=True, attempts=row.attempts)
+        self._put_stored(activation, entry)
+        wait = (row.due - self.clock()).total_seconds() if row.due is not None else 0
+        if wait > 0:
+            activation.withhold(entry)
+            self.later(wait, activation.try_again, entry)
+
+    async def _bury_unknown(self, row: Collected, held: Held, error: ResproutError) -> None:
+        await self.store.bury(
+            self.host, held, row.address, row.envelope.id, row.attempts, str(error), quarantine=False, tell=None
+        )
+
+    async def _remind_forever(self) -> None:
+        while True:
+            self.reminders_changed.clear()
+            pause = await self._remind()
+            await _wait(self.reminders_changed, pause)
+
+    async def _remind(self) -> float:
+        """Fires what is due. Returns the seconds until there may be more."""
+        held = list(self.held.values())
+        if not held or not self._may_write():
+            return LOOK_FOR_REMINDERS_EVERY / 10
+        try:
+            due, next_due = await self.store.due(held, self.clock(), PAGE)
+            for one in due:
+                await self._fire(one)
+        except ResproutError as error:
+            log.warning("reminders wait for the store", error=str(error))
+            return LOOK_FOR_REMINDERS_EVERY / 10
+        if due:
+            self.mail_waits.set()
+            return 0.0
+        if next_due is None:
+            return LOOK_FOR_REMINDERS_EVERY
+        return min(LOOK_FOR_REMINDERS_EVERY, max(0.0, (next_due - self.clock()).total_seconds()))
+
+    async def _fire(self, due: DueReminder) -> None:
+        firing = fire(due.reminder, self.clock())
+        ticks = [_tick(due, at) for at in firing.ticks]
+        await self.store.fire(self.host, due, ticks, firing.next_due)
+
+    async def _watch_forever(self) -> None:
+        rounds = 0
+        while True:
+            await asyncio.sleep(0.25)
+            self._stop_late_turns()
+            rounds += 1
+            if rounds % 8 == 0:
+                await self._put_idle_away()
+
+    def _stop_late_turns(self) -> None:
+        if not self.running:
+            return
+        now, clock = self.now(), self.clock()
+        for activation, began in list(self.running.items()):
+            entry = activation.now
+            if entry is None:
+                continue
+            deadline = entry.envelope.deadline
+            if (deadline is not None and clock > deadline) or (
+                now - began > activation.kind.options.turn_timeout.total_seconds()
+            ):
+                activation.stop_turn()
+
+    async def _put_idle_away(self) -> None:
+        """Those that were idle for long; and when there are too many, those least in use."""
+        oldest = self.now() - self.limits.idle.total_seconds()
+        idle = [activation for activation in self.active.values() if activation.idle]
+        too_many = len(self.active) - self.limits.most_in_memory
+        if too_many > 0:
+            idle.sort(key=lambda activation: (activation.heat, activation.used_at))
+        for number, activation in enumerate(idle):
+            if (number < too_many or activation.used_at < oldest) and activation.idle:
+                await self._put_away(activation)
+            activation.heat //= 2
+
+    async def stop(self, address: AgentAddress) -> bool:
+        """Takes an agent out of memory after the turn it is in. Whether it was there."""
+        activation = self.active.get(address)
+        if activation is None:
+            return False
+        waiting = await activation.close()
+        await self._put_away(activation)
+        for entry in waiting:  # told messages do not go away with the agent
+            self._put_again(address, entry)
+        return True
+
+    def _put_again(self, address: AgentAddress, entry: Entry) -> None:
+        shard = self._shard_of(address)
+        held = self.held.get(shard.id) if shard is not None else None
+        if held is not None:
+            self._put_stored(self._activation(address, agent_class(address.kind), held), entry)
+
+    async def _put_away(self, activation: Activation) -> None:
+        activation.closing = True
+        if self.active.get(activation.address) is activation:
+            del self.active[activation.address]
+        if activation.agent is not None:
+            try:
+                await activation.agent.passivated()
+            except Exception:
+                log.exception("passivated() failed", agent=str(activation.address))
+
+
+def is_ephemeral(recipient: str) -> bool:
+    try:
+        return agent_class(AgentAddress.parse(recipient).kind).options.ephemeral
+    except ResproutError:
+        return False
+
+
+def _tick(due: DueReminder, at: datetime) -> Envelope:
+    reminder = due.reminder
+    return Envelope(
+        id=derived_id(reminder.id, at.isoformat()),
+        way="tell",
+        recipient=str(due.address),
+        sender=str(due.address),
+        type=reminder.type,
+        version=reminder.version,
+        body=reminder.body,
+        tenant=reminder.tenant,
+        correlation=reminder.id,
+        causation=reminder.id,
+    )
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return

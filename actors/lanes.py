@@ -1,0 +1,100 @@
+"""Group commit: turns of many agents, one transaction; each lane has one commit in flight.
+
+A shard always uses the same lane, so the turns of an agent are committed in the order in which they were taken, and
+two transactions never wait for each other's shards.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from .errors import Rejected, ResproutError
+from .mailbox import Entry
+from .store import Advance, CommitOutcome, Fenced, Handled, Store
+from .tracing import under
+
+if TYPE_CHECKING:
+    from .activation import Activation
+
+MOST_TURNS = 256
+
+
+@dataclass(slots=True)
+class Pending:
+    """A turn that was taken and is not committed yet."""
+
+    entry: Entry
+    handled: Handled
+    state: str
+
+
+class Lane:
+    def __init__(self, store: Store, host: UUID, may_write: Callable[[], bool]) -> None:
+        self.store = store
+        self.host = host
+        self.may_write = may_write
+        self.waiting: dict[Activation, list[Pending]] = {}
+        self.task: asyncio.Task[None] | None = None
+
+    def submit(self, activation: "Activation", pending: Pending) -> None:
+        self.waiting.setdefault(activation, []).append(pending)
+        if self.task is None:
+            self.task = asyncio.create_task(self._run())
+
+    def withdraw(self, activation: "Activation") -> list[Pending]:
+        return self.waiting.pop(activation, [])
+
+    async def _run(self) -> None:
+        try:
+            while self.waiting:
+                await self._commit(self._next_batch())
+        finally:
+            self.task = None
+
+    def _next_batch(self) -> "list[tuple[Activation, list[Pending]]]":
+        batch = []
+        room = MOST_TURNS
+        for activation in list(self.waiting):
+            turns = self.waiting.pop(activation)
+            if len(turns) > room:
+                turns, self.waiting[activation] = turns[:room], turns[room:]
+            batch.append((activation, turns))
+            room -= len(turns)
+            if room == 0:
+                break
+        return batch
+
+    async def _commit(self, batch: "list[tuple[Activation, list[Pending]]]") -> None:
+        for (activation, turns), outcome in zip(batch, await self._outcomes(batch), strict=True):
+            if isinstance(outcome, ResproutError):
+                activation.commit_failed(turns, outcome)
+            else:
+                activation.commit_ended(turns, outcome)
+
+    async def _outcomes(
+        self, batch: "list[tuple[Activation, list[Pending]]]"
+    ) -> "Sequence[CommitOutcome | ResproutError]":
+        if not self.may_write():
+            return [Fenced()] * len(batch)
+        try:
+            with under(batch[0][1][0].entry.envelope.trace):
+                return await self.store.commit(self.host, [_advance(*turns) for turns in batch])
+        except Rejected as error:  # something in it cannot be stored: find out what
+            if len(batch) == 1:
+                return [error]
+            return [(await self._outcomes([turns]))[0] for turns in batch]
+        except ResproutError as error:
+            return [error] * len(batch)
+
+
+def _advance(activation: "Activation", turns: list[Pending]) -> Advance:
+    return Advance(
+        address=activation.address,
+        held=activation.held,
+        expected=activation.committed,
+        state=turns[-1].state,
+        state_version=activation.kind.options.version,
+        handled=[turn.handled for turn in turns],
+    )

@@ -1,0 +1,133 @@
+"""The messages that wait for one agent, in memory: which is next.
+
+Higher priorities go first, but every fourth message is the one that waits longest, so nothing starves. Messages of one
+sender and one priority are taken in the order in which they were put. While one of them waits to be tried again,
+the later ones of its sender wait behind it.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from .envelope import RANK, Envelope, Outcome
+from .errors import ResproutError
+
+OLDEST_EVERY = 4
+OUTSIDE = ""
+
+Answer = Callable[[Outcome], None]
+
+
+@dataclass(eq=False, slots=True)
+class Entry:
+    """One message and everybody who waits for its outcome."""
+
+    envelope: Envelope
+    stored: bool = False  # whether it has a row in Postgres' mailbox
+    attempts: int = 0  # failed so far, as counted durably
+    doubtful: bool = False  # it may have been handled already: look before working
+    answers: list[Answer] = field(default_factory=list)
+    joined: list["Entry"] = field(default_factory=list)  # equal messages that share this one's turn
+    refused: ResproutError | None = None  # what its turn met when it should have been committed
+    number: int = 0
+
+    def settle(self, outcome: Outcome) -> None:
+        answers, self.answers = self.answers, []
+        for answer in answers:
+            answer(outcome)
+        for entry in self.joined:
+            entry.settle(outcome)
+
+
+class Mailbox:
+    __slots__ = ("bytes", "held", "known", "puts", "queues", "rows", "takes")
+
+    def __init__(self) -> None:
+        self.queues: list[deque[Entry]] | None = None  # by rank; made when first needed: most agents are idle
+        self.known: dict[UUID, Entry] = {}
+        self.held: dict[tuple[str, str], deque[Entry]] = {}
+        self.rows = 0  # stored ones, waiting or in their turn
+        self.bytes = 0
+        self.puts = 0
+        self.takes = 0
+
+    def __len__(self) -> int:
+        return len(self.known)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(list(self.known.values()))
+
+    def put(self, entry: Entry) -> None:
+        """A message that is new to this mailbox (see `find`)."""
+        self.know(entry)
+        self.puts += 1
+        entry.number = self.puts
+        if self.held and (held := self.held.get(_line(entry))) is not None:
+            held.append(entry)
+        else:
+            self._queue(entry).append(entry)
+
+    def know(self, entry: Entry) -> None:
+        """Counts and finds the message, without a place of its own in the queue."""
+        assert entry.envelope.id not in self.known
+        self.known[entry.envelope.id] = entry
+        if entry.stored:
+            self.rows += 1
+            self.bytes += len(entry.envelope.body)
+
+    def find(self, message_id: UUID) -> Entry | None:
+        return self.known.get(message_id)
+
+    def take(self) -> Entry | None:
+        """The next message; it stays known until `remove`."""
+        if self.queues is None:
+            return None
+        waiting = [queue for queue in self.queues if queue]
+        if not waiting:
+            self.queues = None
+            return None
+        if len(waiting) == 1:
+            return waiting[0].popleft()
+        self.takes += 1
+        if self.takes % OLDEST_EVERY == 0:
+            return min(waiting, key=lambda queue: queue[0].number).popleft()
+        return waiting[-1].popleft()
+
+    def back(self, entries: list[Entry]) -> None:
+        """Entries that were taken and must be taken again, in the order in which they were."""
+        for entry in reversed(entries):
+            self._queue(entry).appendleft(entry)
+
+    def hold(self, entry: Entry) -> None:
+        """The message waits for its next try, and what its sender sent after it waits behind it."""
+        line = _line(entry)
+        held = self.held.setdefault(line, deque())
+        held.appendleft(entry)
+        if self.queues is not None:
+            queue = self.queues[RANK[entry.envelope.priority]]
+            later = [other for other in queue if _line(other) == line]
+            held.extend(later)
+            for other in later:
+                queue.remove(other)
+
+    def unhold(self, entry: Entry) -> None:
+        """The message's time has come: it and those behind it can be taken."""
+        held = self.held.pop(_line(entry), None)
+        if held:
+            self.back(list(held))
+
+    def remove(self, entry: Entry) -> None:
+        if self.known.pop(entry.envelope.id, None) is not None and entry.stored:
+            self.rows -= 1
+            self.bytes -= len(entry.envelope.body)
+
+    def _queue(self, entry: Entry) -> deque[Entry]:
+        if self.queues is None:
+            self.queues = [deque() for _ in RANK]
+        return self.queues[RANK[entry.envelope.priority]]
+
+
+def _line(entry: Entry) -> tuple[str, str]:
+    """Messages of one line keep their order. Different callers from outside do not share one by having no name."""
+    return entry.envelope.sender or str(entry.envelope.id), entry.envelope.priority

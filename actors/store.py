@@ -1,0 +1,208 @@
+"""What the delivery core needs from a store: Postgres in life, a dictionary in the simulation.
+
+Every write names the shard and the epoch under which it is made, and is refused when the epoch is not the newest one
+at the moment of the commit. That is the fence: a host that lost a shard without knowing it can write nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import NamedTuple, Protocol
+from uuid import UUID
+
+from .address import AgentAddress
+from .envelope import Envelope, Replied
+from .reminders import Reminder
+from .shards import Shard, View
+from .turn import Effects
+
+
+class Held(NamedTuple):
+    """A shard under the epoch at which a host got it."""
+
+    id: int
+    epoch: int
+
+
+class LeaseLost(Exception):
+    """The store does not know this host any more: it was thought dead. It must end and begin as another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostRecord:
+    id: UUID
+    name: str
+    pool: str
+    address: str
+    node: str
+    pid: int
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """An agent as stored. `version` is the number of its turns, 0 for one that never had a turn."""
+
+    state: str | None
+    state_version: int
+    version: int
+    quarantined: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A told message on its way into the recipient's mailbox."""
+
+    held: Held
+    address: AgentAddress
+    envelope: Envelope
+    in_memory: bool  # whether the host will keep it in memory too, so that it need not be collected
+    bounds: tuple[int, int] | None = None  # rows and bytes to check in the store; None: checked already
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """In the mailbox, now or before; or handled before, or buried."""
+
+    new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Fenced:
+    """The epoch is not the newest one. Nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Full:
+    """A mailbox has no room. Nothing was written."""
+
+    recipient: str
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """A row of a mailbox."""
+
+    envelope: Envelope
+    address: AgentAddress
+    attempts: int
+    due: datetime | None
+
+
+@dataclass(slots=True)
+class Handled:
+    """One message's turn, as it will be committed."""
+
+    envelope: Envelope
+    stored: bool
+    reply: Replied
+    effects: Effects | None = None
+    joined: Sequence[tuple[Envelope, bool]] = ()  # equal messages that share the reply
+
+
+@dataclass(slots=True)
+class Advance:
+    """Turns of one agent that follow each other: all of them are committed, or none."""
+
+    address: AgentAddress
+    held: Held
+    expected: int  # the version before the first of them
+    state: str
+    state_version: int
+    handled: list[Handled] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    woken: frozenset[int] = frozenset()  # shards into whose mailboxes something was put
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """The agent is not at the expected version any more. Nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """Some of the messages were handled before: these are their replies. Nothing was written."""
+
+    replies: Mapping[UUID, Replied]
+
+
+CommitOutcome = Committed | Superseded | Fenced | Full | Duplicate
+AcceptOutcome = Arrived | Fenced | Full
+
+
+@dataclass(frozen=True, slots=True)
+class DueReminder:
+    held: Held
+    address: AgentAddress
+    reminder: Reminder
+
+
+class Store(Protocol):
+    """Methods raise DatabaseLost when it is not known whether they happened."""
+
+    async def enrol(self, host: HostRecord, lease: timedelta) -> None: ...
+
+    async def renew(self, host: UUID, lease: timedelta, waiting: Mapping[str, tuple[int, int]]) -> View:
+        """Raises LeaseLost. `waiting` are rows and bytes in memory by tenant."""
+        ...
+
+    async def drain(self, host: UUID) -> None: ...
+
+    async def retire(self, host: UUID) -> None: ...
+
+    async def claim(self, host: UUID, shards: Sequence[Shard], living: Sequence[UUID]) -> list[Held]:
+        """Those that none of the living has, each under a new epoch."""
+        ...
+
+    async def release(self, host: UUID, held: Sequence[Held]) -> None: ...
+
+    async def load(self, agents: Sequence[AgentAddress]) -> list[Snapshot]: ...
+
+    async def replies(self, asked: Sequence[tuple[AgentAddress, UUID]]) -> list[Replied | None]: ...
+
+    async def accept(self, host: UUID, arrivals: Sequence[Arrival]) -> list[AcceptOutcome]: ...
+
+    async def commit(self, host: UUID, advances: Sequence[Advance]) -> list[CommitOutcome]: ...
+
+    async def collect(self, host: UUID, held: Sequence[Held], most: int) -> list[Collected]:
+        """Rows that no host has in memory under these epochs, the oldest first; from now on this one has them."""
+        ...
+
+    async def postpone(
+        self,
+        host: UUID,
+        held: Held,
+        address: AgentAddress,
+        message: UUID,
+        attempts: int,
+        error: str,
+        pause: timedelta,
+    ) -> bool:
+        """Counts an attempt that failed. False when fenced."""
+        ...
+
+    async def bury(
+        self,
+        host: UUID,
+        held: Held,
+        address: AgentAddress,
+        message: UUID,
+        attempts: int,
+        error: str,
+        *,
+        quarantine: bool,
+        tell: tuple[int, AgentAddress, Envelope] | None,
+    ) -> bool:
+        """Moves a message to the dead letters; in the same commit sets the agent aside and tells its supervisor."""
+        ...
+
+    async def due(self, held: Sequence[Held], now: datetime, most: int) -> tuple[list[DueReminder], datetime | None]:
+        """Reminders whose time has come, and the time of the next one."""
+        ...
+
+    async def fire(self, host: UUID, due: DueReminder, ticks: Sequence[Envelope], next_due: datetime | None) -> bool:
+        """Puts the ticks into the mailbox and moves the reminder on. False when fenced or moved on already."""
+        ...

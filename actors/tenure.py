@@ -1,0 +1,144 @@
+"""A host's claim to its shards: enrols, renews its lease, claims and releases, and gives up when it must.
+
+The rule of all: a host that cannot show that its lease holds, by its own monotonic clock, writes nothing and ends.
+The fence in the store would refuse its writes anyway; ending early is what lets its agents grow back elsewhere
+without two of them being seen.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+
+from .delivery import Delivery
+from .errors import ResproutError
+from .shards import Plan, Shard, View, plan
+from .store import Held, HostRecord, LeaseLost, Store
+
+log = structlog.get_logger("resprout.host")
+
+BETWEEN_TRIES = 0.1
+
+
+class Tenure:
+    def __init__(
+        self,
+        record: HostRecord,
+        store: Store,
+        delivery: Delivery,
+        *,
+        pulse: timedelta,
+        seen: Callable[[View], None] = lambda _view: None,
+    ) -> None:
+        self.record = record
+        self.store = store
+        self.delivery = delivery
+        self.lease = delivery.lease
+        self.pulse = pulse
+        self.seen = seen
+        self.nudged = asyncio.Event()
+        self.draining = False
+        self.leaving: set[int] = set()
+        self.left: list[Held] = []
+
+    async def run(self) -> None:
+        """Until drained. Raises LeaseLost."""
+        await self._enrol()
+        while True:
+            view = await self._renew()
+            self.delivery.see(view)
+            self.seen(view)
+            wish = plan(self.record.id, self.record.pool, view)
+            await self._follow(wish, view)
+            if self.draining and not self.delivery.held:
+                await self.store.retire(self.record.id)
+                return
+            await self._pause()
+
+    def nudge(self) -> None:
+        """Something changed hands: look now instead of at the next pulse."""
+        self.nudged.set()
+
+    async def drain(self) -> None:
+        self.draining = True
+        await self.store.drain(self.record.id)
+        self.nudge()
+
+    async def _enrol(self) -> None:
+        asked = self.delivery.now()
+        while True:
+            try:
+                await self.store.enrol(self.record, self.lease.length)
+                self.lease.renewed(asked)
+                return
+            except ResproutError as error:
+                log.warning("cannot enrol yet", error=str(error))
+                await asyncio.sleep(self.pulse.total_seconds())
+                asked = self.delivery.now()
+
+    async def _renew(self) -> View:
+        while True:
+            asked = self.delivery.now()
+            try:
+                view = await asyncio.wait_for(
+                    self.store.renew(self.record.id, self.lease.length, self.delivery.waiting()),
+                    max(self.lease.ends - asked, 0.001),
+                )
+            except (ResproutError, TimeoutError) as error:
+                if not self.lease.holds(self.delivery.now()):
+                    raise LeaseLost("the lease ended before it could be renewed") from None
+                log.warning("lease not renewed yet", error=str(error) or type(error).__name__)
+                await asyncio.sleep(BETWEEN_TRIES)
+                continue
+            if not self.lease.holds(self.delivery.now()):
+                raise LeaseLost("the lease ended while it was being renewed")
+            self.lease.renewed(asked)
+            return view
+
+    async def _follow(self, wish: Plan, view: View) -> None:
+        if wish.claim and not self.draining:
+            await self._claim(list(wish.claim), [host.id for host in view.hosts.values() if host.alive])
+        for shard in wish.release:
+            held = self.delivery.held.get(shard.id)
+            if held is not None and held.id not in self.leaving:
+                self.leaving.add(held.id)
+                self.delivery.spawn(self._leave(held))
+        await self._give_back()
+
+    async def _claim(self, wanted: list[Shard], living: list[UUID]) -> None:
+        try:
+            held = await self.store.claim(self.record.id, wanted, living)
+        except ResproutError as error:  # what was claimed all the same shows in the next view
+            log.warning("shards not claimed", error=str(error))
+            return
+        if held:
+            log.info("shards claimed", shards=len(held))
+            self.delivery.own(held)
+
+    async def _leave(self, held: Held) -> None:
+        await self.delivery.leave(held)
+        self.left.append(held)
+        self.nudge()
+
+    async def _give_back(self) -> None:
+        """In step with the renewals, so that a view never shows a shard as ours that we have just given back."""
+        left, self.left = self.left, []
+        if not left:
+            return
+        try:
+            await self.store.release(self.record.id, left)
+        except ResproutError as error:
+            log.warning("shards not released yet", error=str(error))
+            self.left = left + self.left
+            return
+        for held in left:
+            self.delivery.left(held)
+            self.leaving.discard(held.id)
+
+    async def _pause(self) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.nudged.wait(), self.pulse.total_seconds())
+        self.nudged.clear()

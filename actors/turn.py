@@ -1,0 +1,179 @@
+"""One turn, from inside: what a handler may see of its message, and all that it wants to happen with its commit.
+
+Nothing that is collected here happens before the commit, and all of it happens with it.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from .address import AgentAddress
+from .envelope import Envelope, Priority, Replied
+from .errors import CallCycle, Rejected, TooLarge
+from .ids import derived_id
+from .message import Message, parse_stored
+from .reminders import SHORTEST_PERIOD, Missed, Reminder
+
+if TYPE_CHECKING:
+    from .agent import Agent
+
+LARGEST_BODY = 1_000_000  # bytes of JSON; the same for messages, replies and states unless a kind says otherwise
+MOST_SENT = 1_000  # messages in one turn
+
+Ask = Callable[[Envelope], Awaitable[Replied]]
+
+
+@dataclass(slots=True)
+class Effects:
+    sent: list[Envelope] = field(default_factory=list)
+    published: list[tuple[str, Envelope]] = field(default_factory=list)
+    reminders: dict[str, Reminder | None] = field(default_factory=dict)  # by name; None: cancelled
+    topics: dict[str, bool] = field(default_factory=dict)  # True: subscribed, False: not any more
+    described: dict[str, Any] | None = None  # what the registry shall say of this agent
+
+
+class Turn:
+    """What `self.tell`, `self.ask` and their kin work on while a handler runs."""
+
+    __slots__ = ("address", "ask_agent", "clock", "effects", "envelope", "steps")
+
+    def __init__(
+        self, address: AgentAddress, envelope: Envelope, clock: Callable[[], datetime], ask_agent: Ask
+    ) -> None:
+        self.address = address
+        self.envelope = envelope
+        self.clock = clock
+        self.ask_agent = ask_agent
+        self.effects: Effects | None = None  # most turns have none
+        self.steps = 0
+
+    def tell(self, recipient: str, message: Message, priority: Priority, deadline: datetime | None) -> UUID:
+        AgentAddress.parse(recipient)
+        effects = self._effects()
+        if len(effects.sent) >= MOST_SENT:
+            raise Rejected(f"{self.address} tells more than {MOST_SENT} messages in one turn. Spread them over turns.")
+        envelope = self._envelope("tell", recipient, message, priority, deadline)
+        effects.sent.append(envelope)
+        return envelope.id
+
+    def publish(self, topic: str, message: Message, priority: Priority) -> UUID:
+        envelope = self._envelope("tell", "", message, priority, None)
+        self._effects().published.append((topic, envelope))
+        return envelope.id
+
+    async def ask(self, recipient: str, message: Message, timeout: timedelta | None) -> Message | None:
+        address = AgentAddress.parse(recipient)
+        chain = (*self.envelope.chain, str(self.address))
+        refuse_cycle(chain, str(address))
+        deadline = self.envelope.deadline
+        if timeout is not None:
+            own = self.clock() + timeout
+            deadline = own if deadline is None else min(own, deadline)
+        envelope = self._envelope("ask", recipient, message, self.envelope.priority, deadline, chain)
+        reply = await self.ask_agent(envelope)
+        return parse_stored(reply.type, reply.version, reply.body or "{}") if reply.type is not None else None
+
+    def remind(
+        self,
+        name: str,
+        message: Message,
+        at: datetime | None,
+        after: timedelta | None,
+        every: timedelta | None,
+        missed: Missed,
+    ) -> None:
+        if at is not None and at.tzinfo is None:
+            raise Rejected(f"reminder {name!r}: `at` has no time zone. Give it one, as in datetime.now(UTC).")
+        if every is not None and every < SHORTEST_PERIOD:
+            raise Rejected(f"reminder {name!r}: `every` is under {SHORTEST_PERIOD.total_seconds():.0f} s.")
+        if at is None and after is None and every is None:
+            raise Rejected(f"reminder {name!r} needs a time: at=, after= or every=.")
+        due = at or self.clock() + (after or every or timedelta(0))
+        self._effects().reminders[name] = Reminder(
+            id=self._next_id(),
+            name=name,
+            due=due,
+            every=every,
+            missed=missed,
+            type=message.message_name,
+            version=message.message_version,
+            body=_json(message),
+            tenant=self.envelope.tenant,
+        )
+
+    def cancel(self, name: str) -> None:
+        self._effects().reminders[name] = None
+
+    def subscribe(self, topic: str, wanted: bool) -> None:
+        self._effects().topics[topic] = wanted
+
+    def describe(self, described: dict[str, Any]) -> None:
+        self._effects().described = described
+
+    def _effects(self) -> Effects:
+        if self.effects is None:
+            self.effects = Effects()
+        return self.effects
+
+    def _next_id(self) -> UUID:
+        self.steps += 1
+        return derived_id(self.envelope.id, f"{self.address}:{self.steps}")
+
+    def _envelope(
+        self,
+        way: Any,
+        recipient: str,
+        message: Message,
+        priority: Priority,
+        deadline: datetime | None,
+        chain: tuple[str, ...] = (),
+    ) -> Envelope:
+        cause = self.envelope
+        return Envelope(
+            id=self._next_id(),
+            way=way,
+            recipient=recipient,
+            sender=str(self.address),
+            type=message.message_name,
+            version=message.message_version,
+            body=_json(message),
+            priority=priority,
+            tenant=cause.tenant,
+            correlation=cause.correlation or cause.id,
+            causation=cause.id,
+            chain=chain,
+            run=cause.run,
+            deadline=deadline,
+            trace=cause.trace,
+        )
+
+
+def _json(message: Message) -> str:
+    body = message.model_dump_json()
+    refuse_large(f"`{message.message_name}`", body)
+    return body
+
+
+def refuse_large(what: str, body: str, limit: int = LARGEST_BODY) -> None:
+    if len(body) > limit // 4 and (size := len(body.encode())) > limit:
+        raise TooLarge(
+            f"{what} has {size:,} bytes as JSON, the limit is {limit:,}. Keep what is large in a file or a store "
+            "and send a reference to it."
+        )
+
+
+def refuse_cycle(chain: tuple[str, ...], recipient: str) -> None:
+    if recipient in chain:
+        circle = " → ".join((*chain[chain.index(recipient) :], recipient))
+        raise CallCycle(f"{circle}: each would wait for the next for ever. Let one of them `tell` instead of `ask`.")
+
+
+def current(agent: "Agent") -> Turn:
+    turn = agent.__pydantic_private__["_turn"] if agent.__pydantic_private__ else None
+    if turn is None:
+        raise RuntimeError(
+            "this works only inside a handler, while its turn lasts. From outside, use an AgentRef of a client."
+        )
+    return turn  # type: ignore[no-any-return]

@@ -1,0 +1,187 @@
+"""Hosts and their shards: who lives, who has what, under which epoch.
+
+Two things show that a host is gone: its lease ran out, or its session ended, which Postgres knows the moment that a
+killed process' socket closes. Taking a shard from a host that is not gone after all is safe (its writes are fenced),
+only a waste; so the second sign counts only when the host has missed pulses as well.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from ..actors.shards import SHARDS, HostSeen, Shard, View
+from ..actors.store import Held, HostRecord, LeaseLost
+from .rooms import Shards
+from .translated import translated
+
+LOCK_CLASS = 0x7265_7370
+# A host without its session is gone when it has not renewed its lease for so long.
+SILENCE = timedelta(seconds=0.8)
+FORGOTTEN_AFTER = timedelta(days=1)
+
+ENROL = """
+INSERT INTO resprout.hosts (id, name, pool, address, node, pid, version, lease_until)
+VALUES ($1, $2, $3, $4, $5, $6, $7, clock_timestamp() + $8::interval) RETURNING slot
+"""
+
+ADD_SHARDS = f"""
+INSERT INTO resprout.shards (pool, slot) SELECT $1, slot FROM generate_series(0, {SHARDS - 1}) AS slot
+ON CONFLICT DO NOTHING
+"""
+
+RENEW = """
+UPDATE resprout.hosts SET lease_until = clock_timestamp() + $2::interval, waiting = $3::jsonb
+WHERE id = $1 AND lease_until > clock_timestamp() RETURNING id
+"""
+
+# After a restart of Postgres nobody has a session for a moment: then only leases count.
+LIVING = f"""
+SELECT h.*, h.lease_until > clock_timestamp() AND (
+    EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.classid = {LOCK_CLASS}
+            AND l.objid = h.slot AND l.granted)
+    OR h.lease_until > clock_timestamp() + $1::interval - $2::interval
+    OR pg_postmaster_start_time() > clock_timestamp() - $1::interval
+) AS alive
+FROM resprout.hosts h
+"""
+
+SHARD_ROWS = "SELECT id, pool, slot, epoch, host FROM resprout.shards ORDER BY id"
+
+CLAIM = """
+UPDATE resprout.shards s SET host = $1, epoch = s.epoch + 1
+FROM (SELECT s.id FROM resprout.shards s
+      JOIN unnest($2::integer[], $3::bigint[]) AS wanted (id, epoch) USING (id)
+      WHERE s.epoch = wanted.epoch AND (s.host IS NULL OR s.host <> ALL ($4::uuid[]))
+      ORDER BY s.id FOR UPDATE OF s) AS free
+WHERE s.id = free.id
+RETURNING s.id, s.epoch
+"""
+
+# Whoever had these shards in memory has them no longer.
+UNLOAD = "UPDATE resprout.mailbox SET in_memory = false WHERE shard = ANY($1) AND in_memory"
+
+# The host died while these were next in line: maybe because of one of them. It counts as a failed attempt.
+SUSPECT = """
+UPDATE resprout.mailbox b SET attempts = attempts + 1, error = 'the host died while this message was at the head'
+FROM (SELECT DISTINCT ON (kind, key) kind, key, message_id FROM resprout.mailbox
+      WHERE shard = ANY($1) AND in_memory AND (due_at IS NULL OR due_at <= now()) ORDER BY kind, key, seq) AS head
+WHERE b.kind = head.kind AND b.key = head.key AND b.message_id = head.message_id
+"""
+
+RELEASE = """
+UPDATE resprout.shards s SET host = NULL FROM unnest($2::integer[], $3::bigint[]) AS given (id, epoch)
+WHERE s.id = given.id AND s.epoch = given.epoch AND s.host = $1
+"""
+
+PRUNE = "DELETE FROM resprout.hosts WHERE lease_until < clock_timestamp() - $1::interval"
+
+SEEN_KINDS = """
+INSERT INTO resprout.kinds (kind, described, version)
+SELECT kind, described::jsonb, version
+FROM unnest($1::text[], $2::text[], $3::integer[]) AS k (kind, described, version)
+ON CONFLICT (kind) DO UPDATE SET described = excluded.described, version = excluded.version, last_seen = now()
+WHERE resprout.kinds.version <= excluded.version
+"""
+
+
+class Leases:
+    pool: "asyncpg.Pool[asyncpg.Record]"
+    shards: Shards
+    session: Any = None
+    slot: int | None = None
+
+    async def enrol(self, host: HostRecord, lease: timedelta) -> None:
+        with translated():
+            session = await self._session()
+            async with session.transaction():
+                await session.execute("DELETE FROM resprout.hosts WHERE id = $1", host.id)  # a try before this one
+                self.slot = await session.fetchval(
+                    ENROL, host.id, host.name, host.pool, host.address, host.node, host.pid, host.version, lease
+                )
+                await session.execute("SELECT pg_advisory_lock($1, $2)", LOCK_CLASS, self.slot)
+                await session.execute(ADD_SHARDS, host.pool)
+            await session.execute(PRUNE, FORGOTTEN_AFTER)
+
+    async def renew(self, host: UUID, lease: timedelta, waiting: Mapping[str, tuple[int, int]]) -> View:
+        with translated():
+            session = await self._session()
+            if await session.fetchval(RENEW, host, lease, json.dumps(waiting)) is None:
+                raise LeaseLost(f"host {host} is not in the list of living hosts any more")
+            hosts = await session.fetch(LIVING, lease, SILENCE)
+            shards = [Shard(**row) for row in await session.fetch(SHARD_ROWS)]
+        view = View(
+            {row["id"]: HostSeen(*(row[name] for name in HostSeen.__slots__)) for row in hosts},
+            shards,
+            _backlog(row for row in hosts if row["id"] != host and row["alive"]),
+        )
+        self.shards.learn(view)
+        return view
+
+    async def drain(self, host: UUID) -> None:
+        with translated():
+            await self.pool.execute("UPDATE resprout.hosts SET draining = true WHERE id = $1", host)
+
+    async def retire(self, host: UUID) -> None:
+        with translated():
+            await self.pool.execute("DELETE FROM resprout.hosts WHERE id = $1", host)
+
+    async def claim(self, host: UUID, shards: Sequence[Shard], living: Sequence[UUID]) -> list[Held]:
+        taken_over = {shard.id for shard in shards if shard.host is not None}
+        with translated():
+            session = await self._session()
+            async with session.transaction():
+                rows = await session.fetch(
+                    CLAIM, host, [shard.id for shard in shards], [shard.epoch for shard in shards], list(living)
+                )
+                held = [Held(row["id"], row["epoch"]) for row in rows]
+                if died := [one.id for one in held if one.id in taken_over]:
+                    await session.execute(SUSPECT, died)
+                await session.execute(UNLOAD, [one.id for one in held])
+        return held
+
+    async def release(self, host: UUID, held: Sequence[Held]) -> None:
+        with translated():
+            await self.pool.execute(RELEASE, host, [one.id for one in held], [one.epoch for one in held])
+
+    async def say_kinds(self, described: Mapping[str, tuple[int, Mapping[str, Any]]]) -> None:
+        """That this host runs these kinds, each with its version and description."""
+        with translated():
+            await self.pool.execute(
+                SEEN_KINDS,
+                list(described),
+                [json.dumps(about) for _, about in described.values()],
+                [version for version, _ in described.values()],
+            )
+
+    async def secret(self) -> str:
+        with translated():
+            secret: str = await self.pool.fetchval("SELECT secret FROM resprout.cluster")
+            return secret
+
+    def abandon(self) -> None:
+        """Ends the session at once, as the end of the process would."""
+        if self.session is not None:
+            self.session.terminate()
+            self.session = None
+
+    async def _session(self) -> Any:
+        """A connection of its own, whose end tells the others that this host has ended."""
+        if self.session is not None and not self.session.is_closed():
+            return self.session
+        self.session = await self.pool.acquire()
+        if self.slot is not None:
+            await self.session.execute("SELECT pg_advisory_lock($1, $2)", LOCK_CLASS, self.slot)
+        return self.session
+
+
+def _backlog(hosts: Any) -> dict[str, tuple[int, int]]:
+    total: dict[str, tuple[int, int]] = {}
+    for row in hosts:
+        for tenant, (rows, size) in json.loads(row["waiting"]).items():
+            before = total.get(tenant, (0, 0))
+            total[tenant] = (before[0] + rows, before[1] + size)
+    return total

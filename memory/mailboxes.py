@@ -1,0 +1,181 @@
+"""Mailboxes: messages that were accepted, on their way to a turn or to the dead letters."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from opentelemetry import trace
+
+from ..actors.address import AgentAddress
+from ..actors.envelope import Envelope
+from ..actors.store import AcceptOutcome, Arrival, Arrived, Collected, Fenced, Full, Held
+from .fence import FENCE, fence_of
+from .rooms import without_room
+from .translated import translated
+
+tracer = trace.get_tracer("resprout.memory")
+
+# A message that may have been here before is not put again after it was handled or buried.
+ACCEPT = f"""
+WITH {FENCE},
+arriving AS MATERIALIZED (
+    SELECT * FROM unnest($4::text[], $5::text[], $6::integer[], $7::uuid[], $8::text[], $9::integer[], $10::boolean[],
+                         $11::boolean[])
+    WITH ORDINALITY AS a (kind, key, shard, message_id, envelope, bytes, in_memory, again, n)
+    WHERE shard IN (SELECT id FROM fence)
+),
+put AS (
+    INSERT INTO resprout.mailbox (kind, key, shard, message_id, envelope, bytes, in_memory)
+    SELECT kind, key, shard, message_id, envelope::jsonb, bytes, in_memory FROM arriving a
+    WHERE NOT again OR (
+        NOT EXISTS (SELECT FROM resprout.handled h
+                    WHERE h.kind = a.kind AND h.key = a.key AND h.message_id = a.message_id)
+        AND NOT EXISTS (SELECT FROM resprout.dead_letters d
+                        WHERE d.kind = a.kind AND d.key = a.key AND d.message_id = a.message_id))
+    ORDER BY n ON CONFLICT DO NOTHING RETURNING kind, key, message_id
+)
+SELECT ARRAY(SELECT a.n FROM arriving a JOIN put USING (kind, key, message_id)) AS put,
+       ARRAY(SELECT id FROM fence) AS fence
+"""
+
+COLLECT = f"""
+WITH {FENCE},
+taken AS (
+    UPDATE resprout.mailbox b SET in_memory = true
+    FROM (SELECT seq, kind, key, message_id FROM resprout.mailbox
+          WHERE shard IN (SELECT id FROM fence) AND NOT in_memory ORDER BY seq LIMIT $4) AS next
+    WHERE b.kind = next.kind AND b.key = next.key AND b.message_id = next.message_id
+    RETURNING b.seq, b.kind, b.key, b.envelope, b.attempts, b.due_at
+)
+SELECT * FROM taken ORDER BY seq
+"""
+
+POSTPONE = f"""
+WITH {FENCE},
+postponed AS (
+    UPDATE resprout.mailbox SET attempts = $7::integer, error = $8::text, due_at = now() + $9::interval
+    WHERE kind = $4 AND key = $5 AND message_id = $6 AND shard IN (SELECT id FROM fence)
+)
+SELECT count(*) FROM fence
+"""
+
+BURY = f"""
+WITH {FENCE},
+gone AS (
+    DELETE FROM resprout.mailbox
+    WHERE kind = $4 AND key = $5 AND message_id = $6 AND shard IN (SELECT id FROM fence) RETURNING *
+),
+buried AS (
+    INSERT INTO resprout.dead_letters (kind, key, message_id, shard, envelope, attempts, error, accepted_at)
+    SELECT kind, key, message_id, shard, envelope, $7::integer, $8::text, accepted_at FROM gone ON CONFLICT DO NOTHING
+),
+aside AS (
+    INSERT INTO resprout.quarantined (kind, key, reason) SELECT kind, key, $8::text FROM gone WHERE $9::boolean
+    ON CONFLICT DO NOTHING
+),
+told AS (
+    INSERT INTO resprout.mailbox (kind, key, shard, message_id, envelope, bytes, in_memory)
+    SELECT t.kind, t.key, t.shard, t.message_id, t.envelope::jsonb, t.bytes, false
+    FROM unnest($10::text[], $11::text[], $12::integer[], $13::uuid[], $14::text[], $15::integer[])
+         AS t (kind, key, shard, message_id, envelope, bytes)
+    WHERE EXISTS (SELECT FROM gone) ON CONFLICT DO NOTHING
+)
+SELECT count(*) FROM fence
+"""
+
+
+class Mailboxes:
+    pool: "asyncpg.Pool[asyncpg.Record]"
+
+    async def accept(self, host: UUID, arrivals: Sequence[Arrival]) -> list[AcceptOutcome]:
+        with translated(), tracer.start_as_current_span("sql.accept", attributes={"messages": len(arrivals)}):
+            async with self.pool.acquire() as connection:
+                checked = [(a.address, a.bounds) for a in arrivals if a.bounds is not None]
+                full = await without_room(connection, checked) if checked else set()
+                fitting = [a for a in arrivals if a.address not in full]
+                row: Any = await connection.fetchrow(
+                    ACCEPT,
+                    *fence_of(a.held for a in fitting),
+                    host,
+                    [a.address.kind for a in fitting],
+                    [a.address.key for a in fitting],
+                    [a.held.id for a in fitting],
+                    [a.envelope.id for a in fitting],
+                    [a.envelope.model_dump_json() for a in fitting],
+                    [len(a.envelope.body) for a in fitting],
+                    [a.in_memory for a in fitting],
+                    [a.envelope.attempt > 1 for a in fitting],
+                )
+        put, fence = set(row["put"]), set(row["fence"])
+        places = {id(a): n for n, a in enumerate(fitting, 1)}
+        return [
+            Full(str(a.address))
+            if id(a) not in places
+            else Arrived(new=places[id(a)] in put)
+            if a.held.id in fence
+            else Fenced()
+            for a in arrivals
+        ]
+
+    async def collect(self, host: UUID, held: Sequence[Held], most: int) -> list[Collected]:
+        with translated(), tracer.start_as_current_span("sql.collect"):
+            rows = await self.pool.fetch(COLLECT, *fence_of(held), host, most)
+        return [
+            Collected(
+                Envelope.model_validate_json(row["envelope"]),
+                AgentAddress(row["kind"], row["key"]),
+                row["attempts"],
+                row["due_at"],
+            )
+            for row in rows
+        ]
+
+    async def postpone(
+        self,
+        host: UUID,
+        held: Held,
+        address: AgentAddress,
+        message: UUID,
+        attempts: int,
+        error: str,
+        pause: timedelta,
+    ) -> bool:
+        with translated(), tracer.start_as_current_span("sql.postpone"):
+            fence: int = await self.pool.fetchval(
+                POSTPONE, *fence_of([held]), host, *address, message, attempts, error, pause
+            )
+        return fence == 1
+
+    async def bury(
+        self,
+        host: UUID,
+        held: Held,
+        address: AgentAddress,
+        message: UUID,
+        attempts: int,
+        error: str,
+        *,
+        quarantine: bool,
+        tell: tuple[int, AgentAddress, Envelope] | None,
+    ) -> bool:
+        letters = [tell] if tell is not None else []
+        with translated(), tracer.start_as_current_span("sql.bury"):
+            fence: int = await self.pool.fetchval(
+                BURY,
+                *fence_of([held]),
+                host,
+                *address,
+                message,
+                attempts,
+                error,
+                quarantine,
+                [to.kind for _, to, _ in letters],
+                [to.key for _, to, _ in letters],
+                [shard for shard, _, _ in letters],
+                [envelope.id for _, _, envelope in letters],
+                [envelope.model_dump_json() for _, _, envelope in letters],
+                [len(envelope.body) for _, _, envelope in letters],
+            )
+        return fence == 1

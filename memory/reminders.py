@@ -1,0 +1,95 @@
+"""Reminders: which are due, and moving them on in the same transaction that tells of their ticks."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+from opentelemetry import trace
+
+from ..actors.address import AgentAddress
+from ..actors.envelope import Envelope
+from ..actors.reminders import Reminder
+from ..actors.store import DueReminder, Held
+from .fence import FENCE, fence_of
+from .translated import translated
+
+tracer = trace.get_tracer("resprout.memory")
+
+DUE = "SELECT * FROM resprout.reminders WHERE shard = ANY($1) AND due_at <= $2 ORDER BY due_at LIMIT $3"
+
+NEXT = "SELECT min(due_at) FROM resprout.reminders WHERE shard = ANY($1) AND due_at > $2"
+
+FIRE = f"""
+WITH {FENCE},
+moved AS (
+    UPDATE resprout.reminders SET due_at = coalesce($9::timestamptz, due_at)
+    WHERE kind = $4 AND key = $5 AND name = $6 AND id = $7 AND due_at = $8 AND shard IN (SELECT id FROM fence)
+    RETURNING kind, key, shard
+),
+told AS (
+    INSERT INTO resprout.mailbox (kind, key, shard, message_id, envelope, bytes, in_memory)
+    SELECT moved.kind, moved.key, moved.shard, t.message_id, t.envelope::jsonb, t.bytes, false
+    FROM moved, unnest($10::uuid[], $11::text[], $12::integer[]) AS t (message_id, envelope, bytes)
+    ON CONFLICT DO NOTHING
+)
+SELECT count(*) FROM moved
+"""
+
+END = f"""
+WITH {FENCE},
+moved AS (
+    DELETE FROM resprout.reminders
+    WHERE kind = $4 AND key = $5 AND name = $6 AND id = $7 AND due_at = $8 AND shard IN (SELECT id FROM fence)
+    RETURNING kind, key, shard
+),
+told AS (
+    INSERT INTO resprout.mailbox (kind, key, shard, message_id, envelope, bytes, in_memory)
+    SELECT moved.kind, moved.key, moved.shard, t.message_id, t.envelope::jsonb, t.bytes, false
+    FROM moved, unnest($9::uuid[], $10::text[], $11::integer[]) AS t (message_id, envelope, bytes)
+    ON CONFLICT DO NOTHING
+)
+SELECT count(*) FROM moved
+"""
+
+
+class Reminders:
+    pool: "asyncpg.Pool[asyncpg.Record]"
+
+    async def due(self, held: Sequence[Held], now: datetime, most: int) -> tuple[list[DueReminder], datetime | None]:
+        by_id = {one.id: one for one in held}
+        with translated(), tracer.start_as_current_span("sql.due_reminders"):
+            rows = await self.pool.fetch(DUE, list(by_id), now, most)
+            later: datetime | None = await self.pool.fetchval(NEXT, list(by_id), now)
+        return [
+            DueReminder(by_id[row["shard"]], AgentAddress(row["kind"], row["key"]), _reminder(row)) for row in rows
+        ], later
+
+    async def fire(self, host: UUID, due: DueReminder, ticks: Sequence[Envelope], next_due: datetime | None) -> bool:
+        reminder = due.reminder
+        which = (*fence_of([due.held]), host, *due.address, reminder.name, reminder.id, reminder.due)
+        mail = (
+            [tick.id for tick in ticks],
+            [tick.model_dump_json() for tick in ticks],
+            [len(tick.body) for tick in ticks],
+        )
+        with translated(), tracer.start_as_current_span("sql.fire_reminder"):
+            if next_due is None:
+                moved = await self.pool.fetchval(END, *which, *mail)
+            else:
+                moved = await self.pool.fetchval(FIRE, *which, next_due, *mail)
+        return bool(moved)
+
+
+def _reminder(row: "asyncpg.Record") -> Reminder:
+    return Reminder(
+        id=row["id"],
+        name=row["name"],
+        due=row["due_at"],
+        every=row["every"],
+        missed=row["missed"],
+        type=row["type"],
+        version=row["version"],
+        body=row["body"],
+        tenant=row["tenant"],
+    )

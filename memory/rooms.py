@@ -1,0 +1,48 @@
+"""Where a message to an agent goes: which shard its mailbox rows carry, and whether there is room for more."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ..actors.address import AgentAddress
+from ..actors.shards import SHARED, View, slot_of
+
+# Of the recipients asked, those without room: at most as many rows are looked at as may be there.
+NO_ROOM = """
+SELECT asked.kind, asked.key
+FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) AS asked (kind, key, most_rows, most_bytes)
+CROSS JOIN LATERAL (
+    SELECT count(*) AS waiting, coalesce(sum(bytes), 0) AS waiting_bytes
+    FROM (SELECT bytes FROM resprout.mailbox m
+          WHERE m.kind = asked.kind AND m.key = asked.key LIMIT asked.most_rows) AS seen
+) AS box
+WHERE box.waiting >= asked.most_rows OR box.waiting_bytes >= asked.most_bytes
+"""
+
+
+class Shards:
+    """The ids of shards by pool and slot; they never change, there only come to be more pools."""
+
+    def __init__(self) -> None:
+        self.ids: dict[tuple[str, int], int] = {}
+
+    def learn(self, view: View) -> None:
+        if len(view.shards) != len(self.ids):
+            self.ids = {(shard.pool, shard.slot): shard.id for shard in view.shards}
+
+    def id_of(self, address: AgentAddress) -> int:
+        slot = slot_of(address)
+        own = self.ids.get((address.kind, slot))
+        return own if own is not None else self.ids[SHARED, slot]
+
+
+async def without_room(connection: Any, asked: Iterable[tuple[AgentAddress, tuple[int, int]]]) -> set[AgentAddress]:
+    """`asked` are recipients with the rows and bytes that may wait for them."""
+    distinct: Sequence[tuple[AgentAddress, tuple[int, int]]] = sorted(set(asked))
+    rows = await connection.fetch(
+        NO_ROOM,
+        [address.kind for address, _ in distinct],
+        [address.key for address, _ in distinct],
+        [most_rows for _, (most_rows, _) in distinct],
+        [most_bytes for _, (_, most_bytes) in distinct],
+    )
+    return {AgentAddress(row["kind"], row["key"]) for row in rows}

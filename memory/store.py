@@ -1,0 +1,16 @@
+"""The store of the delivery core, in Postgres."""
+
+from .database import Database
+from .leases import Leases
+from .mailboxes import Mailboxes
+from .reminders import Reminders
+from .rooms import Shards
+from .turns import Turns
+
+
+class PostgresStore(Leases, Turns, Mailboxes, Reminders):
+    """All that `actors.store.Store` asks for; one for each host."""
+
+    def __init__(self, database: Database) -> None:
+        self.pool = database.pool
+        self.shards = Shards()

@@ -1,0 +1,198 @@
+"""What a developer may rely on, with hosts in this process and a real Postgres."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+from resprout.actors.errors import AgentFailed, Busy, CallCycle, MailboxFull
+from resprout.memory.database import Database
+from resprout.memory.store import PostgresStore
+from support.counting import Announce, AskOther, Count, Fail, Follow, Increment, Log, Pass, RemindMe, Slow, Words
+from support.house import HostHere, House, hosts
+
+
+@pytest.fixture
+async def database(dsn: str) -> AsyncIterator[Database]:
+    async with await Database.open(dsn) as database:
+        yield database
+
+
+@pytest.fixture
+async def house(database: Database) -> AsyncIterator[House]:
+    async with hosts(PostgresStore(database)) as (house, _):
+        yield house
+
+
+async def count_of(house: House, agent: str) -> int:
+    reply = await house.asks(agent, Increment(by=0))
+    assert isinstance(reply, Count)
+    return reply.count
+
+
+async def reaches(house: House, agent: str, count: int) -> None:
+    async with asyncio.timeout(20):
+        while await count_of(house, agent) < count:
+            await asyncio.sleep(0.02)
+    assert await count_of(house, agent) == count
+
+
+async def test_an_ask_is_answered_and_counted(house: House) -> None:
+    assert await house.asks("tally/a", Increment(by=2)) == Count(count=2)
+    assert await house.asks("tally/a", Increment(by=3)) == Count(count=5)
+
+
+async def test_a_message_that_comes_again_gets_the_stored_reply(house: House) -> None:
+    message = uuid4()
+
+    assert await house.asks("tally/a", Increment(), message_id=message) == Count(count=1)
+    assert await house.asks("tally/a", Increment(), message_id=message) == Count(count=1)
+    assert await house.asks("tally/a", Increment(), message_id=message, attempt=1) == Count(count=1)
+    assert await count_of(house, "tally/a") == 1
+
+
+async def test_what_is_told_is_handled_once(house: House) -> None:
+    message = uuid4()
+
+    for _ in range(3):
+        await house.tells("tally/a", Increment(), message_id=message)
+    await house.tells("tally/a", Increment(), message_id=message, attempt=1)
+
+    await reaches(house, "tally/a", 1)
+
+
+async def test_many_agents_at_once(house: House) -> None:
+    replies = await asyncio.gather(*(house.asks(f"tally/{n % 50}", Increment()) for n in range(1000)))
+
+    assert sorted(reply.count for reply in replies if isinstance(reply, Count)) == sorted([*range(1, 21)] * 50)
+
+
+async def test_a_turn_tells_with_its_commit(house: House) -> None:
+    await house.asks("tally/a", Pass(to="tally/b", times=10))
+
+    await reaches(house, "tally/b", 10)
+
+
+async def test_an_agent_asks_another(house: House) -> None:
+    assert await house.asks("tally/a", AskOther(to="tally/b")) == Count(count=1)
+
+
+async def test_a_call_cycle_fails_at_once_and_names_the_cycle(house: House) -> None:
+    with pytest.raises(CallCycle, match="circle/a → circle/b → circle/a"):
+        await house.asks("circle/a", AskOther(to="circle/b"))
+
+
+async def test_a_failing_ask_leaves_the_state_as_before(house: House) -> None:
+    with pytest.raises(AgentFailed, match="as asked"):
+        await house.asks("tally/a", Fail())
+
+    assert await count_of(house, "tally/a") == 0
+
+
+async def test_a_poisonous_message_is_buried_and_the_next_one_is_handled(house: House, database: Database) -> None:
+    message = await house.tells("tally/a", Fail())
+    await house.tells("tally/a", Increment())
+
+    await reaches(house, "tally/a", 1)
+
+    async with asyncio.timeout(20):
+        while (row := await database.pool.fetchrow("SELECT * FROM resprout.dead_letters")) is None:
+            await asyncio.sleep(0.02)
+    assert (row["message_id"], row["attempts"]) == (message, 3)
+    assert "as asked" in row["error"]
+
+
+async def test_one_senders_messages_are_handled_in_order(house: House) -> None:
+    for n in range(40):
+        await house.tells("tally/a", Log(word=str(n)), sender="me")
+
+    async with asyncio.timeout(20):
+        while True:
+            reply = await house.asks("tally/a", Log(word="end"))
+            assert isinstance(reply, Words)
+            told = [word for word in reply.words if word != "end"]
+            if len(told) == 40:
+                break
+    assert told == [str(n) for n in range(40)]
+
+
+async def test_topics_reach_their_subscribers(house: House) -> None:
+    for name in "abc":
+        await house.asks(f"tally/{name}", Follow(topic="news"))
+    await house.asks("tally/speaker", Announce(topic="news"))
+
+    for name in "abc":
+        await reaches(house, f"tally/{name}", 1)
+
+
+async def test_a_reminder_fires_once(house: House) -> None:
+    await house.asks("tally/a", RemindMe(after_seconds=0.1))
+
+    await reaches(house, "tally/a", 1)
+
+
+async def test_a_busy_agent_rejects_what_does_not_wait(house: House) -> None:
+    first = asyncio.create_task(house.asks("picky/a", Increment(think_seconds=0.3)))
+    await asyncio.sleep(0.1)
+
+    with pytest.raises(Busy):
+        await house.asks("picky/a", Increment())
+    assert await first == Count(count=1)
+
+
+async def test_equal_messages_in_flight_share_a_turn(house: House) -> None:
+    replies = await asyncio.gather(*(house.asks("picky/a", Slow(seconds=0.2)) for _ in range(5)))
+
+    assert replies == [Count(count=1)] * 5
+
+
+async def test_a_full_mailbox_refuses(house: House) -> None:
+    await house.tells("tally/a", Increment(think_seconds=1))
+
+    with pytest.raises(MailboxFull, match=r"tally/a.*50"):
+        await asyncio.gather(*(house.tells("tally/a", Increment()) for _ in range(60)))
+
+
+async def test_an_ephemeral_agent_counts_without_the_store(house: House, database: Database) -> None:
+    message = uuid4()
+
+    assert await house.asks("flash/a", Increment(), message_id=message) == Count(count=1)
+    assert await house.asks("flash/a", Increment(), message_id=message) == Count(count=1)
+    assert await house.asks("flash/a", Increment()) == Count(count=2)
+    assert await database.pool.fetchval("SELECT count(*) FROM resprout.agents WHERE kind = 'flash'") == 0
+
+
+async def test_agents_live_on_when_their_host_is_killed(database: Database) -> None:
+    async with hosts(PostgresStore(database), PostgresStore(database)) as (house, (first, second)):
+        await asyncio.gather(*(house.asks(f"tally/{n}", Increment()) for n in range(40)))
+        await asyncio.gather(*(house.tells(f"tally/{n}", Increment(think_seconds=0.2)) for n in range(40)))
+        await wait_balanced(first, second)
+        await first.kill()
+
+        replies = await asyncio.gather(*(house.asks(f"tally/{n}", Increment()) for n in range(40)))
+
+        assert {reply.count for reply in replies if isinstance(reply, Count)} == {3}
+
+
+async def test_a_drained_host_hands_its_agents_over_without_a_failed_message(database: Database) -> None:
+    async with hosts(PostgresStore(database), PostgresStore(database)) as (house, (first, second)):
+        await wait_balanced(first, second)
+        work = [asyncio.create_task(work_on(house, n)) for n in range(20)]
+        await asyncio.sleep(0.3)
+
+        await first.drain()
+
+        assert await asyncio.gather(*work) == [30] * 20
+
+
+async def work_on(house: House, n: int) -> int:
+    for _ in range(30):
+        reply = await house.asks(f"tally/{n}", Increment(think_seconds=0.01))
+    assert isinstance(reply, Count)
+    return reply.count
+
+
+async def wait_balanced(*here: HostHere) -> None:
+    async with asyncio.timeout(20):
+        while {len(host.delivery.held) for host in here} != {128 // len(here)}:
+            await asyncio.sleep(0.02)

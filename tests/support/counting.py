@@ -1,0 +1,178 @@
+"""Agents for tests of the delivery: they count, tell, ask, remind, fail and think on demand."""
+
+import asyncio
+from datetime import timedelta
+
+from resprout.actors.agent import Agent, Bounds, on
+from resprout.actors.message import Message
+from resprout.actors.supervision import Supervision
+
+
+class Increment(Message, name="test.increment"):
+    by: int = 1
+    think_seconds: float = 0.0
+
+
+class Count(Message, name="test.count"):
+    count: int
+
+
+class Pass(Message, name="test.pass"):
+    """Tell `to` an increment in this turn."""
+
+    to: str
+    times: int = 1
+
+
+class AskOther(Message, name="test.ask-other"):
+    to: str
+
+
+class Fail(Message, name="test.fail"):
+    times: int = 1_000_000
+
+
+class Log(Message, name="test.log"):
+    word: str
+
+
+class Words(Message, name="test.words"):
+    words: tuple[str, ...]
+
+
+class Follow(Message, name="test.follow"):
+    topic: str
+
+
+class Announce(Message, name="test.announce"):
+    topic: str
+
+
+class RemindMe(Message, name="test.remind-me"):
+    after_seconds: float = 0.0
+    every_seconds: float | None = None
+
+
+class Forget(Message, name="test.forget"):
+    pass
+
+
+QUICK = Supervision(attempts=3, first_pause=timedelta(milliseconds=20), longest_pause=timedelta(milliseconds=50))
+
+
+class Tally(Agent, kind="tally", supervision=QUICK, bounds=Bounds(rows=50)):
+    count: int = 0
+    words: tuple[str, ...] = ()
+    failures: int = 0
+
+    @on
+    async def increment(self, message: Increment) -> Count:
+        if message.think_seconds:
+            await asyncio.sleep(message.think_seconds)
+        self.count += message.by
+        return Count(count=self.count)
+
+    @on
+    async def pass_on(self, message: Pass) -> Count:
+        for _ in range(message.times):
+            self.tell(message.to, Increment())
+        self.count += 1
+        return Count(count=self.count)
+
+    @on
+    async def ask_other(self, message: AskOther) -> Count:
+        reply = await self.ask(message.to, AskOther(to=str(self.address)) if message.to == "" else Increment())
+        assert isinstance(reply, Count)
+        self.count += 1
+        return reply
+
+    @on
+    async def fail(self, message: Fail) -> None:
+        self.count += 1000  # must never be seen
+        raise ValueError("as asked")
+
+    @on
+    async def log_word(self, message: Log) -> Words:
+        self.words = (*self.words, message.word)
+        return Words(words=self.words)
+
+    @on
+    async def follow(self, message: Follow) -> None:
+        self.subscribe(message.topic)
+
+    @on
+    async def announce(self, message: Announce) -> None:
+        self.publish(message.topic, Increment())
+
+    @on
+    async def remind_me(self, message: RemindMe) -> None:
+        self.remind(
+            "tick",
+            Increment(),
+            after=timedelta(seconds=message.after_seconds),
+            every=timedelta(seconds=message.every_seconds) if message.every_seconds else None,
+        )
+
+    @on
+    async def forget(self, message: Forget) -> None:
+        self.cancel("tick")
+
+
+class Circle(Agent, kind="circle"):
+    """Asks the agent that it is told to, which asks back."""
+
+    @on
+    async def go(self, message: AskOther) -> Count:
+        reply = await self.ask(message.to, AskOther(to=str(self.address)))
+        assert isinstance(reply, Count)
+        return reply
+
+
+class Slow(Message, name="test.slow"):
+    seconds: float
+
+
+class Picky(Agent, kind="picky"):
+    """Rejects or joins while it is busy."""
+
+    done: int = 0
+
+    @on(busy="reject")
+    async def increment(self, message: Increment) -> Count:
+        await asyncio.sleep(message.think_seconds)
+        self.done += 1
+        return Count(count=self.done)
+
+    @on(busy="join")
+    async def slow(self, message: Slow) -> Count:
+        await asyncio.sleep(message.seconds)
+        self.done += 1
+        return Count(count=self.done)
+
+
+class Flash(Agent, kind="flash", ephemeral=True):
+    count: int = 0
+
+    @on
+    async def increment(self, message: Increment) -> Count:
+        self.count += message.by
+        return Count(count=self.count)
+
+
+class Wary(
+    Agent,
+    kind="wary",
+    supervision=Supervision(
+        attempts=2, first_pause=timedelta(milliseconds=10), quarantine=True, escalate_to="warden/main"
+    ),
+):
+    count: int = 0
+
+    @on
+    async def increment(self, message: Increment) -> Count:
+        self.count += message.by
+        return Count(count=self.count)
+
+    @on
+    async def fail(self, message: Fail) -> None:
+        raise ValueError("as asked")
