@@ -33,5 +33,6 @@ def under(carrier: dict[str, str]) -> AbstractContextManager[object]:
 def carried() -> dict[str, str]:
     """The current trace, for a message that is sent now."""
     carrier: dict[str, str] = {}
-    inject(carrier)
+    if trace.get_current_span() is not trace.INVALID_SPAN:
+        inject(carrier)
     return carrier
