@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import psutil
 import typer
@@ -17,12 +17,12 @@ from rich.console import Console
 from rich.live import Live
 
 from ...actors.errors import StackError
-from ..settings import Key, Settings
+from ..settings import Settings
 from ..stack import process, state
 from ..stack.environment import environment
 from ..stack.paths import StackPaths
 from ..stack.state import StackState
-from .flags import settings_of
+from .flags import Options, settings_of
 from .stack_view import as_json, progress, summary, table
 from .stack_view import console as wide_console
 
@@ -52,15 +52,15 @@ def up(
     hosts: Annotated[int | None, typer.Option("--hosts", help="Host processes on this machine.")] = None,
 ) -> None:
     """Start everything that is not configured to be elsewhere, and keep it alive."""
-    given: dict[Key, Any] = {
-        ("postgres", "dsn"): postgres_dsn,
-        ("temporal", "address"): temporal_address,
-        ("ray", "address"): ray_address,
-        ("gateway", "port"): gateway_port,
-        ("temporal", "port"): temporal_port,
-        ("temporal", "ui_port"): temporal_ui_port,
-        ("ray", "port"): ray_port,
-        ("hosts", "count"): hosts,
+    given: Options = {
+        "--postgres-dsn": (("postgres", "dsn"), postgres_dsn),
+        "--temporal-address": (("temporal", "address"), temporal_address),
+        "--ray-address": (("ray", "address"), ray_address),
+        "--gateway-port": (("gateway", "port"), gateway_port),
+        "--temporal-port": (("temporal", "port"), temporal_port),
+        "--temporal-ui-port": (("temporal", "ui_port"), temporal_ui_port),
+        "--ray-port": (("ray", "port"), ray_port),
+        "--hosts": (("hosts", "count"), hosts),
     }
     settings = settings_of(ctx, given).settings
     paths = StackPaths.of(settings.data_dir)

@@ -114,7 +114,7 @@ def test_config_show_tells_where_each_value_came_from_and_hides_secrets(stack: S
 
     shown = json.loads(done.stdout)
     assert shown["postgres.dsn"] == {"value": "********", "from": f"{file}:2"}
-    assert shown["hosts.count"] == {"value": 2, "from": "flag --hosts-count"}
+    assert shown["hosts.count"] == {"value": 2, "from": "--set hosts.count"}
     assert shown["telemetry.otlp_endpoint"]["from"] == "environment RESPROUT_TELEMETRY_OTLP_ENDPOINT"
     assert "hush" not in done.stdout
 
