@@ -33,6 +33,8 @@ async def connect(settings: TemporalSettings) -> Client:
             f"no Temporal server answers at {settings.address} (`temporal.address`): {_reason(error)}. "
             "Check the address, TLS and API key."
         ) from None
+    except ValueError as error:  # how it says that this is no address at all
+        raise ConfigError(f"`temporal.address` is {settings.address!r}; it must be host:port ({error}).") from None
     except RPCError as error:
         if error.status == RPCStatusCode.NOT_FOUND:
             raise ConfigError(
@@ -73,5 +75,8 @@ def _tls(settings: TemporalSettings) -> TLSConfig | bool:
 
 def _reason(error: RuntimeError) -> str:
     """The SDK shows nested Rust structures; the words that say something stand in the innermost one."""
-    innermost = re.findall(r'message: "([^"]+)"', str(error))
-    return innermost[-1].lower() if innermost else str(error).removeprefix("Failed client connect: ")[:200]
+    quoted = re.findall(r'(?:message|error): "([^"]+)"', str(error))
+    if quoted:
+        return str(quoted[-1]).lower()
+    named = re.findall(r"error: ([\w()]+)", str(error))  # such as InvalidCertificate(UnknownIssuer)
+    return named[-1] if named else "the connection failed"

@@ -82,7 +82,7 @@ def test_a_bad_file_is_refused_with_key_place_and_remedy(tmp_path: Path, content
 
 def test_a_config_file_that_is_named_must_exist(tmp_path: Path) -> None:
     assert "RESPROUT_CONFIG names /nope.toml" in refusal({"RESPROUT_CONFIG": "/nope.toml"}, tmp_path)
-    with pytest.raises(ConfigError, match="--config names /nope.toml"):
+    with pytest.raises(ConfigError, match=r"--config names /nope\.toml"):
         load(environ={}, directory=tmp_path, config_file=Path("/nope.toml"))
 
 
