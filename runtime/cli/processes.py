@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ...actors.errors import ResproutError
 from ..stack.find import attach
 from .flags import Options, settings_of
 
@@ -80,5 +81,12 @@ def gateway(
 def _run(process: Coroutine[Any, Any, None], flush_traces: Callable[[], None]) -> None:
     try:
         asyncio.run(process)
+    except* ResproutError as failures:  # a task group wraps even the one sentence that the user needs
+        raise _first(failures) from None
     finally:
         flush_traces()
+
+
+def _first(failures: BaseExceptionGroup[ResproutError]) -> ResproutError:
+    failure = failures.exceptions[0]
+    return _first(failure) if isinstance(failure, BaseExceptionGroup) else failure
