@@ -6,6 +6,7 @@ from datetime import timedelta
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client, TLSConfig
 from temporalio.contrib.opentelemetry import TracingInterceptor
+from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import RPCError, RPCStatusCode
 
 from ..actors.errors import ConfigError, NotRunning
@@ -43,6 +44,12 @@ async def connect(settings: TemporalSettings) -> Client:
             ) from None
         raise NotRunning(f"the Temporal server at {settings.address} refuses: {error.message}.") from None
     return client
+
+
+def keep_retries_quiet() -> None:
+    """For commands: the SDK's core would print each retry on stderr, in Rust; the error at the end says it all."""
+    logs = LoggingConfig(filter=TelemetryFilter(core_level="ERROR", other_level="ERROR"))
+    Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=logs)))
 
 
 async def ping(settings: TemporalSettings) -> None:

@@ -84,7 +84,9 @@ def test_bad_input_from_the_temporal_cli_fails_the_run_at_once_with_a_sentence(
         (["run", "nothing"], 2, "There are: hello"),
         (["run", "hello", "-i", "name"], 2, "write it as K=V"),
         (["run", "hello", "--input-file", "/nope.json"], 2, "/nope.json"),
+        (["run", "hello", "-i", "name=1", "-i", "name=2"], 2, "--input name is given twice"),
         (["run", "hello", "-i", "name=5"], 1, "name: Input should be a valid string"),
+        (["run", "hello", "-i", "name=5"], 1, """write --input name='"5"'"""),
         (["run", "hello", "-i", "think_seconds=-1"], 1, "think_seconds"),
     ],
 )
