@@ -5,6 +5,7 @@ that loses Ray starts anew: `restart_process` replaces it by itself, with the sa
 """
 
 import asyncio
+import logging
 import os
 import sys
 import threading
@@ -60,6 +61,7 @@ async def reachable(address: str) -> None:
 def _init(address: str) -> None:
     import ray
 
+    logging.getLogger("ray._private.worker").addFilter(_is_news)
     try:
         ray.init(
             address=address,
@@ -70,6 +72,11 @@ def _init(address: str) -> None:
         )
     except ConnectionError as error:
         raise NotRunning(f"cannot join the Ray cluster at {address}: {str(error).splitlines()[0]}") from None
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Ray warns, on every connection, that it leaves SIGTERM to us, which is what we want of it."""
+    return not record.getMessage().startswith("SIGTERM handler is not set")
 
 
 async def alive(timeout: float = 5.0) -> bool:

@@ -214,10 +214,20 @@ def load(
     flags: Mapping[Key, Any] | None = None,
     environ: Mapping[str, str] = os.environ,
     directory: Path | None = None,
+    *,
+    spelled: Mapping[Key, str] | None = None,
+    config_file: Path | None = None,
 ) -> Loaded:
-    """Merges file, environment and flags (later wins); refuses what it does not know, naming the place."""
+    """Merges file, environment and flags (later wins); refuses what it does not know, naming the place.
+
+    `spelled` is how the user wrote a flag, `config_file` the file named by `--config`.
+    """
     directory = directory or Path.cwd()
-    layers = [_file_layer(environ, directory), _env_layer(environ), _flag_layer(flags or {})]
+    layers = [
+        _file_layer(*_file(config_file, environ, directory)),
+        _env_layer(environ),
+        _flag_layer(flags or {}, spelled or {}),
+    ]
     nested: dict[str, Any] = {}
     origin = dict.fromkeys(known_keys(), "default")
     for layer in layers:
@@ -235,17 +245,27 @@ def load(
     return Loaded(settings, origin)
 
 
-def _file_layer(environ: Mapping[str, str], directory: Path) -> Layer:
-    path = Path(environ[CONFIG_ENV]) if CONFIG_ENV in environ else directory / CONFIG_FILE
+def _file(named: Path | None, environ: Mapping[str, str], directory: Path) -> tuple[Path, str | None]:
+    """Where the settings file is, and who says that there is one."""
+    if named is not None:
+        return named, "--config"
+    if CONFIG_ENV in environ:
+        return Path(environ[CONFIG_ENV]), CONFIG_ENV
+    return directory / CONFIG_FILE, None
+
+
+def _file_layer(path: Path, named_by: str | None) -> Layer:
     if not path.exists():
-        if CONFIG_ENV in environ:
-            raise ConfigError(f"{CONFIG_ENV} names {path}, which does not exist. Create it or unset {CONFIG_ENV}.")
+        if named_by is not None:
+            raise ConfigError(f"{named_by} names {path}, which does not exist. Create it, or leave {named_by} out.")
         return Layer({}, {})
     try:
         text = path.read_text()
         flat = dict(flatten(tomllib.loads(text)))
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}. Mend that line.") from None
+        last = f"(at line {max(1, len(text.splitlines()))}, the last)"
+        reason = str(error).replace("(at end of document)", last)
+        raise ConfigError(f"{path} is not valid TOML: {reason}. Mend that line.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}.") from None
     places = {key: f"{path}:{_line_of(text, key)}" for key in flat}
@@ -262,14 +282,15 @@ def _env_layer(environ: Mapping[str, str]) -> Layer:
     for name, value in environ.items():
         if name.startswith(PREFIX) and name not in NOT_SETTINGS:
             if name not in names:
-                raise ConfigError(_unknown(name, "the environment", [*names, CONFIG_ENV]))
+                # Without the prefix, which would make every name near to every other.
+                candidates = [known.removeprefix(PREFIX) for known in (*names, CONFIG_ENV)]
+                raise ConfigError(_unknown(name.removeprefix(PREFIX), "the environment", candidates, PREFIX))
             values[names[name]] = value
     return Layer(values, {key: f"environment {env_name(key)}" for key in values})
 
 
-def _flag_layer(flags: Mapping[Key, Any]) -> Layer:
-    given = {key: value for key, value in flags.items() if value is not None}
-    return Layer(given, {key: "flag --" + "-".join(key).replace("_", "-") for key in given})
+def _flag_layer(flags: Mapping[Key, Any], spelled: Mapping[Key, str]) -> Layer:
+    return Layer(flags, {key: spelled.get(key) or "flag --" + "-".join(key).replace("_", "-") for key in flags})
 
 
 def flatten(table: Mapping[str, Any], prefix: Key = ()) -> Iterator[tuple[Key, Any]]:
@@ -303,10 +324,18 @@ def _line_of(text: str, key: Key) -> int:
     return 1
 
 
-def _unknown(name: str, place: str, candidates: list[str]) -> str:
-    near = get_close_matches(name, candidates, n=1)
-    remedy = f"Did you mean `{near[0]}`?" if near else "`resprout config show` lists every setting."
-    return f"unknown setting `{name}` in {place}. {remedy}"
+def _unknown(name: str, place: str, candidates: list[str], prefix: str = "") -> str:
+    near = _near(name, candidates)
+    remedy = f"Did you mean `{prefix}{near}`?" if near else "`resprout config show` lists every setting."
+    return f"unknown setting `{prefix}{name}` in {place}. {remedy}"
+
+
+def _near(name: str, candidates: list[str]) -> str | None:
+    """A name that is misspelled a little, or lacks its section; a far-fetched guess would only mislead."""
+    if misspelled := get_close_matches(name, candidates, n=1, cutoff=0.8):
+        return misspelled[0]
+    sectionless = [known for known in candidates if known.endswith((f".{name}", f"_{name}"))]
+    return sectionless[0] if len(sectionless) == 1 else None
 
 
 def _sentence(error: ValidationError, origin: Mapping[Key, str]) -> str:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client, TLSConfig
 from temporalio.contrib.opentelemetry import TracingInterceptor
+from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import RPCError, RPCStatusCode
 
 from ..actors.errors import ConfigError, NotRunning
@@ -33,6 +34,8 @@ async def connect(settings: TemporalSettings) -> Client:
             f"no Temporal server answers at {settings.address} (`temporal.address`): {_reason(error)}. "
             "Check the address, TLS and API key."
         ) from None
+    except ValueError as error:  # how it says that this is no address at all
+        raise ConfigError(f"`temporal.address` is {settings.address!r}; it must be host:port ({error}).") from None
     except RPCError as error:
         if error.status == RPCStatusCode.NOT_FOUND:
             raise ConfigError(
@@ -41,6 +44,12 @@ async def connect(settings: TemporalSettings) -> Client:
             ) from None
         raise NotRunning(f"the Temporal server at {settings.address} refuses: {error.message}.") from None
     return client
+
+
+def keep_retries_quiet() -> None:
+    """For commands: the SDK's core would print each retry on stderr, in Rust; the error at the end says it all."""
+    logs = LoggingConfig(filter=TelemetryFilter(core_level="ERROR", other_level="ERROR"))
+    Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=logs)))
 
 
 async def ping(settings: TemporalSettings) -> None:
@@ -73,5 +82,8 @@ def _tls(settings: TemporalSettings) -> TLSConfig | bool:
 
 def _reason(error: RuntimeError) -> str:
     """The SDK shows nested Rust structures; the words that say something stand in the innermost one."""
-    innermost = re.findall(r'message: "([^"]+)"', str(error))
-    return innermost[-1].lower() if innermost else str(error).removeprefix("Failed client connect: ")[:200]
+    quoted = re.findall(r'(?:message|error): "([^"]+)"', str(error))
+    if quoted:
+        return str(quoted[-1]).lower()
+    named = re.findall(r"error: ([\w()]+)", str(error))  # such as InvalidCertificate(UnknownIssuer)
+    return named[-1] if named else "the connection failed"

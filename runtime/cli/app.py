@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 from ... import __version__
 from ...actors.errors import OutcomeUnknown, Rejected, ResproutError, Unavailable
 from . import agent, config, doctor, logs, processes, run, stack
-from .flags import GLOBAL, parse_set
+from .flags import GLOBAL, global_flags
 
 
 class Anywhere(TyperGroup):
@@ -73,7 +73,7 @@ def root(
         bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
-    ctx.obj = parse_set(set_ or [], data_dir=data_dir, config_file=config_file)
+    ctx.obj = global_flags(set_ or [], data_dir=data_dir, config_file=config_file)
 
 
 stack.register(app)

@@ -1,6 +1,7 @@
 """Inputs from the command line: a JSON file, and `K=V` pairs that win over it."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,25 @@ def read_inputs(pairs: list[str], file: Path | None) -> dict[str, Any]:
             raise ConfigError(f"--input-file {file} is not valid JSON: {error}.") from None
         if not isinstance(inputs, dict):
             raise ConfigError(f'--input-file {file} must hold a JSON object, as in {{"name": "ada"}}.')
+    return inputs | _read_pairs(pairs)
+
+
+def _read_pairs(pairs: list[str]) -> dict[str, Any]:
+    inputs: dict[str, Any] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name:
             raise ConfigError(f"--input {pair}: write it as K=V, as in --input name=ada.")
+        if name in inputs:
+            raise ConfigError(f"--input {name} is given twice. Leave one out.")
         try:
             inputs[name] = json.loads(value)
         except ValueError:
             inputs[name] = value
     return inputs
+
+
+def remedy(reason: str) -> str:
+    """What to do about a number where text belongs: the shell cannot tell the two apart, JSON's quotes can."""
+    wants_text = re.search(r"(\w+): Input should be a valid string", reason)
+    return f""". For text that looks like a number, write --input {wants_text[1]}='"5"'""" if wants_text else ""

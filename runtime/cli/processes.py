@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from ..settings import Key
+from ...actors.errors import ResproutError
 from ..stack.find import attach
-from .flags import settings_of
+from .flags import Options, settings_of
 
 RayAddress = Annotated[str | None, typer.Option("--ray-address", help="host:port of a Ray head, or auto.")]
 PostgresDsn = Annotated[str | None, typer.Option("--postgres-dsn", help="postgresql://user:password@host/db")]
@@ -27,10 +27,10 @@ def join(
     hosts: Annotated[int | None, typer.Option("--hosts", help="Host processes on this node.")] = None,
 ) -> None:
     """Put hosts, in which agents live, on this node of a Ray cluster."""
-    given: dict[Key, Any] = {
-        ("ray", "address"): ray_address,
-        ("postgres", "dsn"): postgres_dsn,
-        ("hosts", "count"): hosts,
+    given: Options = {
+        "--ray-address": (("ray", "address"), ray_address),
+        "--postgres-dsn": (("postgres", "dsn"), postgres_dsn),
+        "--hosts": (("hosts", "count"), hosts),
     }
     settings = attach(settings_of(ctx, given).settings, "postgres.dsn", "ray.address")
     from .. import hosts as hosts_process
@@ -49,11 +49,11 @@ def worker(
     metrics_port: Annotated[int, typer.Option(help="Serve metrics here; 0 means any free port.")] = 0,
 ) -> None:
     """Run workflows and activities: a Temporal worker."""
-    given: dict[Key, Any] = {
-        ("temporal", "address"): temporal_address,
-        ("temporal", "namespace"): namespace,
-        ("temporal", "task_queue"): task_queue,
-        ("ray", "address"): ray_address,
+    given: Options = {
+        "--temporal-address": (("temporal", "address"), temporal_address),
+        "--namespace": (("temporal", "namespace"), namespace),
+        "--task-queue": (("temporal", "task_queue"), task_queue),
+        "--ray-address": (("ray", "address"), ray_address),
     }
     settings = attach(settings_of(ctx, given).settings, "temporal.address", "ray.address")
     from .. import worker as worker_process
@@ -69,7 +69,7 @@ def gateway(
     port: Annotated[int | None, typer.Option("--port", help="Port to listen on [8080].")] = None,
 ) -> None:
     """Serve HTTP: health, version, metrics."""
-    given: dict[Key, Any] = {("gateway", "host"): host, ("gateway", "port"): port}
+    given: Options = {"--host": (("gateway", "host"), host), "--port": (("gateway", "port"), port)}
     settings = attach(settings_of(ctx, given).settings, "postgres.dsn")
     from .. import gateway_process
     from ..telemetry import configure_logs, configure_traces
@@ -81,5 +81,12 @@ def gateway(
 def _run(process: Coroutine[Any, Any, None], flush_traces: Callable[[], None]) -> None:
     try:
         asyncio.run(process)
+    except* ResproutError as failures:  # a task group wraps even the one sentence that the user needs
+        raise _first(failures) from None
     finally:
         flush_traces()
+
+
+def _first(failures: BaseExceptionGroup[ResproutError]) -> ResproutError:
+    failure = failures.exceptions[0]
+    return _first(failure) if isinstance(failure, BaseExceptionGroup) else failure

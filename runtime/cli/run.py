@@ -10,13 +10,13 @@ import typer
 from rich.console import Console
 
 if TYPE_CHECKING:
-    from temporalio.client import WorkflowHandle
+    from temporalio.client import Client, WorkflowHandle
 
 from ...actors.errors import Rejected
 from ..settings import Settings
 from ..stack.find import attach
 from .flags import settings_of
-from .inputs import read_inputs
+from .inputs import read_inputs, remedy
 
 KNOWN = ("hello",)
 
@@ -30,7 +30,9 @@ def run(
     workflow: Annotated[str, typer.Argument(help=f"What to run: {', '.join(KNOWN)}.")],
     inputs: Annotated[
         list[str] | None,
-        typer.Option("--input", "-i", metavar="K=V", help="One input; V is JSON or plain text."),
+        typer.Option(
+            "--input", "-i", metavar="K=V", help="""One input; V is JSON or plain text: 5 is a number, '"5"' is text."""
+        ),
     ] = None,
     input_file: Annotated[Path | None, typer.Option("--input-file", help="All inputs, as a JSON object.")] = None,
     run_name: Annotated[
@@ -72,32 +74,45 @@ async def _run(
     as_json: bool,
 ) -> int:
     from opentelemetry import trace
-    from temporalio.exceptions import WorkflowAlreadyStartedError
 
     from .. import temporal
 
     with trace.get_tracer("resprout.cli").start_as_current_span(f"resprout run {workflow}"):
+        temporal.keep_retries_quiet()
         client = await temporal.connect(settings.temporal)
-        try:
-            handle = await client.start_workflow(
-                workflow, inputs, id=name or f"{workflow}-{uuid4()}", task_queue=settings.temporal.task_queue
-            )
-        except WorkflowAlreadyStartedError:
-            raise Rejected(f"a run with the id {name!r} is going on. Choose another --id, or wait for it.") from None
+        handle = await _start(client, settings, workflow, inputs, name or f"{workflow}-{uuid4()}")
         return await _report(settings, handle, detach=detach, as_json=as_json)
+
+
+async def _start(
+    client: "Client", settings: Settings, workflow: str, inputs: dict[str, Any], name: str
+) -> "WorkflowHandle[Any, Any]":
+    from temporalio.exceptions import WorkflowAlreadyStartedError
+    from temporalio.service import RPCError
+
+    from .outcome import AWAY, unknown
+
+    try:
+        return await client.start_workflow(workflow, inputs, id=name, task_queue=settings.temporal.task_queue)
+    except WorkflowAlreadyStartedError:
+        raise Rejected(f"a run with the id {name!r} is going on. Choose another --id, or wait for it.") from None
+    except RPCError as error:
+        if error.status in AWAY:
+            raise unknown(name, settings.temporal, error) from None
+        raise Rejected(f"Temporal refuses to start {name!r}: {error.message}.") from None
 
 
 async def _report(settings: Settings, handle: "WorkflowHandle[Any, Any]", *, detach: bool, as_json: bool) -> int:
     from temporalio.client import WorkflowFailureError
 
-    from .. import temporal
+    from . import outcome
 
-    url = temporal.run_url(settings.temporal, handle.id, handle.result_run_id or "")
+    url = outcome.url(handle, settings.temporal)
     told: dict[str, Any] = {"id": handle.id, "run_id": handle.result_run_id, "url": url}
     code = 0
     if not detach:
         try:
-            told |= {"status": "completed", "result": await _result(handle, quiet=as_json)}
+            told |= {"status": "completed", "result": await _result(settings, handle, quiet=as_json)}
         except WorkflowFailureError as error:
             told |= {"status": "failed", "error": _cause(error)}
             code = 1
@@ -108,11 +123,13 @@ async def _report(settings: Settings, handle: "WorkflowHandle[Any, Any]", *, det
     return code
 
 
-async def _result(handle: "WorkflowHandle[Any, Any]", *, quiet: bool) -> Any:
+async def _result(settings: Settings, handle: "WorkflowHandle[Any, Any]", *, quiet: bool) -> Any:
+    from .outcome import outcome
+
     if quiet:
-        return await handle.result()
+        return await outcome(handle, settings.temporal)
     with Console(stderr=True).status(f"running {handle.id}"):
-        return await handle.result()
+        return await outcome(handle, settings.temporal)
 
 
 def _print(told: dict[str, Any]) -> None:
@@ -121,7 +138,8 @@ def _print(told: dict[str, Any]) -> None:
         case "completed":
             console.print(_answer(told["result"]), style="bold green", markup=False)
         case "failed":
-            Console(stderr=True).print(f"failed: {told['error']}", style="red", markup=False, soft_wrap=True)
+            said = f"failed: {told['error']}{remedy(told['error'])}"
+            Console(stderr=True).print(said, style="red", markup=False, soft_wrap=True)
         case _:
             console.print(f"started {told['id']}", markup=False)
     if told["url"]:

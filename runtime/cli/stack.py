@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import psutil
 import typer
@@ -17,12 +17,13 @@ from rich.console import Console
 from rich.live import Live
 
 from ...actors.errors import StackError
-from ..settings import Key, Settings
+from ..settings import Settings
 from ..stack import process, state
 from ..stack.environment import environment
 from ..stack.paths import StackPaths
+from ..stack.service import Service
 from ..stack.state import StackState
-from .flags import settings_of
+from .flags import Options, settings_of
 from .stack_view import as_json, progress, summary, table
 from .stack_view import console as wide_console
 
@@ -52,28 +53,44 @@ def up(
     hosts: Annotated[int | None, typer.Option("--hosts", help="Host processes on this machine.")] = None,
 ) -> None:
     """Start everything that is not configured to be elsewhere, and keep it alive."""
-    given: dict[Key, Any] = {
-        ("postgres", "dsn"): postgres_dsn,
-        ("temporal", "address"): temporal_address,
-        ("ray", "address"): ray_address,
-        ("gateway", "port"): gateway_port,
-        ("temporal", "port"): temporal_port,
-        ("temporal", "ui_port"): temporal_ui_port,
-        ("ray", "port"): ray_port,
-        ("hosts", "count"): hosts,
+    given: Options = {
+        "--postgres-dsn": (("postgres", "dsn"), postgres_dsn),
+        "--temporal-address": (("temporal", "address"), temporal_address),
+        "--ray-address": (("ray", "address"), ray_address),
+        "--gateway-port": (("gateway", "port"), gateway_port),
+        "--temporal-port": (("temporal", "port"), temporal_port),
+        "--temporal-ui-port": (("temporal", "ui_port"), temporal_ui_port),
+        "--ray-port": (("ray", "port"), ray_port),
+        "--hosts": (("hosts", "count"), hosts),
     }
     settings = settings_of(ctx, given).settings
     paths = StackPaths.of(settings.data_dir)
     console = wide_console()
     if (running := state.read(paths)) is not None:
         console.print(f"The stack in {paths.data_dir} is already up (supervisor {running.pid}).")
-        console.print(table(running))
+        console.print(table(_healthy_again(paths, running) if detach else running))
         return
     paths.create()
     if detach:
         _up_detached(settings, paths, console)
     else:
         asyncio.run(_up(settings, paths, console))
+
+
+def _healthy_again(paths: StackPaths, current: StackState) -> StackState:
+    """Waits for a stack that somebody else keeps: who asked for `up` wants to use it now."""
+    deadline = time.monotonic() + Service.patience.total_seconds()
+    while not current.healthy:
+        if time.monotonic() > deadline:
+            ill = ", ".join(f"{s.name} {s.status}" for s in current.services if s.status != "healthy")
+            patience = f"{Service.patience.total_seconds():.0f} s"
+            raise StackError(f"the stack is not healthy after {patience}: {ill or current.phase}. See `resprout logs`.")
+        time.sleep(POLL_SECONDS)
+        newer = state.read(paths)
+        if newer is None:
+            raise StackError(f"the stack in {paths.data_dir} was stopped meanwhile.")
+        current = newer
+    return current
 
 
 async def _up(settings: Settings, paths: StackPaths, console: Console) -> None:
@@ -163,9 +180,11 @@ class _Progress:
 
     def show(self, current: StackState) -> None:
         if current.phase == "running" and not self.done:
-            self.done = True
             if self.live:
                 self.live.stop()
+            else:
+                self._tell(current)  # what became healthy since the state was last seen
+            self.done = True
             self.console.print(table(current))
             self.console.print(summary(current), soft_wrap=True)
         elif self.live and self.live.is_started:

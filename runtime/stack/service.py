@@ -25,6 +25,7 @@ class Service(ABC):
         self.paths = paths
         self.endpoint = endpoint
         self.version = version
+        self.metrics: str | None = None
         self.instances: list[InstanceState] = []
 
     async def prepare(self) -> None:

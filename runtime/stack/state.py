@@ -43,6 +43,7 @@ class ServiceState(BaseModel):
     restarts: int = 0
     version: str | None = None
     detail: str | None = None
+    metrics: str | None = None  # where its process serves them, if not at its endpoint
     instances: list[InstanceState] = []
 
 

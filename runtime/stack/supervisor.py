@@ -257,7 +257,12 @@ class Supervisor:
 
     def _set(self, service: Service, status: Status, **changes: object) -> None:
         entry = self._of(service)
-        changes |= {"status": status, "endpoint": service.endpoint, "instances": list(service.instances)}
+        changes |= {
+            "status": status,
+            "endpoint": service.endpoint,
+            "metrics": service.metrics,
+            "instances": list(service.instances),
+        }
         if any(getattr(entry, name) != value for name, value in changes.items()):
             for name, value in changes.items():
                 setattr(entry, name, value)

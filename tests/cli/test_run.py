@@ -84,7 +84,9 @@ def test_bad_input_from_the_temporal_cli_fails_the_run_at_once_with_a_sentence(
         (["run", "nothing"], 2, "There are: hello"),
         (["run", "hello", "-i", "name"], 2, "write it as K=V"),
         (["run", "hello", "--input-file", "/nope.json"], 2, "/nope.json"),
+        (["run", "hello", "-i", "name=1", "-i", "name=2"], 2, "--input name is given twice"),
         (["run", "hello", "-i", "name=5"], 1, "name: Input should be a valid string"),
+        (["run", "hello", "-i", "name=5"], 1, """write --input name='"5"'"""),
         (["run", "hello", "-i", "think_seconds=-1"], 1, "think_seconds"),
     ],
 )
@@ -114,7 +116,7 @@ def test_config_show_tells_where_each_value_came_from_and_hides_secrets(stack: S
 
     shown = json.loads(done.stdout)
     assert shown["postgres.dsn"] == {"value": "********", "from": f"{file}:2"}
-    assert shown["hosts.count"] == {"value": 2, "from": "flag --hosts-count"}
+    assert shown["hosts.count"] == {"value": 2, "from": "--set hosts.count"}
     assert shown["telemetry.otlp_endpoint"]["from"] == "environment RESPROUT_TELEMETRY_OTLP_ENDPOINT"
     assert "hush" not in done.stdout
 

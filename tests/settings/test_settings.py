@@ -45,13 +45,27 @@ def test_an_unknown_environment_variable_is_refused_with_the_nearest_name(tmp_pa
 
 
 @pytest.mark.parametrize(
+    ("name", "suggestion"),
+    [
+        ("RESPROUT_CONFG", "Did you mean `RESPROUT_CONFIG`?"),
+        ("RESPROUT_LOG_LEVEL", "Did you mean `RESPROUT_TELEMETRY_LOG_LEVEL`?"),
+        ("RESPROUT_FOO", "`resprout config show` lists every setting."),
+        ("RESPROUT_GATEWAY_FOO", "`resprout config show` lists every setting."),
+    ],
+)
+def test_only_a_name_that_is_really_near_is_suggested(tmp_path: Path, name: str, suggestion: str) -> None:
+    assert refusal({name: "1"}, tmp_path) == f"unknown setting `{name}` in the environment. {suggestion}"
+
+
+@pytest.mark.parametrize(
     ("content", "words"),
     [
         ("[postgres]\nprot = 3", ["postgres.prot", ":2"]),
         ("[gateway]\n\nport = 'abc'", ["gateway.port", ":3", "integer"]),
         ("gateway = 3", ["gateway", ":1"]),
         ("[hosts]\ncount = 0", ["hosts.count", ":2", "greater than or equal to 1"]),
-        ("x = [", ["not valid TOML"]),
+        ("[hosts]\ncount = = 2", ["not valid TOML", "line 2"]),
+        ("[hosts]\npostgres = [\n", ["not valid TOML", "at line 2, the last"]),
         ("[telemetry]\nlog_level = 'loud'", ["telemetry.log_level", ":2", "'debug'"]),
         ("[temporal]\ntls_cert = '/nope'", ["tls_cert", "tls_key", "both"]),
         ("[temporal]\ntls_ca = '/nope'", ["temporal.tls_ca", ":2", "/nope"]),
@@ -67,7 +81,9 @@ def test_a_bad_file_is_refused_with_key_place_and_remedy(tmp_path: Path, content
 
 
 def test_a_config_file_that_is_named_must_exist(tmp_path: Path) -> None:
-    assert "/nope.toml" in refusal({"RESPROUT_CONFIG": "/nope.toml"}, tmp_path)
+    assert "RESPROUT_CONFIG names /nope.toml" in refusal({"RESPROUT_CONFIG": "/nope.toml"}, tmp_path)
+    with pytest.raises(ConfigError, match=r"--config names /nope\.toml"):
+        load(environ={}, directory=tmp_path, config_file=Path("/nope.toml"))
 
 
 def test_a_secret_is_in_no_error_and_no_repr(tmp_path: Path) -> None:

@@ -67,6 +67,14 @@ def test_a_port_that_was_asked_for_and_is_taken_is_refused_naming_its_holder(
     assert "python" in said or "pytest" in said
 
 
+def test_a_gateway_alone_on_a_taken_port_is_refused_in_one_sentence(taken_port: int) -> None:
+    done = resprout("gateway", "--port", str(taken_port), "--set", "postgres.dsn=postgresql://u@127.0.0.1:1/d")
+
+    assert done.returncode == 2
+    (said,) = done.stderr.splitlines()
+    assert f"cannot listen on 127.0.0.1:{taken_port}" in said
+
+
 def test_a_data_directory_that_cannot_be_written_is_refused() -> None:
     assert "/proc/nowhere cannot be written" in refusal(Stack(Path("/proc/nowhere")))
 

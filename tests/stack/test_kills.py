@@ -22,6 +22,14 @@ def test_a_killed_service_comes_back_healthy_and_works(stack: Stack, name: str) 
     assert stack.hello(name=key)["times"] == 2
 
 
+def test_up_on_a_stack_that_is_not_well_returns_when_it_is(stack: Stack) -> None:
+    kill(stack.pid("temporal"))
+
+    stack.up()
+
+    assert stack.status()["healthy"]
+
+
 def test_a_killed_host_process_is_started_again_by_ray(stack: Stack) -> None:
     before = stack.host_pid()
 

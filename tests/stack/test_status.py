@@ -60,8 +60,9 @@ def test_logs_show_each_service_and_refuse_an_unknown_one(stack: Stack) -> None:
 
 def test_every_process_of_ours_serves_metrics_with_our_prefix(stack: Stack) -> None:
     host = stack.service("hosts")["instances"][0]["metrics"]
+    worker = stack.service("worker")["metrics"]
 
-    for url in (host, f"{stack.gateway()}/metrics"):
+    for url in (host, worker, f"{stack.gateway()}/metrics"):
         with urllib.request.urlopen(url, timeout=10) as answer:
             lines = answer.read().decode().splitlines()
         names = {line.split("{")[0].split(" ")[0] for line in lines if not line.startswith("#")}
@@ -90,3 +91,11 @@ def test_a_run_without_a_stack_says_how_to_start_one(own_stack: Stack) -> None:
 
     assert done.returncode == 3
     assert "resprout up" in done.stderr
+
+
+def test_a_connection_to_ray_says_nothing_about_signals(stack: Stack) -> None:
+    asked = stack("agent", "ask", "greeter/quiet", "greeter.greet", "-i", "name=ada")
+
+    assert asked.returncode == 0, asked.stderr
+    logs = stack("logs", "-n", "1000").stdout
+    assert "SIGTERM handler" not in asked.stderr + logs

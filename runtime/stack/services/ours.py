@@ -49,6 +49,7 @@ class OurService(Service):
         self.close()
         self.ear.unlink(missing_ok=True)
         self.is_ready, self.unwell, self.heard, self.instances = False, None, time.monotonic(), []
+        self.metrics = None
         self.ears = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self.ears.bind(str(self.ear))
         asyncio.get_running_loop().add_reader(self.ears, self._listen)
@@ -68,6 +69,7 @@ class OurService(Service):
             state = json.loads(fields[STATE_FIELD])
             self.endpoint = state.get("endpoint", self.endpoint)
             self.unwell = state.get("unwell")
+            self.metrics = state.get("metrics", self.metrics)
             self.instances = [InstanceState(**instance) for instance in state.get("instances", [])]
 
     def command(self) -> Command:
