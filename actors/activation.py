@@ -73,6 +73,7 @@ class Activation:
         "now",
         "quarantined",
         "settled",
+        "started",
         "taken",
         "task",
         "timed_out",
@@ -93,7 +94,8 @@ class Activation:
         self.uncommitted: list[Entry] = []
         self.generation = 0
         self.quarantined: str | None = None
-        self.task: asyncio.Task[None] | None = None
+        self.started = False
+        self.task: asyncio.Task[None] | None = None  # the runner's that has it now
         self.now: Entry | None = None  # in its turn
         self.timed_out = False
         self.cautious = False
@@ -104,39 +106,45 @@ class Activation:
 
     @property
     def idle(self) -> bool:
-        return self.task is None and not self.mailbox.known and not self.arriving
+        return not self.started and not self.mailbox.known and not self.arriving
 
     def start(self) -> None:
-        if self.task is None and not self.closing:
-            self.task = asyncio.create_task(self._run())
+        if not self.started and not self.closing:
+            self.started = True
+            self.delivery.runners.run(self)
 
-    async def _run(self) -> None:
+    async def run(self) -> None:
+        """Called by a runner: takes messages until there are none."""
         turns = 0
-        try:
-            while not self.closing and (entry := self.mailbox.take()) is not None:
-                self.now = entry
-                await self._handle(entry)
-                self.now = None
-                turns += 1
-                if turns % TURNS_BEFORE_OTHERS == 0:
-                    await asyncio.sleep(0)
-        finally:
+        while not self.closing and (entry := self.mailbox.take()) is not None:
+            self.now = entry
+            await self._handle(entry)
             self.now = None
-            self.task = None
-            self.used_at = self.delivery.now()
-            self._tell_settled()
+            turns += 1
+            if turns % TURNS_BEFORE_OTHERS == 0:
+                await asyncio.sleep(0)
+
+    def ran(self) -> None:
+        self.now = None
+        self.task = None
+        self.started = False
+        self.used_at = self.delivery.now()
+        self._tell_settled()
+        if self.mailbox.queues and not self.closing:
+            self.start()  # something came between the last look and now
 
     async def _handle(self, entry: Entry) -> None:
         generation = self.generation
         try:
-            if await self._needs_no_turn(entry):
+            if entry.looks_again and await self._needs_no_turn(entry):
                 return
+            deadline = entry.envelope.deadline
+            if deadline is not None and self.delivery.clock() > deadline:
+                raise DeadlinePassed(f"the deadline of message {entry.envelope.id} to {self.address} has passed.")
             if self.agent is None:
                 await self._read()
-            if self.quarantined is not None and not entry.stored:
-                raise Quarantined(self._quarantine_text())
             if self.quarantined is not None:
-                self.mailbox.hold(entry)
+                self._set_aside(entry)
                 return
             handled, after, state = await self._work(entry)
         except Abandoned:
@@ -147,30 +155,41 @@ class Activation:
         if self.generation != generation:
             return  # `_reset` has put it back
         if self.kind.options.ephemeral:
-            self.agent, self.committed = after, self.committed + 1
-            await self.delivery.applied(self, entry, handled)
+            await self._apply(entry, handled, after)
         else:
-            self.agent, self.taken = after, self.taken + 1
-            self.heat += 1
-            self.uncommitted.append(entry)
-            self.delivery.lane_of(self.held).submit(self, Pending(entry, handled, state))
-            if self.taken >= (1 if self.cautious else MOST_UNCOMMITTED):
-                await self.flushed()
+            await self._submit(entry, handled, after, state)
+
+    async def _apply(self, entry: Entry, handled: Handled, after: Agent) -> None:
+        self.agent, self.committed = after, self.committed + 1
+        if handled.effects is not None:
+            await self.delivery.send_at_once(handled.effects, entry.envelope.deadline)
+        self.delivery.applied(self, entry, handled)
+
+    async def _submit(self, entry: Entry, handled: Handled, after: Agent, state: str) -> None:
+        self.agent, self.taken = after, self.taken + 1
+        self.heat += 1
+        self.uncommitted.append(entry)
+        self.delivery.lane_of(self.held).submit(self, Pending(entry, handled, state))
+        if self.taken >= (1 if self.cautious else MOST_UNCOMMITTED):
+            await self.flushed()
+
+    def _set_aside(self, entry: Entry) -> None:
+        """Told messages wait until the agent is released; whoever asks learns why nobody answers."""
+        if entry.stored:
+            self.mailbox.hold(entry)
+        else:
+            self.done(entry, failed(Quarantined(self._quarantine_text())))
 
     async def _needs_no_turn(self, entry: Entry) -> bool:
         """Whether the message was handled before; raises what keeps it from being handled."""
-        envelope = entry.envelope
         if entry.refused is not None:
             error, entry.refused = entry.refused, None
             raise error
-        if entry.doubtful or (envelope.attempt > 1 and not entry.stored):
-            reply = await self.delivery.reply_of(self, envelope)
-            if reply is not None:
-                self.done(entry, reply)
-                return True
-        if envelope.deadline is not None and self.delivery.clock() > envelope.deadline:
-            raise DeadlinePassed(f"the deadline of message {envelope.id} to {self.address} has passed.")
-        return False
+        reply = await self.delivery.reply_of(self, entry.envelope)
+        if reply is None:
+            return False
+        self.done(entry, reply)
+        return True
 
     async def _read(self) -> None:
         snapshot = await self.delivery.read(self)
@@ -190,7 +209,10 @@ class Activation:
         after = self.agent.for_turn(turn)
         self.delivery.begins(self)
         try:
-            with span(f"handle {envelope.type}", envelope.trace, **{"resprout.agent": envelope.recipient}):
+            if envelope.trace:
+                with span(f"handle {envelope.type}", envelope.trace, **{"resprout.agent": envelope.recipient}):
+                    reply = await getattr(after, handler.method)(message)
+            else:
                 reply = await getattr(after, handler.method)(message)
         except (ResproutError, Abandoned):
             raise
@@ -219,7 +241,7 @@ class Activation:
         if self.kind.options.ephemeral:
             return handled, after, ""
         state = after.model_dump_json()
-        refuse_large(f"the state of {self.address}", state, self.kind.options.bounds.state_bytes)
+        refuse_large(state, "the state of %s", self.address, limit=self.kind.options.bounds.state_bytes)
         return handled, after, state
 
     def _replied(self, reply: object, envelope: Envelope) -> Replied:
@@ -230,7 +252,7 @@ class Activation:
                 f"{self.address} answered `{envelope.type}` with a {type(reply).__name__}, which is not a Message."
             )
         body = reply.model_dump_json()
-        refuse_large(f"the reply `{reply.message_name}` of {self.address}", body)
+        refuse_large(body, "the reply `%s` of %s", reply.message_name, self.address)
         return Replied(type=reply.message_name, version=reply.message_version, body=body)
 
     async def _ask(self, envelope: Envelope) -> Replied:
@@ -283,7 +305,7 @@ class Activation:
 
     def withhold(self, entry: Entry) -> None:
         """The message is not due yet."""
-        self._withdraw(entry)
+        self.mailbox.withdraw(entry)
         self.mailbox.hold(entry)
 
     def try_again(self, entry: Entry) -> None:
@@ -301,7 +323,7 @@ class Activation:
                 self._reset(doubtful=True)
                 for turn in turns:
                     if (reply := replies.get(turn.entry.envelope.id)) is not None:
-                        self._withdraw(turn.entry)
+                        self.mailbox.withdraw(turn.entry)
                         self.done(turn.entry, reply)
             case Superseded():
                 self._reset(doubtful=True)
@@ -357,13 +379,6 @@ class Activation:
                 turn.entry.refused = error
                 return
 
-    def _withdraw(self, entry: Entry) -> None:
-        """Takes an entry that was put back out of the queue; it stays known."""
-        if self.mailbox.queues is not None:
-            for queue in self.mailbox.queues:
-                if entry in queue:
-                    queue.remove(entry)
-
     def _reset(self, *, doubtful: bool) -> None:
         self.generation += 1
         self.agent = None
@@ -388,7 +403,7 @@ class Activation:
     async def close(self) -> list[Entry]:
         """Finishes the turn that runs and the commits under way; refuses what waits. Returns what is stored of it."""
         self.closing = True
-        while self.task is not None or self.taken:
+        while self.started or self.taken:
             if self.settled is None:
                 self.settled = asyncio.Event()
             self.settled.clear()
@@ -413,7 +428,7 @@ class Activation:
             self.delivery.forget(self, entry)
             entry.settle(failed(error))
         self.mailbox.held.clear()
-        self.mailbox.queues = None
+        self.mailbox.queues.clear()
 
     def forget_state(self) -> None:
         """The next turn reads it again: somebody changed what the store says of this agent."""

@@ -20,12 +20,13 @@ from .address import AgentAddress
 from .agent import Agent, Handler, agent_class
 from .batching import Batcher
 from .envelope import Accepted, Envelope, Replied
-from .errors import Busy, DeadlinePassed, MailboxFull, Moved, ResproutError
+from .errors import Busy, MailboxFull, Moved, ResproutError
 from .ids import derived_id
 from .lanes import Lane, Pending
 from .mailbox import Answer, Entry
 from .poison import Poisoned
 from .reminders import fire
+from .runners import Runners
 from .shards import SHARED, HostSeen, Lease, Shard, View, by_slot, slot_of
 from .store import (
     AcceptOutcome,
@@ -41,7 +42,7 @@ from .store import (
     Snapshot,
     Store,
 )
-from .turn import refuse_cycle, refuse_large
+from .turn import Effects, refuse_cycle, refuse_large
 
 log = structlog.get_logger("resprout.host")
 
@@ -97,6 +98,7 @@ class Delivery:
         self.view = View({}, (), {})
         self.active: dict[AgentAddress, Activation] = {}
         self.running: dict[Activation, float] = {}
+        self.runners = Runners()
         self.lanes = [Lane(store, host, self._may_write) for _ in range(limits.lanes)]
         self.arrivals: Batcher[Arrival, AcceptOutcome] = Batcher(self._fenced_accept)
         self.reads: Batcher[AgentAddress, Snapshot] = Batcher(store.load)
@@ -124,11 +126,9 @@ class Delivery:
         kind = agent_class(address.kind)
         handler = kind.handler_of(envelope.type)
         held = self._held_of(address)
-        if envelope.deadline is not None and self.clock() > envelope.deadline:
-            raise DeadlinePassed(f"the deadline of message {envelope.id} to {address} has passed.")
         if envelope.chain:
             refuse_cycle(envelope.chain, envelope.recipient)
-        refuse_large(f"`{envelope.type}` to {address}", envelope.body)
+        refuse_large(envelope.body, "`%s` to %s", envelope.type, address)
         activation = self._activation(address, kind, held)
         if activation.closing:
             raise Moved(f"{address} is being put away. Ask again.")
@@ -321,16 +321,18 @@ class Delivery:
                     self.reminders_changed.set()
                 self._tell_ephemeral(effects.sent)
 
-    async def applied(self, activation: Activation, entry: Entry, handled: Handled) -> None:
+    async def send_at_once(self, effects: Effects, deadline: datetime | None) -> None:
+        """What an ephemeral agent tells: there is no commit that it could go out with."""
+        until = deadline or self.clock() + timedelta(seconds=30)
+        for envelope in effects.sent:
+            await self.outside.tell(envelope, until)
+
+    def applied(self, activation: Activation, entry: Entry, handled: Handled) -> None:
         """An ephemeral agent's turn has ended: it is in memory, which is all that was promised."""
         self.turns += 1
         self.recent[activation.address, entry.envelope.id] = handled.reply
         if len(self.recent) > self.limits.most_in_memory:
             self.recent.popitem(last=False)
-        if handled.effects is not None:
-            until = entry.envelope.deadline or self.clock() + timedelta(seconds=30)
-            for envelope in handled.effects.sent:
-                await self.outside.tell(envelope, until)
         activation.heat += 1
         activation.done(entry, handled.reply)
 

@@ -30,7 +30,7 @@ class Envelope(BaseModel):
     chain: tuple[str, ...] = ()  # the agents that wait for this one to answer, the first asker first
     run: str | None = None  # the workflow that this belongs to, for whoever reads the logs
     deadline: datetime | None = None
-    trace: dict[str, str] = {}  # W3C trace context
+    trace: dict[str, str] = Field(default_factory=dict)  # W3C trace context
     # Above 1 when the same id may have been delivered before. Only a hint that lets a host look before it works:
     # that a message has one effect does not depend on it.
     attempt: int = 1

@@ -32,6 +32,11 @@ class Entry:
     refused: ResproutError | None = None  # what its turn met when it should have been committed
     number: int = 0
 
+    @property
+    def looks_again(self) -> bool:
+        """Whether something happened to this message before."""
+        return self.doubtful or self.refused is not None or (self.envelope.attempt > 1 and not self.stored)
+
     def settle(self, outcome: Outcome) -> None:
         answers, self.answers = self.answers, []
         for answer in answers:
@@ -44,7 +49,7 @@ class Mailbox:
     __slots__ = ("bytes", "held", "known", "puts", "queues", "rows", "takes")
 
     def __init__(self) -> None:
-        self.queues: list[deque[Entry]] | None = None  # by rank; made when first needed: most agents are idle
+        self.queues: dict[int, deque[Entry]] = {}  # by rank, only those with something in them: most agents are idle
         self.known: dict[UUID, Entry] = {}
         self.held: dict[tuple[str, str], deque[Entry]] = {}
         self.rows = 0  # stored ones, waiting or in their turn
@@ -81,18 +86,29 @@ class Mailbox:
 
     def take(self) -> Entry | None:
         """The next message; it stays known until `remove`."""
-        if self.queues is None:
+        if not self.queues:
             return None
-        waiting = [queue for queue in self.queues if queue]
-        if not waiting:
-            self.queues = None
-            return None
-        if len(waiting) == 1:
-            return waiting[0].popleft()
+        rank = next(iter(self.queues)) if len(self.queues) == 1 else self._next_rank()
+        queue = self.queues[rank]
+        entry = queue.popleft()
+        if not queue:
+            del self.queues[rank]
+        return entry
+
+    def _next_rank(self) -> int:
         self.takes += 1
         if self.takes % OLDEST_EVERY == 0:
-            return min(waiting, key=lambda queue: queue[0].number).popleft()
-        return waiting[-1].popleft()
+            return min(self.queues, key=lambda rank: self.queues[rank][0].number)
+        return max(self.queues)
+
+    def withdraw(self, entry: Entry) -> None:
+        """Out of its queue, if it is in one; it stays known."""
+        rank = RANK[entry.envelope.priority]
+        queue = self.queues.get(rank)
+        if queue is not None and entry in queue:
+            queue.remove(entry)
+            if not queue:
+                del self.queues[rank]
 
     def back(self, entries: list[Entry]) -> None:
         """Entries that were taken and must be taken again, in the order in which they were."""
@@ -104,12 +120,10 @@ class Mailbox:
         line = _line(entry)
         held = self.held.setdefault(line, deque())
         held.appendleft(entry)
-        if self.queues is not None:
-            queue = self.queues[RANK[entry.envelope.priority]]
-            later = [other for other in queue if _line(other) == line]
-            held.extend(later)
-            for other in later:
-                queue.remove(other)
+        for other in list(self.queues.get(RANK[entry.envelope.priority], ())):
+            if _line(other) == line:
+                held.append(other)
+                self.withdraw(other)
 
     def unhold(self, entry: Entry) -> None:
         """The message's time has come: it and those behind it can be taken."""
@@ -123,9 +137,11 @@ class Mailbox:
             self.bytes -= len(entry.envelope.body)
 
     def _queue(self, entry: Entry) -> deque[Entry]:
-        if self.queues is None:
-            self.queues = [deque() for _ in RANK]
-        return self.queues[RANK[entry.envelope.priority]]
+        rank = RANK[entry.envelope.priority]
+        queue = self.queues.get(rank)
+        if queue is None:
+            queue = self.queues[rank] = deque()
+        return queue
 
 
 def _line(entry: Entry) -> tuple[str, str]:

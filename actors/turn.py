@@ -152,14 +152,15 @@ class Turn:
 
 def _json(message: Message) -> str:
     body = message.model_dump_json()
-    refuse_large(f"`{message.message_name}`", body)
+    refuse_large(body, "`%s`", message.message_name)
     return body
 
 
-def refuse_large(what: str, body: str, limit: int = LARGEST_BODY) -> None:
+def refuse_large(body: str, what: str, *names: object, limit: int = LARGEST_BODY) -> None:
+    """`what` is only filled in when it is needed: this stands in the way of every message."""
     if len(body) > limit // 4 and (size := len(body.encode())) > limit:
         raise TooLarge(
-            f"{what} has {size:,} bytes as JSON, the limit is {limit:,}. Keep what is large in a file or a store "
+            f"{what % names} has {size:,} bytes as JSON, the limit is {limit:,}. Keep what is large in a file or store "
             "and send a reference to it."
         )
 

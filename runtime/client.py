@@ -153,7 +153,7 @@ class AgentRef:
         deadline: datetime | None,
     ) -> Envelope:
         body = message.model_dump_json()
-        refuse_large(f"`{message.message_name}` to {self.address}", body)
+        refuse_large(body, "`%s` to %s", message.message_name, self.address)
         return Envelope(
             id=id or new_id(),
             way=way,

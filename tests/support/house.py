@@ -120,10 +120,10 @@ class HostHere:
     async def kill(self) -> None:
         """Whatever it was doing, it does not go on; who waits for it learns that the connection broke."""
         self.house.hosts.pop(self.address, None)
-        activations = list(self.delivery.active.values())
+        self.delivery.runners.stop()
         everything = [
             *self.tasks,
-            *(a.task for a in activations if a.task),
+            *self.delivery.runners.tasks,
             *(lane.task for lane in self.delivery.lanes if lane.task),
             *self.delivery.tasks,
         ]
