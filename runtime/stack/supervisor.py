@@ -36,7 +36,9 @@ PROBES = timedelta(seconds=2)
 PROBE_PATIENCE = timedelta(seconds=10)
 FAILED_PROBES_BEFORE_RESTART = 10
 ATTEMPTS_BEFORE_UP_FAILS = 3
+GOOD_LIFE = timedelta(seconds=30)
 LONGEST_BACK_OFF = timedelta(seconds=10)
+MOST_DOUBLINGS = 10  # more change nothing, and in the end would not fit into a float
 LOG_BYTES = 20_000_000
 LOG_CHECKS = timedelta(seconds=10)
 
@@ -130,12 +132,15 @@ class Supervisor:
                 reason = await self._try_to_live(service)
                 if self.stopping.is_set():
                     break
-                failures = 0 if time.monotonic() - started > 30 else failures + 1
-                if not self.healthy_once[service.name].is_set() and failures >= ATTEMPTS_BEFORE_UP_FAILS:
+                was_healthy = self.healthy_once[service.name].is_set()
+                lived = time.monotonic() - started > GOOD_LIFE.total_seconds()
+                # A long life alone proves nothing: a service that hangs lives until its patience ends.
+                failures = 0 if was_healthy and lived else failures + 1
+                if not was_healthy and failures >= ATTEMPTS_BEFORE_UP_FAILS:
                     raise StackError(self._obituary(service, reason))
                 self._set(service, "restarting", detail=reason, pid=None, restarts=self._of(service).restarts + 1)
                 log.warning("service restarts", name=service.name, reason=reason)
-                back_off = min(LONGEST_BACK_OFF.total_seconds(), 0.1 * 2**failures)
+                back_off = min(LONGEST_BACK_OFF.total_seconds(), 0.1 * 2 ** min(failures, MOST_DOUBLINGS))
                 await self._first(asyncio.sleep(back_off), self.stopping.wait())
                 await asyncio.to_thread(processes.sweep, service.leftovers())
         finally:
