@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel
 
-from ...actors.errors import StackError
+from ...actors.errors import ConfigError, StackError
 from ...memory.database import check, redacted
 from ...memory.migrate import migrate
 from .. import ray_link
 from ..agent_modules import import_agents
 from ..doctor.kernel import missing_features
-from ..settings import Key, Settings
+from ..settings import Key, Settings, TemporalSettings
 from ..temporal import connect as connect_temporal
 from . import state
 from .environment import environment
@@ -41,6 +41,7 @@ async def make(settings: Settings, paths: StackPaths) -> Plan:
         if finding.level == "failure":
             raise StackError(f"{finding.found}. {finding.remedy or ''}".strip())
     import_agents(settings.agents)
+    _refuse_tls_without_address(settings.temporal)
     plan = Plan(paths)
     try:
         await _servers(plan, settings)
@@ -49,6 +50,17 @@ async def make(settings: Settings, paths: StackPaths) -> Plan:
         plan.leases.release()
         raise
     return plan
+
+
+def _refuse_tls_without_address(temporal: TemporalSettings) -> None:
+    """The embedded server neither speaks TLS nor knows API keys: no client with these settings could talk to it."""
+    if temporal.address is None:
+        for name in ("tls", "tls_ca", "tls_cert", "tls_key", "api_key"):
+            if getattr(temporal, name):
+                raise ConfigError(
+                    f"`temporal.{name}` is for a server of yours, but `temporal.address` is not set. "
+                    f"Set it, or leave `temporal.{name}` out."
+                )
 
 
 async def _servers(plan: Plan, settings: Settings) -> None:
