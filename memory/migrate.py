@@ -2,7 +2,8 @@
 
 A migrator holds a lock for as long as it is connected, so two at once do the work once, and a killed one leaves
 no lock behind. Each file commits together with the mark that it ran. There is no way back: an older program must
-run on a newer schema, so a migration may only add until every program that needs the old form is gone.
+run on a newer schema, so a migration may only add until every program that needs the old form is gone. The names
+of the files sort as they follow each other: that is how an older program knows a newer schema.
 """
 
 from collections.abc import AsyncIterator, Iterable
@@ -99,10 +100,12 @@ def _missing(context: MigrationContext, scripts: list[Script]) -> list[Script]:
     if head is None:
         return scripts
     names = [script.revision for script in scripts]
+    if head > names[-1]:
+        return []  # a newer program was here
     if head not in names:
         raise ConfigError(
-            f"the database's schema is newer than this program: it is at {head}, this knows up to {names[-1]}. "
-            "Use a newer version of Resprout."
+            f"the database's schema is at {head}, which this version of Resprout does not know. "
+            "Use the version that made it, or a newer one."
         )
     return scripts[names.index(head) + 1 :]
 

@@ -104,10 +104,18 @@ async def test_asking_what_is_missing_changes_nothing(blank_dsn: str) -> None:
         assert await connection.fetchval("SELECT to_regnamespace('resprout')") is None
 
 
-async def test_a_database_newer_than_the_program_is_refused(dsn: str) -> None:
+async def test_an_older_program_misses_nothing_in_a_newer_schema(dsn: str) -> None:
     async with watching(dsn) as connection:
         await connection.execute("UPDATE resprout.schema_version SET version_num = '9999_future'")
 
+    assert await pending(dsn) == []
+    assert await migrate(dsn) == []
+
+
+async def test_a_schema_of_unknown_origin_is_refused(dsn: str) -> None:
+    async with watching(dsn) as connection:
+        await connection.execute("UPDATE resprout.schema_version SET version_num = '0000_foreign'")
+
     for asked in (migrate, pending):
-        with pytest.raises(ConfigError, match=r"newer than this program: it is at 9999_future"):
+        with pytest.raises(ConfigError, match=r"is at 0000_foreign, which this version of Resprout does not know"):
             await asked(dsn)
