@@ -59,6 +59,11 @@ class TemporalSettings(Section):
     port: int | None = Port
     ui_port: int | None = Port
 
+    @field_validator("tls_ca", "tls_cert", "tls_key")
+    @classmethod
+    def _is_absolute(cls, value: Path | None) -> Path | None:
+        return value.absolute() if value is not None else None  # the services of a stack run elsewhere
+
 
 class RaySettings(Section):
     address: str | None = Field(default=None, description="host:port of a Ray head, or `auto`; embedded if unset")
