@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -155,11 +156,19 @@ class _Progress:
     def __enter__(self) -> Callable[[StackState], None]:
         if self.live:
             self.live.start()
-        return self.show
+        return self.show_if_wanted
 
     def __exit__(self, *_: object) -> None:
         if self.live:
-            self.live.stop()
+            with suppress(OSError):
+                self.live.stop()
+
+    def show_if_wanted(self, current: StackState) -> None:
+        """Whoever looks may leave, by closing the pipe or the terminal: the stack stays."""
+        try:
+            self.show(current)
+        except (OSError, SystemExit):  # the latter is how rich takes a closed pipe
+            self.console.quiet = True
 
     def show(self, current: StackState) -> None:
         if current.phase == "running" and not self.done:
