@@ -9,10 +9,9 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
-import psutil
 import typer
 from rich.console import Console
 from rich.live import Live
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from ..stack.plan import Plan
 
 POLL_SECONDS = 0.1
-DOWN_PATIENCE_SECONDS = 90.0
+DOWN_PATIENCE = timedelta(seconds=90)
 
 
 def register(app: typer.Typer) -> None:
@@ -207,9 +206,7 @@ def down(ctx: typer.Context) -> None:
     began = time.monotonic()
     supervisor.terminate()
     supervisor.send_signal(signal.SIGCONT)
-    try:
-        supervisor.wait(DOWN_PATIENCE_SECONDS)
-    except psutil.TimeoutExpired:
+    if process.outlasting([supervisor], DOWN_PATIENCE):
         supervisor.kill()
         process.sweep([*process.marked(paths.mark), *process.postmaster(paths.postgres)])
     console.print(f"Stopped the stack in {paths.data_dir} in {time.monotonic() - began:.1f} s.")

@@ -9,6 +9,7 @@ import ctypes
 import os
 import pwd
 import signal
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -100,16 +101,31 @@ def postmaster(data: Path) -> list[psutil.Process]:
     return []
 
 
-def sweep(leftovers: Iterable[psutil.Process], *, first: signal.Signals = signal.SIGTERM) -> int:
+def sweep(leftovers: Iterable[psutil.Process]) -> int:
     """Ends processes that nobody supervises any more; returns how many there were."""
     victims = list(leftovers)
     for victim in victims:
-        _signal(victim, first, signal.SIGCONT)
-    _, alive = psutil.wait_procs(victims, timeout=5)
-    for victim in alive:
+        _signal(victim, signal.SIGTERM, signal.SIGCONT)
+    stubborn = outlasting(victims, timedelta(seconds=5))
+    for victim in stubborn:
         _signal(victim, signal.SIGKILL)
-    psutil.wait_procs(alive, timeout=5)
+    outlasting(stubborn, timedelta(seconds=5))
     return len(victims)
+
+
+def outlasting(processes: Iterable[psutil.Process], patience: timedelta) -> list[psutil.Process]:
+    """Waits for processes that are not our children; returns those that still run afterwards."""
+    deadline = time.monotonic() + patience.total_seconds()
+    while (running := [process for process in processes if is_alive(process)]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return running
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """A zombie is dead: in a container, process 1 may never reap it."""
+    with suppress(psutil.Error):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def _signal(victim: psutil.Process, *numbers: signal.Signals) -> None:
