@@ -121,7 +121,8 @@ async def _external(plan: Plan, settings: Settings) -> None:
 
 def _ours(plan: Plan, settings: Settings) -> None:
     env = environment(settings, plan.found)
-    gateway = f"http://{settings.gateway.host}:{plan.found['gateway', 'port']}"
+    host = f"[{settings.gateway.host}]" if ":" in settings.gateway.host else settings.gateway.host
+    gateway = f"http://{host}:{plan.found['gateway', 'port']}"
     plan.services += [
         OurService(plan.paths, "hosts", ["join"], after=("postgres", "ray"), env=env),
         OurService(plan.paths, "worker", ["worker"], after=("postgres", "temporal", "ray"), env=env),
