@@ -18,6 +18,7 @@ STYLES = {
     "restarting": "yellow",
     "starting": "yellow",
 }
+SECRETS = ("auth_token", "api_key")
 
 
 def console() -> Console:
@@ -93,7 +94,7 @@ def as_json(state: StackState, now: datetime) -> dict[str, Any]:
         entry = service.model_dump(mode="json")
         entry["uptime_seconds"] = _uptime(service, now)
         services.append(entry)
-    endpoints = {name: value for name, value in state.settings.items() if not name.endswith("token")}
+    endpoints = {name: value for name, value in state.settings.items() if not name.endswith(SECRETS)}
     if "postgres.dsn" in endpoints:
         endpoints["postgres.dsn"] = redacted(endpoints["postgres.dsn"])
     return {

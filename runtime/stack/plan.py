@@ -17,6 +17,7 @@ from ..settings import Key, Settings, TemporalSettings
 from ..temporal import connect as connect_temporal
 from . import state
 from .environment import environment
+from .find import leading
 from .paths import StackPaths
 from .ports import PortLeases
 from .service import Service, Unwell
@@ -31,7 +32,8 @@ from .services.temporal import TemporalService
 class Plan:
     paths: StackPaths
     services: list[Service] = field(default_factory=list)
-    found: dict[Key, str] = field(default_factory=dict)  # settings that lead to the servers of this stack
+    found: dict[Key, str] = field(default_factory=dict)  # settings that lead to the servers started here
+    leading: dict[Key, str] = field(default_factory=dict)  # to these and to those of others
     ports: dict[str, int] = field(default_factory=dict)
     leases: PortLeases = field(default_factory=PortLeases)
 
@@ -46,6 +48,7 @@ async def make(settings: Settings, paths: StackPaths) -> Plan:
     try:
         await _servers(plan, settings)
         _ours(plan, settings)
+        plan.leading = {**leading(settings), **plan.found}
     except BaseException:
         plan.leases.release()
         raise

@@ -56,7 +56,7 @@ class StackState(BaseModel):
     started_at: datetime
     seconds_to_healthy: float | None = None
     services: list[ServiceState]
-    # Settings that lead to this stack's servers, by dotted key; secrets among them, so the file is 0600.
+    # Settings that lead to the servers this stack uses, by dotted key; secrets among them, so the file is 0600.
     settings: dict[str, str]
     ports: dict[str, int]
 

@@ -91,7 +91,7 @@ class Supervisor:
                 )
                 for service in plan.services
             ],
-            settings={".".join(key): value for key, value in plan.found.items()},
+            settings={".".join(key): value for key, value in plan.leading.items()},
             ports=plan.ports,
         )
 
