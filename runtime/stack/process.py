@@ -10,8 +10,8 @@ import os
 import pwd
 import signal
 import time
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -29,6 +29,7 @@ class Command:
     argv: list[str]
     env: Mapping[str, str] = field(default_factory=dict)
     user: str | None = None  # run as this account; only root may say so
+    stdin: str = ""  # less than a pipe holds: it is written before anybody reads
     stop: signal.Signals = signal.SIGTERM
     with_parent: signal.Signals = signal.SIGKILL  # what the kernel sends when the supervisor dies
     patience: timedelta = timedelta(seconds=15)
@@ -43,11 +44,11 @@ async def spawn(command: Command, *, mark: str, service: str, log: Path) -> asyn
         if os.getppid() != parent:  # the supervisor died between fork and prctl
             os._exit(1)
 
-    with log.open("ab") as output:
+    with log.open("ab") as output, _readable(command.stdin) as words:
         return await asyncio.create_subprocess_exec(
             *command.argv,
             env={**inherited, **command.env, STACK_MARK: mark, SERVICE_MARK: service},
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=words,
             stdout=output,
             stderr=output,
             cwd="/",
@@ -57,6 +58,18 @@ async def spawn(command: Command, *, mark: str, service: str, log: Path) -> asyn
             group=_group(command.user) if command.user else None,
             extra_groups=[] if command.user else None,
         )
+
+
+@contextmanager
+def _readable(text: str) -> Iterator[int]:
+    """A descriptor from which a process reads the text, then the end."""
+    read, write = os.pipe()
+    try:
+        os.write(write, text.encode())
+        os.close(write)
+        yield read
+    finally:
+        os.close(read)
 
 
 def _group(user: str) -> int:

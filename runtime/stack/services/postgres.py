@@ -24,7 +24,7 @@ from ....memory.database import NoConnectionLeft, check
 from ....memory.migrate import migrate
 from ...doctor.disk import blocked_directory
 from ..paths import StackPaths
-from ..process import Command, postmaster
+from ..process import Command, postmaster, spawn, stop
 from ..service import Service, Unwell
 
 ROLE = "resprout"
@@ -77,22 +77,20 @@ class PostgresService(Service):
         draft.rename(self.paths.postgres)
 
     async def _run(self, program: str, *arguments: str, stdin: str = "") -> None:
-        user = self.account.user
-        process = await asyncio.create_subprocess_exec(
-            *self.account.prefix,
-            str(self.binaries / program),
-            *arguments,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            cwd="/",
-            user=user,
-            group=pwd.getpwnam(user).pw_gid if user else None,
-            extra_groups=[] if user else None,
+        """As a process of the stack, so that it dies with the supervisor or is found by the next one."""
+        command = Command(
+            [*self.account.prefix, str(self.binaries / program), *arguments], user=self.account.user, stdin=stdin
         )
-        output, _ = await process.communicate(stdin.encode())
-        if process.returncode != 0:
-            raise StackError(f"`{program}` failed: {output.decode(errors='replace').strip()[-500:]}")
+        words = self.paths.run / f"{program}.out"
+        words.unlink(missing_ok=True)
+        process = await spawn(command, mark=self.paths.mark, service=self.name, log=words)
+        try:
+            code = await process.wait()
+        finally:
+            await stop(process, command)
+        if code != 0:
+            raise StackError(f"`{program}` failed: {words.read_text(errors='replace').strip()[-500:]}")
+        words.unlink()
 
     def _own(self, directory: Path) -> None:
         directory.mkdir(mode=0o700, exist_ok=True)
@@ -151,11 +149,11 @@ class Account:
 
 
 def _account(data_dir: Path, binaries: Path) -> Account:
-    """Nobody special for a plain user. For root another user; where that one cannot enter, a user namespace."""
+    """Nobody special for a plain user. For root the owner of the data, or another user; where that one cannot enter, a user namespace."""
     if os.geteuid() != 0:
         return Account()
-    user = unprivileged_user()
     owner = _owner_of_existing(data_dir / "postgres")
+    user = _name_of(owner, data_dir) if owner else unprivileged_user()
     blocked = blocked_directory(data_dir, user) or blocked_directory(binaries, user)
     if owner != 0 and blocked is None:
         return Account(user=user)
@@ -175,6 +173,17 @@ def _account(data_dir: Path, binaries: Path) -> Account:
 
 def _owner_of_existing(data: Path) -> int | None:
     return data.stat().st_uid if data.exists() else None
+
+
+def _name_of(owner: int, data_dir: Path) -> str:
+    """Postgres takes only data of the user it runs as: who ran the stack before root did goes on with it."""
+    try:
+        return pwd.getpwuid(owner).pw_name
+    except KeyError:
+        raise StackError(
+            f"the Postgres data in {data_dir} belong to the user {owner}, who has no account here. "
+            "Make one, or use another --data-dir."
+        ) from None
 
 
 def unprivileged_user() -> str:
