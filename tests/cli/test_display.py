@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 from resprout.runtime.cli.stack import _Progress
+from resprout.runtime.cli.stack_view import console, progress, table
 from resprout.runtime.stack.state import ServiceState, StackState
 from rich.console import Console
+from support.stack import resprout
 
 
 def stack(**service: str) -> StackState:
@@ -36,3 +38,28 @@ def test_a_stack_at_whose_start_nobody_looks_any_more_goes_on(error: type[BaseEx
     with _Progress(Console(file=Gone(error))) as show:
         show(stack(status="healthy"))
         show(stack(status="restarting"))
+
+
+BRACKETS = "[/data] is [red]full"
+
+
+def test_brackets_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    ill = stack(status="unhealthy", detail=BRACKETS, endpoint=BRACKETS)
+
+    for shown in (BRACKETS, table(ill), progress(ill)):
+        console().print(shown)
+
+        assert BRACKETS in capsys.readouterr().out
+
+
+def test_brackets_in_the_news_of_a_start_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    with _Progress(console()) as show:
+        show(stack(status="restarting", detail=BRACKETS))
+
+    assert BRACKETS in capsys.readouterr().out
+
+
+def test_brackets_in_settings_are_shown_as_they_are() -> None:
+    done = resprout("config", "show", "--set", "agents.path=/[/x]")
+
+    assert "/[/x]" in done.stdout, done.stderr
