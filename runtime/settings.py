@@ -312,10 +312,7 @@ def _unknown(name: str, place: str, candidates: list[str]) -> str:
 def _sentence(error: ValidationError, origin: Mapping[Key, str]) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     key = tuple(str(part) for part in first["loc"])
-    known = next((k for k in origin if key[: len(k)] == k), None)
-    if known is None:  # a plain value where a section belongs
-        place = next((where for k, where in origin.items() if k[: len(key)] == key and where != "default"), "")
-        return f"setting `{'.'.join(key)}`{' in ' + place if place else ''}: {first['msg']}."
+    known = next(k for k in origin if key[: len(k)] == k)
     reason = first["msg"].removeprefix("Value error, ")
     return f"setting `{'.'.join(known)}` from {origin[known]} has a bad value: {reason}."
 
