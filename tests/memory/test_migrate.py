@@ -136,7 +136,9 @@ async def plain_role(dsn: str) -> AsyncIterator[str]:
 
 async def test_a_role_that_may_not_create_the_schema_is_refused_in_one_line(blank_dsn: str) -> None:
     async with plain_role(blank_dsn) as dsn:
-        with pytest.raises(ConfigError, match=r"permission denied for database .*a role that may create a schema") as said:
+        with pytest.raises(
+            ConfigError, match=r"permission denied for database .*a role that may create a schema"
+        ) as said:
             await migrate(dsn)
 
     assert "\n" not in str(said.value)

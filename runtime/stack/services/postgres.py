@@ -149,7 +149,10 @@ class Account:
 
 
 def _account(data_dir: Path, binaries: Path) -> Account:
-    """Nobody special for a plain user. For root the owner of the data, or another user; where that one cannot enter, a user namespace."""
+    """Nobody special for a plain user. For root whoever owns the data, or another user than root.
+
+    Where that one cannot enter, a user namespace.
+    """
     if os.geteuid() != 0:
         return Account()
     owner = _owner_of_existing(data_dir / "postgres")
