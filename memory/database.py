@@ -28,6 +28,10 @@ _SHOWABLE = re.compile(
 )
 
 
+class NoConnectionLeft(NotRunning):
+    """The server is alive, and as many are connected as it allows."""
+
+
 class Database:
     """A pool of connections, opened once per process."""
 
@@ -90,7 +94,9 @@ def _explained(error: Exception, where: str) -> ResproutError:
             )
         case asyncpg.InvalidCatalogNameError():
             return ConfigError(f"Postgres at {where} has no such database. Create it, or mend `postgres.dsn`.")
-        case asyncpg.CannotConnectNowError() | asyncpg.TooManyConnectionsError():
+        case asyncpg.TooManyConnectionsError():
+            return NoConnectionLeft(f"Postgres at {where} takes no connections now: {said}. Try again in a moment.")
+        case asyncpg.CannotConnectNowError():
             return NotRunning(f"Postgres at {where} takes no connections now: {said}. Try again in a moment.")
         case asyncpg.PostgresError():
             return NotRunning(f"Postgres at {where} refuses: {said}.")

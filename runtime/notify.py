@@ -19,7 +19,8 @@ def notify(**fields: Any) -> None:
     lines = (
         f"{name}={value if isinstance(value, (str, int)) else json.dumps(value)}" for name, value in fields.items()
     )
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+    # Not blocking: a supervisor that is stopped must not stop us.
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sender:
         try:
             sender.sendto("\n".join(lines).encode(), "\0" + address[1:] if address[0] == "@" else address)
         except OSError:

@@ -12,7 +12,7 @@ import threading
 from contextlib import suppress
 from typing import NoReturn
 
-from ..actors.errors import NotRunning
+from ..actors.errors import ConfigError, NotRunning
 from .settings import RaySettings
 
 NAMESPACE = "resprout"
@@ -53,8 +53,8 @@ async def reachable(address: str) -> None:
     host, _, port = address.rpartition(":")
     try:
         _, writer = await asyncio.wait_for(asyncio.open_connection(host, int(port)), 5)
-    except ValueError:
-        raise NotRunning(f"`ray.address` is {address!r}; it must be host:port or auto.") from None
+    except (ValueError, OverflowError):  # no number, or none that a port can have
+        raise ConfigError(f"`ray.address` is {address!r}; it must be host:port or auto.") from None
     except (OSError, TimeoutError):
         raise NotRunning(f"no Ray head answers at {address} (`ray.address`). Is the cluster up?") from None
     writer.close()

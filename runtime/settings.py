@@ -59,6 +59,11 @@ class TemporalSettings(Section):
     port: int | None = Port
     ui_port: int | None = Port
 
+    @field_validator("tls_ca", "tls_cert", "tls_key")
+    @classmethod
+    def _is_absolute(cls, value: Path | None) -> Path | None:
+        return value.absolute() if value is not None else None  # the services of a stack run elsewhere
+
 
 class RaySettings(Section):
     address: str | None = Field(default=None, description="host:port of a Ray head, or `auto`; embedded if unset")
@@ -341,10 +346,7 @@ def _near(name: str, candidates: list[str]) -> str | None:
 def _sentence(error: ValidationError, origin: Mapping[Key, str]) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     key = tuple(str(part) for part in first["loc"])
-    known = next((k for k in origin if key[: len(k)] == k), None)
-    if known is None:  # a plain value where a section belongs
-        place = next((where for k, where in origin.items() if k[: len(key)] == key and where != "default"), "")
-        return f"setting `{'.'.join(key)}`{' in ' + place if place else ''}: {first['msg']}."
+    known = next(k for k in origin if key[: len(k)] == k)
     reason = first["msg"].removeprefix("Value error, ")
     return f"setting `{'.'.join(known)}` from {origin[known]} has a bad value: {reason}."
 

@@ -1,5 +1,6 @@
 """Connecting to Temporal, embedded or not, in one way."""
 
+import asyncio
 import re
 from datetime import timedelta
 
@@ -13,12 +14,14 @@ from ..actors.errors import ConfigError, NotRunning
 from .payloads import data_converter
 from .settings import TemporalSettings
 
+PATIENCE = timedelta(seconds=10)
+
 
 async def connect(settings: TemporalSettings) -> Client:
     if settings.address is None:
         raise NotRunning("no Temporal server is configured. Start one with `resprout up`, or set `temporal.address`.")
     try:
-        client = await Client.connect(
+        connecting = Client.connect(
             settings.address,
             namespace=settings.namespace,
             api_key=settings.api_key.get_secret_value() if settings.api_key else None,
@@ -26,6 +29,7 @@ async def connect(settings: TemporalSettings) -> Client:
             data_converter=data_converter,
             interceptors=[TracingInterceptor()],
         )
+        client = await asyncio.wait_for(connecting, PATIENCE.total_seconds())
         await client.workflow_service.describe_namespace(
             DescribeNamespaceRequest(namespace=settings.namespace), timeout=timedelta(seconds=5)
         )
@@ -43,6 +47,11 @@ async def connect(settings: TemporalSettings) -> Client:
                 "(`temporal.namespace`). Create it, or name another."
             ) from None
         raise NotRunning(f"the Temporal server at {settings.address} refuses: {error.message}.") from None
+    except TimeoutError:  # the SDK itself would wait for ever
+        raise NotRunning(
+            f"what listens at {settings.address} (`temporal.address`) does not speak as a Temporal server within "
+            f"{PATIENCE.total_seconds():.0f} s. Check the address and TLS."
+        ) from None
     return client
 
 

@@ -34,7 +34,7 @@ def show(
     for name, (value, origin) in rows.items():
         style = "dim" if origin == "default" else None
         table.add_row(name, "-" if value is None else str(value), origin, style=style)
-    Console().print(table)
+    Console(markup=False, emoji=False).print(table)  # a value may hold brackets
 
 
 def _shown(settings: Settings, key: tuple[str, ...]) -> Any:

@@ -23,9 +23,9 @@ def doctor(
     ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False
 ) -> None:
     """Check this machine and the configuration, and say what to do. Exit code 1 if something must be mended."""
-    from ..doctor import examine_in_groups
+    from ..doctor import examine
 
-    groups = asyncio.run(examine_in_groups(settings_of(ctx).settings))
+    groups = asyncio.run(examine(settings_of(ctx).settings))
     findings = [finding for group in groups for finding in group.findings]
     healthy = all(finding.level != "failure" for finding in findings)
     if as_json:

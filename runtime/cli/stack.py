@@ -8,10 +8,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
-import psutil
 import typer
 from rich.console import Console
 from rich.live import Live
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ..stack.plan import Plan
 
 POLL_SECONDS = 0.1
-DOWN_PATIENCE_SECONDS = 90.0
+DOWN_PATIENCE = timedelta(seconds=90)
 
 
 def register(app: typer.Typer) -> None:
@@ -172,11 +172,19 @@ class _Progress:
     def __enter__(self) -> Callable[[StackState], None]:
         if self.live:
             self.live.start()
-        return self.show
+        return self.show_if_wanted
 
     def __exit__(self, *_: object) -> None:
         if self.live:
-            self.live.stop()
+            with suppress(OSError):
+                self.live.stop()
+
+    def show_if_wanted(self, current: StackState) -> None:
+        """Whoever looks may leave, by closing the pipe or the terminal: the stack stays."""
+        try:
+            self.show(current)
+        except (OSError, SystemExit):  # the latter is how rich takes a closed pipe
+            self.console.quiet = True
 
     def show(self, current: StackState) -> None:
         if current.phase == "running" and not self.done:
@@ -217,9 +225,7 @@ def down(ctx: typer.Context) -> None:
     began = time.monotonic()
     supervisor.terminate()
     supervisor.send_signal(signal.SIGCONT)
-    try:
-        supervisor.wait(DOWN_PATIENCE_SECONDS)
-    except psutil.TimeoutExpired:
+    if process.outlasting([supervisor], DOWN_PATIENCE):
         supervisor.kill()
         process.sweep([*process.marked(paths.mark), *process.postmaster(paths.postgres)])
     console.print(f"Stopped the stack in {paths.data_dir} in {time.monotonic() - began:.1f} s.")

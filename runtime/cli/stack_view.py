@@ -18,11 +18,15 @@ STYLES = {
     "restarting": "yellow",
     "starting": "yellow",
 }
+SECRETS = ("auth_token", "api_key")
 
 
 def console() -> Console:
-    """Wide where nobody looks at a terminal: a log or a pipe must not lose the end of an address."""
-    return Console(width=None if sys.stdout.isatty() else 220)
+    """Wide where nobody looks at a terminal: a log or a pipe must not lose the end of an address.
+
+    Without markup: a path, an address or the words of a server may hold brackets.
+    """
+    return Console(width=None if sys.stdout.isatty() else 220, markup=False, emoji=False)
 
 
 def table(state: StackState) -> Table:
@@ -72,7 +76,7 @@ def progress(state: StackState) -> RenderableType:
         elif service.status == "waiting":
             marks.append(Text(f"· {service.name}", style="dim"))
         else:
-            marks.append(Spinner("dots", f"{service.name}  {service.status} {service.detail or ''}"))
+            marks.append(Spinner("dots", Text(f"{service.name}  {service.status} {service.detail or ''}")))
     return Group(*marks)
 
 
@@ -93,7 +97,7 @@ def as_json(state: StackState, now: datetime) -> dict[str, Any]:
         entry = service.model_dump(mode="json")
         entry["uptime_seconds"] = _uptime(service, now)
         services.append(entry)
-    endpoints = {name: value for name, value in state.settings.items() if not name.endswith("token")}
+    endpoints = {name: value for name, value in state.settings.items() if not name.endswith(SECRETS)}
     if "postgres.dsn" in endpoints:
         endpoints["postgres.dsn"] = redacted(endpoints["postgres.dsn"])
     return {

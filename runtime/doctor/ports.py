@@ -1,7 +1,6 @@
 """The ports of the embedded servers: a usual one that is taken is no harm, an asked-for one is."""
 
 import errno
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,7 +8,7 @@ from ...actors.errors import StackError
 from ..settings import Settings
 from ..stack import state
 from ..stack.paths import StackPaths
-from ..stack.ports import LOOPBACK, by_whom
+from ..stack.ports import LOOPBACK, by_whom, refusal
 from .finding import Finding, failure, ok
 
 
@@ -65,28 +64,18 @@ def _look(port: Wanted, ours: Mapping[str, int]) -> Finding:
     """`ours` are the ports of the running stack by setting: it may have chosen others than the usual ones."""
     number = port.asked or ours.get(port.setting, port.usual)
     name = f"port {number}"
-    refusal = _refusal(port.host, number)
-    if refusal is None:
+    refused = refusal(port.host, number)
+    if refused is None:
         return ok(name, f"free (`{port.setting}`)")
     if number in ours.values():
         return ok(name, f"used by this stack (`{port.setting}`)")
-    if not isinstance(refusal, socket.gaierror) and refusal.errno == errno.EADDRINUSE:
+    if refused.errno == errno.EADDRINUSE:
         found = f"taken{by_whom(number)}"
         if port.asked is None:
             return ok(name, f"{found}; `{port.setting}` will use another")
         remedy = "Free it, ask for another, or leave the setting out."
         return failure(name, f"asked for by `{port.setting}`, and {found}", remedy)
-    reason = f"{port.host} cannot be listened on: {refusal.strerror or refusal}"
-    if port.host != LOOPBACK and refusal.errno != errno.EACCES:
-        return failure(name, reason, "`gateway.host` must be an IPv4 address or name of this machine.")
+    reason = f"{port.host} cannot be listened on: {refused.strerror or refused}"
+    if port.host != LOOPBACK and refused.errno != errno.EACCES:
+        return failure(name, reason, "`gateway.host` must be an address or name of this machine.")
     return failure(name, f"{reason} (`{port.setting}`)", "Ask for a port from 1024 on, or leave the setting out.")
-
-
-def _refusal(host: str, port: int) -> OSError | None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers do
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            return error
-    return None

@@ -21,16 +21,6 @@ async def examine(
     *,
     check_postgres: endpoints.Version = database.check,
     postgres_offset: clock.Offset = database.clock_offset,
-) -> list[Finding]:
-    groups = await examine_in_groups(settings, check_postgres=check_postgres, postgres_offset=postgres_offset)
-    return [finding for group in groups for finding in group.findings]
-
-
-async def examine_in_groups(
-    settings: Settings,
-    *,
-    check_postgres: endpoints.Version = database.check,
-    postgres_offset: clock.Offset = database.clock_offset,
 ) -> list[Group]:
     plan: dict[str, dict[str, Awaitable[list[Finding]]]] = {
         "Python": {

@@ -1,7 +1,9 @@
-"""Finding the running stack of a data directory, for commands that need its servers."""
+"""What a stack tells other commands of its servers, and how they find it, by the data directory."""
+
+from pydantic import BaseModel
 
 from ...actors.errors import NotRunning
-from ..settings import Settings, as_plain
+from ..settings import Key, Settings, as_plain, flatten
 from . import state
 from .paths import StackPaths
 
@@ -9,19 +11,36 @@ from .paths import StackPaths
 # that server, and what the stack knows of its own (a token, say) must not be mixed in.
 LEADS = {"postgres": "dsn", "temporal": "address", "ray": "address", "gateway": "port"}
 
+SERVERS = ("postgres", "temporal", "ray")
+OF_ONE_PROCESS = ("pool_size", "port", "ui_port")
+
+
+def leading(settings: Settings) -> dict[Key, str]:
+    """What leads to the servers in these settings: `up` may have got it by a flag that other commands do not have."""
+    return {
+        key: str(value)
+        for key, value in flatten(as_plain(settings))
+        if key[0] in SERVERS and key[-1] not in OF_ONE_PROCESS
+    }
+
 
 def attach(settings: Settings, *needed: str) -> Settings:
-    """The settings, completed by what the running stack of this data directory knows of servers not configured.
+    """The settings, completed by what the running stack of this data directory knows of its servers.
 
     `needed` are dotted keys that must have a value afterwards.
     """
     plain = as_plain(settings)
     stack = state.read(StackPaths.of(settings.data_dir))
-    open_sections = {section for section, lead in LEADS.items() if plain.get(section, {}).get(lead) is None}
-    for dotted, value in (stack.settings if stack else {}).items():
+    known = stack.settings if stack else {}
+    of_stack = {
+        section
+        for section, lead in LEADS.items()
+        if plain.get(section, {}).get(lead) in (None, known.get(f"{section}.{lead}"))
+    }
+    for dotted, value in known.items():
         section, _, name = dotted.partition(".")
-        if section in open_sections:
-            plain.setdefault(section, {}).setdefault(name, value)
+        if section in of_stack and not _is_given(settings, section, name):
+            plain.setdefault(section, {})[name] = value
     for dotted in needed:
         section, _, name = dotted.partition(".")
         if plain.get(section, {}).get(name) is None:
@@ -30,3 +49,9 @@ def attach(settings: Settings, *needed: str) -> Settings:
                 "Start one with `resprout up`, name its --data-dir, or set the setting."
             )
     return Settings(**plain)
+
+
+def _is_given(settings: Settings, section: str, name: str) -> bool:
+    """A default that nobody wrote gives way to what the stack was told."""
+    part: BaseModel = getattr(settings, section)
+    return name in part.model_fields_set and getattr(part, name) is not None

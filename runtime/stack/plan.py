@@ -7,16 +7,17 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel
 
-from ...actors.errors import StackError
+from ...actors.errors import ConfigError, StackError
 from ...memory.database import check, redacted
 from ...memory.migrate import migrate
 from .. import ray_link
 from ..agent_modules import import_agents
 from ..doctor.kernel import missing_features
-from ..settings import Key, Settings
+from ..settings import Key, Settings, TemporalSettings
 from ..temporal import connect as connect_temporal
 from . import state
 from .environment import environment
+from .find import leading
 from .paths import StackPaths
 from .ports import PortLeases
 from .service import Service, Unwell
@@ -31,7 +32,8 @@ from .services.temporal import TemporalService
 class Plan:
     paths: StackPaths
     services: list[Service] = field(default_factory=list)
-    found: dict[Key, str] = field(default_factory=dict)  # settings that lead to the servers of this stack
+    found: dict[Key, str] = field(default_factory=dict)  # settings that lead to the servers started here
+    leading: dict[Key, str] = field(default_factory=dict)  # to these and to those of others
     ports: dict[str, int] = field(default_factory=dict)
     leases: PortLeases = field(default_factory=PortLeases)
 
@@ -41,14 +43,27 @@ async def make(settings: Settings, paths: StackPaths) -> Plan:
         if finding.level == "failure":
             raise StackError(f"{finding.found}. {finding.remedy or ''}".strip())
     import_agents(settings.agents)
+    _refuse_tls_without_address(settings.temporal)
     plan = Plan(paths)
     try:
         await _servers(plan, settings)
         _ours(plan, settings)
+        plan.leading = {**leading(settings), **plan.found}
     except BaseException:
         plan.leases.release()
         raise
     return plan
+
+
+def _refuse_tls_without_address(temporal: TemporalSettings) -> None:
+    """The embedded server neither speaks TLS nor knows API keys: no client with these settings could talk to it."""
+    if temporal.address is None:
+        for name in ("tls", "tls_ca", "tls_cert", "tls_key", "api_key"):
+            if getattr(temporal, name):
+                raise ConfigError(
+                    f"`temporal.{name}` is for a server of yours, but `temporal.address` is not set. "
+                    f"Set it, or leave `temporal.{name}` out."
+                )
 
 
 async def _servers(plan: Plan, settings: Settings) -> None:
@@ -64,7 +79,7 @@ async def _servers(plan: Plan, settings: Settings) -> None:
 
     await _external(plan, settings)
     if settings.postgres.dsn is None:
-        postgres = PostgresService(plan.paths)
+        postgres = PostgresService(plan.paths, pooled=settings.hosts.count * settings.postgres.pool_size)
         plan.services.append(postgres)
         plan.found["postgres", "dsn"] = postgres.dsn
     if settings.temporal.address is None:
@@ -109,7 +124,8 @@ async def _external(plan: Plan, settings: Settings) -> None:
 
 def _ours(plan: Plan, settings: Settings) -> None:
     env = environment(settings, plan.found)
-    gateway = f"http://{settings.gateway.host}:{plan.found['gateway', 'port']}"
+    host = f"[{settings.gateway.host}]" if ":" in settings.gateway.host else settings.gateway.host
+    gateway = f"http://{host}:{plan.found['gateway', 'port']}"
     plan.services += [
         OurService(plan.paths, "hosts", ["join"], after=("postgres", "ray"), env=env),
         OurService(plan.paths, "worker", ["worker"], after=("postgres", "temporal", "ray"), env=env),

@@ -4,6 +4,7 @@ A port is chosen before its server binds it, so two stacks that start together c
 therefore holds a lock file for every port it has chosen, for as long as it runs.
 """
 
+import errno
 import fcntl
 import os
 import socket
@@ -43,7 +44,7 @@ class PortLeases:
 
     def _any(self, host: str) -> int:
         for _ in range(100):
-            with socket.socket() as probe:
+            with socket.socket(_family(host)) as probe:
                 probe.bind((host, 0))
                 port: int = probe.getsockname()[1]
             if self._try(port, host):
@@ -51,22 +52,56 @@ class PortLeases:
         raise StackError("no free port could be found on this machine.")
 
     def _try(self, port: int, host: str) -> bool:
+        """Whether the port was free and is ours now. StackError if none could be had at this host."""
         if port in self.held:
             return False
         descriptor = _lock_file(port)
         try:
             if descriptor is not None:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers do
-                probe.bind((host, port))
-        except OSError:
-            if descriptor is not None:
-                os.close(descriptor)
-            return False
-        if descriptor is not None:
+            is_free = not _is_taken(host, port)
+        except BlockingIOError:  # another stack has chosen it
+            is_free = False
+        except BaseException:
+            _close(descriptor)
+            raise
+        if is_free and descriptor is not None:
             self.held[port] = descriptor
-        return True
+        elif not is_free:
+            _close(descriptor)
+        return is_free
+
+
+def _close(descriptor: int | None) -> None:
+    if descriptor is not None:
+        os.close(descriptor)
+
+
+def _is_taken(host: str, port: int) -> bool:
+    error = refusal(host, port)
+    if error is None or error.errno == errno.EADDRINUSE:
+        return error is not None
+    raise StackError(
+        f"{host} port {port} cannot be listened on: {error.strerror or error}. "
+        "Mend `gateway.host`, or ask for a port from 1024 on."
+    )
+
+
+def refusal(host: str, port: int) -> OSError | None:
+    """Why a server could not listen there now; None if it could."""
+    try:
+        with socket.socket(_family(host)) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers do
+            probe.bind((host, port))
+    except OSError as error:
+        return error
+    except TypeError:  # a name that cannot be encoded
+        return OSError(errno.EINVAL, "it is not the name of a host")
+    return None
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def _lock_file(port: int) -> int | None:

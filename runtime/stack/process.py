@@ -9,8 +9,9 @@ import ctypes
 import os
 import pwd
 import signal
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -28,6 +29,7 @@ class Command:
     argv: list[str]
     env: Mapping[str, str] = field(default_factory=dict)
     user: str | None = None  # run as this account; only root may say so
+    stdin: str = ""  # less than a pipe holds: it is written before anybody reads
     stop: signal.Signals = signal.SIGTERM
     with_parent: signal.Signals = signal.SIGKILL  # what the kernel sends when the supervisor dies
     patience: timedelta = timedelta(seconds=15)
@@ -42,11 +44,11 @@ async def spawn(command: Command, *, mark: str, service: str, log: Path) -> asyn
         if os.getppid() != parent:  # the supervisor died between fork and prctl
             os._exit(1)
 
-    with log.open("ab") as output:
+    with log.open("ab") as output, _readable(command.stdin) as words:
         return await asyncio.create_subprocess_exec(
             *command.argv,
             env={**inherited, **command.env, STACK_MARK: mark, SERVICE_MARK: service},
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=words,
             stdout=output,
             stderr=output,
             cwd="/",
@@ -56,6 +58,18 @@ async def spawn(command: Command, *, mark: str, service: str, log: Path) -> asyn
             group=_group(command.user) if command.user else None,
             extra_groups=[] if command.user else None,
         )
+
+
+@contextmanager
+def _readable(text: str) -> Iterator[int]:
+    """A descriptor from which a process reads the text, then the end."""
+    read, write = os.pipe()
+    try:
+        os.write(write, text.encode())
+        os.close(write)
+        yield read
+    finally:
+        os.close(read)
 
 
 def _group(user: str) -> int:
@@ -100,16 +114,31 @@ def postmaster(data: Path) -> list[psutil.Process]:
     return []
 
 
-def sweep(leftovers: Iterable[psutil.Process], *, first: signal.Signals = signal.SIGTERM) -> int:
+def sweep(leftovers: Iterable[psutil.Process]) -> int:
     """Ends processes that nobody supervises any more; returns how many there were."""
     victims = list(leftovers)
     for victim in victims:
-        _signal(victim, first, signal.SIGCONT)
-    _, alive = psutil.wait_procs(victims, timeout=5)
-    for victim in alive:
+        _signal(victim, signal.SIGTERM, signal.SIGCONT)
+    stubborn = outlasting(victims, timedelta(seconds=5))
+    for victim in stubborn:
         _signal(victim, signal.SIGKILL)
-    psutil.wait_procs(alive, timeout=5)
+    outlasting(stubborn, timedelta(seconds=5))
     return len(victims)
+
+
+def outlasting(processes: Iterable[psutil.Process], patience: timedelta) -> list[psutil.Process]:
+    """Waits for processes that are not our children; returns those that still run afterwards."""
+    deadline = time.monotonic() + patience.total_seconds()
+    while (running := [process for process in processes if is_alive(process)]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return running
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """A zombie is dead: in a container, process 1 may never reap it."""
+    with suppress(psutil.Error):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def _signal(victim: psutil.Process, *numbers: signal.Signals) -> None:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from ...actors.errors import StackError
 from .paths import StackPaths
+from .process import is_alive
 
 LOOKS_AT_LOCK = 10
 
@@ -56,7 +57,7 @@ class StackState(BaseModel):
     started_at: datetime
     seconds_to_healthy: float | None = None
     services: list[ServiceState]
-    # Settings that lead to this stack's servers, by dotted key; secrets among them, so the file is 0600.
+    # Settings that lead to the servers this stack uses, by dotted key; secrets among them, so the file is 0600.
     settings: dict[str, str]
     ports: dict[str, int]
 
@@ -91,7 +92,7 @@ def read(paths: StackPaths) -> StackState | None:
     state = last(paths)
     if state is not None:
         for service in state.services:
-            if service.pid is not None and service.status == "healthy" and not _alive(service.pid):
+            if service.pid is not None and service.status == "healthy" and not _is_alive(service.pid):
                 service.status = "restarting"  # it died since the supervisor wrote
     return state
 
@@ -117,31 +118,43 @@ def supervisor(paths: StackPaths) -> psutil.Process | None:
 
 
 def is_locked(paths: StackPaths) -> bool:
-    lock = try_lock(paths)
-    if lock is None:
-        try:
-            return paths.lock.exists()
-        except OSError as error:
-            raise StackError(f"{paths.data_dir} cannot be read: {error.strerror}. Is it another user's?") from None
-    os.close(lock)
+    """Looks without leaving a trace, and is not in the way of others who look."""
+    try:
+        descriptor = _lock(paths, os.O_RDONLY, fcntl.LOCK_SH)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise StackError(f"{paths.data_dir} cannot be read: {error.strerror}. Is it another user's?") from None
+    if descriptor is None:
+        return True
+    os.close(descriptor)
     return False
 
 
 def try_lock(paths: StackPaths) -> int | None:
     """Takes the stack's lock for as long as the returned descriptor is open; None if it is taken."""
     try:
-        descriptor = os.open(paths.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError:
-        return None
+        return _lock(paths, os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX)
+    except OSError as error:
+        raise StackError(
+            f"{paths.lock} cannot be locked: {error.strerror}. Mend its permissions, or use another --data-dir."
+        ) from None
+
+
+def _lock(paths: StackPaths, mode: int, kind: int) -> int | None:
+    descriptor = os.open(paths.lock, mode | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
         os.close(descriptor)
         return None
+    except OSError:
+        os.close(descriptor)
+        raise
     return descriptor
 
 
-def _alive(pid: int) -> bool:
+def _is_alive(pid: int) -> bool:
     with suppress(psutil.Error):
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        return is_alive(psutil.Process(pid))
     return False

@@ -6,6 +6,7 @@ for health, watch. When the stack stops, it waits until everything that stands o
 - Health is observed, never assumed: a service is healthy when its probe returned.
 - Only the first start may fail the stack. Later, a service is tried for ever, with back-off.
 - The state file is written at every change and is never needed to find a process: the marks are (process.py).
+  A full disk makes it stale for a while, and ends nothing.
 """
 
 import asyncio
@@ -36,9 +37,11 @@ PROBES = timedelta(seconds=2)
 PROBE_PATIENCE = timedelta(seconds=10)
 FAILED_PROBES_BEFORE_RESTART = 10
 ATTEMPTS_BEFORE_UP_FAILS = 3
+GOOD_LIFE = timedelta(seconds=30)
 LONGEST_BACK_OFF = timedelta(seconds=10)
+MOST_DOUBLINGS = 10  # more change nothing, and in the end would not fit into a float
 LOG_BYTES = 20_000_000
-LOG_CHECKS = timedelta(seconds=10)
+HOUSEKEEPING = timedelta(seconds=10)
 
 Listener = Callable[[StackState], None]
 
@@ -69,6 +72,7 @@ class Supervisor:
     def __init__(self, plan: Plan, on_change: Listener) -> None:
         self.plan = plan
         self.on_change = on_change
+        self.is_untold = False
         self.stopping = asyncio.Event()
         self.healthy_once = {service.name: asyncio.Event() for service in plan.services}
         self.stopped = {service.name: asyncio.Event() for service in plan.services}
@@ -87,20 +91,20 @@ class Supervisor:
                 )
                 for service in plan.services
             ],
-            settings={".".join(key): value for key, value in plan.found.items()},
+            settings={".".join(key): value for key, value in plan.leading.items()},
             ports=plan.ports,
         )
 
     async def run(self) -> None:
         """Returns when the stack was stopped; raises StackError when it could not be started."""
-        self.on_change(self.state)
+        self._tell()
         await self._clean()
         try:
             async with asyncio.TaskGroup() as tasks:
                 for service in self.plan.services:
                     tasks.create_task(self._keep(service), name=service.name)
                 tasks.create_task(self._announce())
-                tasks.create_task(self._bound_logs())
+                tasks.create_task(self._keep_house())
         except* StackError as failures:
             self._phase("failed", str(failures.exceptions[0]))
             raise failures.exceptions[0] from None
@@ -130,12 +134,15 @@ class Supervisor:
                 reason = await self._try_to_live(service)
                 if self.stopping.is_set():
                     break
-                failures = 0 if time.monotonic() - started > 30 else failures + 1
-                if not self.healthy_once[service.name].is_set() and failures >= ATTEMPTS_BEFORE_UP_FAILS:
+                was_healthy = self.healthy_once[service.name].is_set()
+                lived = time.monotonic() - started > GOOD_LIFE.total_seconds()
+                # A long life alone proves nothing: a service that hangs lives until its patience ends.
+                failures = 0 if was_healthy and lived else failures + 1
+                if not was_healthy and failures >= ATTEMPTS_BEFORE_UP_FAILS:
                     raise StackError(self._obituary(service, reason))
                 self._set(service, "restarting", detail=reason, pid=None, restarts=self._of(service).restarts + 1)
                 log.warning("service restarts", name=service.name, reason=reason)
-                back_off = min(LONGEST_BACK_OFF.total_seconds(), 0.1 * 2**failures)
+                back_off = min(LONGEST_BACK_OFF.total_seconds(), 0.1 * 2 ** min(failures, MOST_DOUBLINGS))
                 await self._first(asyncio.sleep(back_off), self.stopping.wait())
                 await asyncio.to_thread(processes.sweep, service.leftovers())
         finally:
@@ -243,14 +250,19 @@ class Supervisor:
                 reason += f"; its last words: {lines[-1][-300:]}"
         return f"{service.name} does not start ({reason}). See {path}."
 
-    async def _bound_logs(self) -> None:
+    async def _keep_house(self) -> None:
         while not self.stopping.is_set():
-            for path in self.plan.paths.logs.glob("*.log"):
-                with suppress(OSError):
-                    if path.stat().st_size > LOG_BYTES:
-                        shutil.copyfile(path, path.with_suffix(".log.1"))
-                        os.truncate(path, 0)  # every writer appends, so it goes on at the start
-            await self._first(asyncio.sleep(LOG_CHECKS.total_seconds()), self.stopping.wait())
+            self._bound_logs()
+            if self.is_untold:
+                self._tell()
+            await self._first(asyncio.sleep(HOUSEKEEPING.total_seconds()), self.stopping.wait())
+
+    def _bound_logs(self) -> None:
+        for path in self.plan.paths.logs.glob("*.log"):
+            with suppress(OSError):
+                if path.stat().st_size > LOG_BYTES:
+                    shutil.copyfile(path, path.with_suffix(".log.1"))
+                    os.truncate(path, 0)  # every writer appends, so it goes on at the start
 
     def _of(self, service: Service) -> ServiceState:
         return self.state.service(service.name)
@@ -266,11 +278,20 @@ class Supervisor:
         if any(getattr(entry, name) != value for name, value in changes.items()):
             for name, value in changes.items():
                 setattr(entry, name, value)
-            self.on_change(self.state)
+            self._tell()
 
     def _phase(self, phase: str, error: str | None = None) -> None:
         self.state = self.state.model_copy(update={"phase": phase, "error": error})
-        self.on_change(self.state)
+        self._tell()
+
+    def _tell(self) -> None:
+        """A listener that cannot write is told again later."""
+        try:
+            self.on_change(self.state)
+            self.is_untold = False
+        except OSError as error:
+            self.is_untold = True
+            log.error("the state could not be written", reason=str(error))
 
     @staticmethod
     async def _all(names: tuple[str, ...], events: dict[str, asyncio.Event]) -> None:

@@ -1,5 +1,6 @@
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -14,8 +15,9 @@ from resprout.runtime.settings import (
 )
 
 
-async def named(settings: Settings) -> dict[str, Finding]:
-    return {finding.name: finding for finding in await examine(settings)}
+async def named(settings: Settings, **stand_ins: Any) -> dict[str, Finding]:
+    groups = await examine(settings, **stand_ins)
+    return {finding.name: finding for group in groups for finding in group.findings}
 
 
 async def test_a_configured_postgres_that_answers_is_shown_with_its_version_and_its_clock(postgres: str) -> None:
@@ -77,9 +79,8 @@ async def test_a_check_that_fails_itself_is_a_failure_and_takes_no_other_along()
         postgres=PostgresSettings(dsn=SecretStr("postgresql://anywhere")),
         temporal=TemporalSettings(address="127.0.0.1:1"),
     )
-    findings = await examine(settings, check_postgres=broken, postgres_offset=in_time)
+    found = await named(settings, check_postgres=broken, postgres_offset=in_time)
 
-    found = {finding.name: finding for finding in findings}
     assert found["postgres"].level == "failure"
     assert "ZeroDivisionError" in found["postgres"].found
     assert "no Temporal server answers" in found["temporal"].found

@@ -6,7 +6,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from resprout.actors.errors import ConfigError, NotRunning
-from resprout.memory.database import HIDDEN, check, clock_offset, redacted
+from resprout.memory.database import HIDDEN, NoConnectionLeft, check, clock_offset, redacted
 
 
 @pytest.fixture
@@ -73,6 +73,16 @@ async def test_a_wrong_password_is_refused_without_being_shown(guarded: str) -> 
         await check(guarded.replace(":right", ":hush"))
 
     assert "hush" not in str(caught.value)
+
+
+async def test_a_server_without_room_is_told_from_one_that_is_not_there(guarded: str, postgres: str) -> None:
+    role = guarded.partition("//")[2].partition(":")[0]
+    admin = await asyncpg.connect(postgres)
+    await admin.execute(f"ALTER ROLE {role} CONNECTION LIMIT 0")
+    await admin.close()
+
+    with pytest.raises(NoConnectionLeft, match="takes no connections now: too many connections"):
+        await check(guarded)
 
 
 async def test_a_missing_role_is_named(postgres: str) -> None:

@@ -4,6 +4,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -88,7 +89,7 @@ async def test_a_migration_that_fails_leaves_nothing_and_keeps_those_before_it(
     (tmp_path / "0001_good.sql").write_text("CREATE TABLE resprout.whole (x int);")
     (tmp_path / "0002_bad.sql").write_text("CREATE TABLE resprout.half (x int); SELECT nonsense;")
 
-    with pytest.raises(asyncpg.UndefinedColumnError, match="nonsense"):
+    with pytest.raises(ConfigError, match="nonsense"):
         await migrate(blank_dsn)
 
     assert await pending(blank_dsn) == ["0002_bad"]
@@ -104,10 +105,65 @@ async def test_asking_what_is_missing_changes_nothing(blank_dsn: str) -> None:
         assert await connection.fetchval("SELECT to_regnamespace('resprout')") is None
 
 
-async def test_a_database_newer_than_the_program_is_refused(dsn: str) -> None:
+async def test_an_older_program_misses_nothing_in_a_newer_schema(dsn: str) -> None:
     async with watching(dsn) as connection:
         await connection.execute("UPDATE resprout.schema_version SET version_num = '9999_future'")
 
+    assert await pending(dsn) == []
+    assert await migrate(dsn) == []
+
+
+async def test_a_schema_of_unknown_origin_is_refused(dsn: str) -> None:
+    async with watching(dsn) as connection:
+        await connection.execute("UPDATE resprout.schema_version SET version_num = '0000_foreign'")
+
     for asked in (migrate, pending):
-        with pytest.raises(ConfigError, match=r"newer than this program: it is at 9999_future"):
+        with pytest.raises(ConfigError, match=r"is at 0000_foreign, which this version of Resprout does not know"):
             await asked(dsn)
+
+
+@asynccontextmanager
+async def plain_role(dsn: str) -> AsyncIterator[str]:
+    """DSN of a role that may log in and nothing else."""
+    name = f"plain_{uuid4().hex[:8]}"
+    async with watching(dsn) as connection:
+        await connection.execute(f"CREATE ROLE {name} LOGIN")
+        try:
+            yield dsn.replace("//resprout@", f"//{name}@")
+        finally:
+            await connection.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
+
+
+async def test_a_role_that_may_not_create_the_schema_is_refused_in_one_line(blank_dsn: str) -> None:
+    async with plain_role(blank_dsn) as dsn:
+        with pytest.raises(
+            ConfigError, match=r"permission denied for database .*a role that may create a schema"
+        ) as said:
+            await migrate(dsn)
+
+    assert "\n" not in str(said.value)
+
+
+async def test_a_role_that_may_not_read_the_schema_is_refused_in_one_line(dsn: str) -> None:
+    async with plain_role(dsn) as plain:
+        for asked in (migrate, pending):
+            with pytest.raises(ConfigError, match="permission denied for schema resprout"):
+                await asked(plain)
+
+
+async def test_a_role_that_may_only_use_the_tables_is_enough_when_nothing_is_missing(dsn: str) -> None:
+    async with plain_role(dsn) as plain, watching(dsn) as owner:
+        role = plain.partition("//")[2].partition("@")[0]
+        await owner.execute(f"GRANT USAGE ON SCHEMA resprout TO {role}")
+        await owner.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA resprout TO {role}")
+
+        assert await migrate(plain) == []
+
+
+async def test_a_database_that_only_reads_is_refused_in_one_line(blank_dsn: str) -> None:
+    async with watching(blank_dsn) as connection:
+        name = await connection.fetchval("SELECT current_database()")
+        await connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+
+    with pytest.raises(ConfigError, match="read-only transaction"):
+        await migrate(blank_dsn)

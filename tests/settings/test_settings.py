@@ -100,3 +100,12 @@ def test_settings_survive_the_way_to_another_process() -> None:
     ).settings
 
     assert Settings(**as_plain(settings)) == settings
+
+
+def test_certificates_are_found_from_any_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ca.pem").touch()
+
+    settings = load(environ={"RESPROUT_TEMPORAL_TLS_CA": "ca.pem"}).settings
+
+    assert settings.temporal.tls_ca == tmp_path / "ca.pem"

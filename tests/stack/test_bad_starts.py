@@ -47,6 +47,7 @@ def refusal(stack: Stack, *words: str, wrap: list[str] | None = None) -> str:
         (["--ray-address", "nonsense"], "must be host:port or auto"),
         (["--gateway-port", "70000"], "less than or equal to 65535"),
         (["--set", "gateway.prot=1"], "write it as KEY=VALUE"),
+        (["--set", "temporal.tls=true"], "`temporal.tls` is for a server of yours"),
     ],
 )
 def test_a_bad_flag_is_refused(own_stack: Stack, words: list[str], sentence: str) -> None:

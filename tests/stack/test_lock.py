@@ -1,8 +1,10 @@
+import fcntl
 import os
 from pathlib import Path
 
 import psutil
 import pytest
+from resprout.actors.errors import StackError
 from resprout.runtime.stack import state
 from resprout.runtime.stack.paths import StackPaths
 from support.stack import Stack
@@ -23,6 +25,25 @@ def test_the_lock_is_held_by_one_and_free_when_that_one_is_gone(paths: StackPath
     assert state.is_locked(paths)
     os.close(lock)
     assert not state.is_locked(paths)
+
+
+def test_whoever_looks_at_the_lock_leaves_no_trace_and_is_not_taken_for_a_supervisor(paths: StackPaths) -> None:
+    assert not state.is_locked(paths)
+    assert not paths.lock.exists()
+
+    paths.lock.touch()
+    with paths.lock.open() as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        assert not state.is_locked(paths)
+
+
+def test_a_lock_that_cannot_be_opened_is_refused_and_not_taken_for_a_running_stack(paths: StackPaths) -> None:
+    paths.lock.symlink_to(paths.lock)
+
+    with pytest.raises(StackError, match="cannot be read: Too many levels of symbolic links"):
+        state.is_locked(paths)
+    with pytest.raises(StackError, match="cannot be locked"):
+        state.lock_as_supervisor(paths)
 
 
 def test_a_pid_that_now_belongs_to_somebody_else_is_not_taken_for_the_supervisor(paths: StackPaths) -> None:

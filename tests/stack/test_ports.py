@@ -4,6 +4,7 @@ from contextlib import closing
 
 import pytest
 from resprout.actors.errors import StackError
+from resprout.runtime.stack import ports
 from resprout.runtime.stack.ports import PortLeases
 
 
@@ -50,3 +51,21 @@ def test_a_port_somebody_listens_on_is_replaced(leases: PortLeases) -> None:
         taken = listener.getsockname()[1]
 
         assert leases.take("x.port", asked=None, usual=taken, last=taken) != taken
+
+
+@pytest.mark.parametrize(
+    ("host", "reason"), [("192.0.2.1", "Cannot assign requested address"), ("\0ä", "not the name of a host")]
+)
+@pytest.mark.parametrize("asked", [None, 18080])
+def test_a_host_that_cannot_be_listened_on_is_refused_in_a_sentence(
+    leases: PortLeases, host: str, reason: str, asked: int | None
+) -> None:
+    with pytest.raises(StackError, match=f"port 18080 cannot be listened on: .*{reason}"):
+        leases.take("gateway.port", asked=asked, usual=18080, last=None, host=host)
+
+    assert leases.held == {}
+
+
+@pytest.mark.skipif(ports.refusal("::1", 0) is not None, reason="this machine has no IPv6")
+def test_a_host_may_be_an_ipv6_address(leases: PortLeases, free_port: int) -> None:
+    assert leases.take("gateway.port", asked=None, usual=free_port, last=None, host="::1") == free_port

