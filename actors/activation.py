@@ -298,8 +298,9 @@ class Activation:
             if await self.delivery.postpone(self, entry, error, pause):
                 self.mailbox.hold(entry)
                 self.delivery.later(pause.total_seconds(), self.try_again, entry)
-        except ResproutError:  # the store is away: the attempt was not counted
+        except ResproutError:  # the store is away, and may have counted or buried it: say the same again
             entry.attempts = max(0, entry.attempts - 1)
+            entry.refused = error
             self.mailbox.back([entry])
             await asyncio.sleep(supervision.first_pause.total_seconds())
 

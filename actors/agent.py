@@ -323,7 +323,7 @@ def _handlers_of(cls: type[Agent]) -> list[Handler]:
 def _handler(cls: type[Agent], name: str, method: Callable[..., Any]) -> Handler:
     hints = get_type_hints(method)
     reply = hints.pop("return", None)
-    messages = list(hints.values())
+    messages = [hints.get(parameter) for parameter in list(inspect.signature(method).parameters)[1:]]  # without self
     if len(messages) != 1 or not (isinstance(messages[0], type) and issubclass(messages[0], Message)):
         raise TypeError(f"{cls.__name__}.{name} must take one parameter annotated with a Message class.")
     if reply is type(None):

@@ -108,6 +108,7 @@ class Delivery:
         self.turns = 0
         self.tenants: dict[str, list[int]] = {}
         self.behind = False  # more mail is in the store than fits here: new mail queues up behind it
+        self.unsure = False  # an answer of the store was lost: rows may count as in memory that are not
         self.mail_waits = asyncio.Event()
         self.reminders_changed = asyncio.Event()
         self.tasks: set[asyncio.Task[Any]] = set()
@@ -214,6 +215,8 @@ class Delivery:
         activation.arriving -= 1
         error = result.exception()
         if isinstance(error, ResproutError):
+            self.unsure = True
+            self.mail_waits.set()
             answer(failed(error))
             return
         outcome = result.result()
@@ -223,6 +226,8 @@ class Delivery:
                 answer(failed(Moved(f"{arrival.address} has moved to another host. Ask again.")))
             case Full():
                 answer(failed(self._full(str(arrival.address), activation.kind.options.bounds.rows)))
+            case Arrived(to_collect=True):
+                self.spawn(self._collect_then(arrival.held, answer))
             case Arrived(new):
                 answer(Accepted())
                 if new and not arrival.in_memory:
@@ -231,6 +236,11 @@ class Delivery:
                     self._put_again(arrival.address, Entry(arrival.envelope, stored=True))
             case never:
                 assert_never(never)
+
+    async def _collect_then(self, held: Held, answer: Answer) -> None:
+        while not await self._collect([held]) and not self.behind:
+            continue
+        answer(Accepted())
 
     async def _fenced_accept(self, arrivals: Sequence[Arrival]) -> Sequence[AcceptOutcome]:
         if not self._may_write():
@@ -511,8 +521,11 @@ class Delivery:
         if not held or not self._may_write():
             return True
         try:
+            if self.unsure:
+                await self._make_sure()
             rows = await self.store.collect(self.host, held, most := min(PAGE, room))
         except ResproutError as error:
+            self.unsure = True
             log.warning("mail not collected yet", error=str(error))
             await asyncio.sleep(LOOK_FOR_MAIL_EVERY / 5)
             return False
@@ -521,6 +534,11 @@ class Delivery:
         if len(rows) < most:
             self.behind = False
         return len(rows) < most
+
+    async def _make_sure(self) -> None:
+        self.unsure = False
+        known = [entry.envelope.id for one in self.active.values() for entry in one.mailbox if entry.stored]
+        await self.store.unload(list(self.held.values()), known)
 
     def _take_in(self, row: Collected) -> None:
         shard = self._shard_of(row.address)

@@ -34,9 +34,11 @@ put AS (
                     WHERE h.kind = a.kind AND h.key = a.key AND h.message_id = a.message_id)
         AND NOT EXISTS (SELECT FROM resprout.dead_letters d
                         WHERE d.kind = a.kind AND d.key = a.key AND d.message_id = a.message_id))
-    ORDER BY n ON CONFLICT DO NOTHING RETURNING kind, key, message_id
+    ORDER BY n ON CONFLICT (kind, key, message_id) DO UPDATE SET in_memory = false
+    RETURNING kind, key, message_id, xmax = 0 AS new
 )
-SELECT ARRAY(SELECT a.n FROM arriving a JOIN put USING (kind, key, message_id)) AS put,
+SELECT ARRAY(SELECT a.n FROM arriving a JOIN put USING (kind, key, message_id) WHERE new) AS new,
+       ARRAY(SELECT a.n FROM arriving a JOIN put USING (kind, key, message_id) WHERE NOT new) AS again,
        ARRAY(SELECT id FROM fence) AS fence
 """
 
@@ -50,6 +52,11 @@ taken AS (
     RETURNING b.seq, b.kind, b.key, b.envelope, b.attempts, b.due_at
 )
 SELECT * FROM taken ORDER BY seq
+"""
+
+UNLOAD = """
+UPDATE resprout.mailbox SET in_memory = false
+WHERE shard = ANY($1::integer[]) AND in_memory AND message_id <> ALL($2::uuid[])
 """
 
 POSTPONE = f"""
@@ -94,7 +101,8 @@ class Mailboxes:
             async with self.pool.acquire() as connection:
                 checked = [(a.address, a.bounds) for a in arrivals if a.bounds is not None]
                 full = await without_room(connection, checked) if checked else set()
-                fitting = [a for a in arrivals if a.address not in full]
+                # The same message may have come twice at a time; one statement cannot write it twice.
+                fitting = list({(a.address, a.envelope.id): a for a in arrivals if a.address not in full}.values())
                 row: Any = await connection.fetchrow(
                     ACCEPT,
                     *fence_of(a.held for a in fitting),
@@ -108,16 +116,18 @@ class Mailboxes:
                     [a.in_memory for a in fitting],
                     [a.envelope.attempt > 1 for a in fitting],
                 )
-        put, fence = set(row["put"]), set(row["fence"])
-        places = {id(a): n for n, a in enumerate(fitting, 1)}
-        return [
-            Full(str(a.address))
-            if id(a) not in places
-            else Arrived(new=places[id(a)] in put)
-            if a.held.id in fence
-            else Fenced()
-            for a in arrivals
-        ]
+        new, again, fence = set(row["new"]), set(row["again"]), set(row["fence"])
+        places = {(a.address, a.envelope.id): n for n, a in enumerate(fitting, 1)}
+
+        def outcome(a: Arrival) -> AcceptOutcome:
+            if a.address in full:
+                return Full(str(a.address))
+            if a.held.id not in fence:
+                return Fenced()
+            place = places[a.address, a.envelope.id]
+            return Arrived(new=place in new, to_collect=place in again)
+
+        return [outcome(a) for a in arrivals]
 
     async def collect(self, host: UUID, held: Sequence[Held], most: int) -> list[Collected]:
         with translated(), tracer.start_as_current_span("sql.collect"):
@@ -131,6 +141,10 @@ class Mailboxes:
             )
             for row in rows
         ]
+
+    async def unload(self, held: Sequence[Held], known: Sequence[UUID]) -> None:
+        with translated(), tracer.start_as_current_span("sql.unload"):
+            await self.pool.execute(UNLOAD, [one.id for one in held], list(known))
 
     async def postpone(
         self,

@@ -1,12 +1,29 @@
+import json
 import pickle
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
 
 import pytest
+from pydantic import Field
+from resprout.actors import ids
 from resprout.actors.address import AgentAddress
-from resprout.actors.agent import Agent, agent_class, on
-from resprout.actors.errors import BY_NAME, BadAddress, BadMessage, UnknownKind, UnknownMessage
-from resprout.actors.message import Message, parse
+from resprout.actors.agent import Agent, agent_class, ephemeral, on
+from resprout.actors.catalogue import catalogue
+from resprout.actors.envelope import Envelope, Replied
+from resprout.actors.errors import (
+    BY_NAME,
+    BadAddress,
+    BadMessage,
+    Broken,
+    NewerVersion,
+    UnknownKind,
+    UnknownMessage,
+)
+from resprout.actors.message import Message, parse, parse_stored
 from resprout.actors.roles import Greet, Greeter, Greeting
 from resprout.actors.roles.greeter import ordinal
+from resprout.actors.turn import Turn
 
 
 class Add(Message, name="test.add"):
@@ -33,15 +50,15 @@ class Counter(Agent, kind="test-counter"):
 async def test_a_handler_gets_the_message_type_that_it_names() -> None:
     counter = Counter()
 
-    reply = await counter.handle(Add(amount=2))
+    reply = await getattr(counter, counter.handler_of("test.add").method)(Add(amount=2))
 
     assert reply == Total(total=2)
     assert counter.model_dump() == {"total": 2}
 
 
-async def test_a_message_without_a_handler_is_refused_naming_what_is_handled() -> None:
+def test_a_message_without_a_handler_is_refused_naming_what_is_handled() -> None:
     with pytest.raises(UnknownMessage, match=r"test\.unheard.*test\.add"):
-        await Counter().handle(Unheard())
+        Counter.handler_of(Unheard.message_name)
 
 
 def test_kinds_and_messages_are_found_by_their_stable_names() -> None:
@@ -102,11 +119,137 @@ def test_errors_survive_pickling() -> None:
 async def test_the_greeter_counts() -> None:
     greeter = Greeter()
 
-    first = await greeter.handle(Greet(name="ada"))
-    second = await greeter.handle(Greet(name="ada"))
+    first = await greeter.greet(Greet(name="ada"))
+    second = await greeter.greet(Greet(name="ada"))
 
     assert first == Greeting(text="Hello ada!", times=1)
     assert second == Greeting(text="Hello ada again, for the 2nd time!", times=2)
+
+
+class Moved(Message, name="test.moved", version=3):
+    metres: float
+
+    @classmethod
+    def upcast(cls, version: int, body: dict[str, Any]) -> dict[str, Any]:
+        return {"metres": body["feet"] * 0.3048 if version == 1 else body["centimetres"] / 100}
+
+
+class Walker(Agent, kind="test-walker", version=2):
+    """Walks."""
+
+    metres: float = 0.0
+    steps_since_it_woke: int = ephemeral(default=0)
+    shoes: list[str] = Field(default_factory=list)
+
+    @on(busy="reject")
+    async def move(self, message: Moved) -> None:
+        self.metres += message.metres
+        self.steps_since_it_woke += 1
+
+    @classmethod
+    def upcast(cls, version: int, state: dict[str, Any]) -> dict[str, Any]:
+        return {"metres": state["kilometres"] * 1000}
+
+
+@pytest.mark.parametrize(
+    ("version", "body", "metres"),
+    [(1, '{"feet": 10}', 3.048), (2, '{"centimetres": 50}', 0.5), (3, '{"metres": 7}', 7)],
+)
+def test_a_message_that_older_code_sent_is_read_as_todays(version: int, body: str, metres: float) -> None:
+    assert parse_stored("test.moved", version, body) == Moved(metres=metres)
+
+
+def test_a_message_of_newer_code_waits_for_it() -> None:
+    with pytest.raises(NewerVersion, match="version 4"):
+        parse_stored("test.moved", 4, "{}")
+
+
+def test_a_message_without_an_upcaster_says_so() -> None:
+    with pytest.raises(BadMessage, match="upcast"):
+        parse_stored("test.add", 0, "{}")
+
+
+def test_a_state_that_older_code_stored_is_read_as_todays() -> None:
+    assert Walker.from_stored(1, '{"kilometres": 2}') == Walker(metres=2000)
+    with pytest.raises(NewerVersion):
+        Walker.from_stored(3, "{}")
+    with pytest.raises(Broken, match="metres"):
+        Walker.from_stored(2, '{"metres": "far"}')
+
+
+def test_an_ephemeral_field_is_not_stored() -> None:
+    walker = Walker(metres=1, steps_since_it_woke=5)
+
+    assert Walker.from_stored(2, walker.model_dump_json()) == Walker(metres=1, steps_since_it_woke=0)
+
+
+def test_a_turn_that_fails_leaves_nothing_in_the_state() -> None:
+    walker = Walker(shoes=["left"])
+    turn = Turn(AgentAddress("test-walker", "a"), envelope(), lambda: datetime.now(UTC), ask_nobody)
+
+    twin = walker.for_turn(turn)
+    assert isinstance(twin, Walker)
+    twin.metres = 9
+    twin.shoes.append("right")
+
+    assert walker == Walker(shoes=["left"])
+
+
+def test_what_works_only_in_a_handler_says_so_elsewhere() -> None:
+    with pytest.raises(RuntimeError, match="only inside a handler"):
+        Walker().tell("test-walker/b", Moved(metres=1))
+
+
+def test_an_agent_needs_defaults_and_one_handler_a_message() -> None:
+    with pytest.raises(TypeError, match="needs a default"):
+        type("NoDefault", (Agent,), {"__module__": __name__, "__annotations__": {"n": int}}, kind="test-no-default")
+    with pytest.raises(TypeError, match="default"):
+        ephemeral()
+
+    async def one(self: Agent, message: Add) -> None: ...
+    async def two(self: Agent, message: Add) -> None: ...
+
+    with pytest.raises(TypeError, match="both handle"):
+        type("Twice", (Agent,), {"__module__": __name__, "one": on(one), "two": on(two)}, kind="test-twice")
+
+
+def test_a_turn_that_is_done_again_sends_the_same_messages() -> None:
+    cause = envelope()
+
+    def sent() -> list[UUID]:
+        turn = Turn(AgentAddress("test-walker", "a"), cause, lambda: datetime.now(UTC), ask_nobody)
+        return [turn.tell("test-walker/b", Moved(metres=n), "normal", None) for n in range(3)]
+
+    first = sent()
+    assert first == sent()
+    assert len(set(first)) == 3
+
+
+def test_ids_sort_as_they_were_made() -> None:
+    early, late = ids.at(1_000, 7), ids.at(1_001, 3)
+
+    assert early < late
+    assert early.version == 7
+    assert ids.derived_id(late, "step") > early
+
+
+def test_the_catalogue_has_schemas_of_messages_and_kinds() -> None:
+    known = catalogue()
+
+    assert known["messages"]["test.moved"]["version"] == 3
+    assert known["messages"]["test.moved"]["schema"]["required"] == ["metres"]
+    walker = known["kinds"]["test-walker"]
+    assert walker["handlers"] == {"test.moved": {"method": "move", "reply": None, "busy": "reject"}}
+    assert walker["description"] == "Walks."
+    json.dumps(known)
+
+
+def envelope() -> Envelope:
+    return Envelope(id=ids.new_id(), recipient="test-walker/a", type="test.moved", version=3, body='{"metres": 1}')
+
+
+async def ask_nobody(_: Envelope) -> Replied:
+    raise AssertionError("nobody to ask")
 
 
 def test_ordinals_are_english() -> None:

@@ -132,8 +132,11 @@ async def test_a_reminder_fires_once(house: House) -> None:
 
 
 async def test_a_busy_agent_rejects_what_does_not_wait(house: House) -> None:
-    first = asyncio.create_task(house.asks("picky/a", Increment(think_seconds=0.3)))
-    await asyncio.sleep(0.1)
+    first = asyncio.create_task(house.asks("picky/a", Increment(think_seconds=0.5)))
+    (host,) = house.hosts.values()
+    async with asyncio.timeout(20):
+        while not host.delivery.running:
+            await asyncio.sleep(0.01)
 
     with pytest.raises(Busy):
         await house.asks("picky/a", Increment())
