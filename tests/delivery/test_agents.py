@@ -1,7 +1,6 @@
 """What a developer may rely on, with hosts in this process and a real Postgres."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import pytest
@@ -10,31 +9,7 @@ from resprout.memory.database import Database
 from resprout.memory.store import PostgresStore
 from support.counting import Announce, AskOther, Count, Fail, Follow, Increment, Log, Pass, RemindMe, Slow, Words
 from support.house import HostHere, House, hosts
-
-
-@pytest.fixture
-async def database(dsn: str) -> AsyncIterator[Database]:
-    async with await Database.open(dsn) as database:
-        yield database
-
-
-@pytest.fixture
-async def house(database: Database) -> AsyncIterator[House]:
-    async with hosts(PostgresStore(database)) as (house, _):
-        yield house
-
-
-async def count_of(house: House, agent: str) -> int:
-    reply = await house.asks(agent, Increment(by=0))
-    assert isinstance(reply, Count)
-    return reply.count
-
-
-async def reaches(house: House, agent: str, count: int) -> None:
-    async with asyncio.timeout(20):
-        while await count_of(house, agent) < count:
-            await asyncio.sleep(0.02)
-    assert await count_of(house, agent) == count
+from support.waiting import count_of, reaches
 
 
 async def test_an_ask_is_answered_and_counted(house: House) -> None:

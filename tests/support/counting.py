@@ -3,8 +3,9 @@
 import asyncio
 from datetime import timedelta
 
-from resprout.actors.agent import Agent, Bounds, on
+from resprout.actors.agent import Agent, Bounds, DedicatedHosts, ephemeral, on
 from resprout.actors.message import Message
+from resprout.actors.poison import Poisoned
 from resprout.actors.supervision import Supervision
 
 
@@ -60,7 +61,7 @@ class Forget(Message, name="test.forget"):
 QUICK = Supervision(attempts=3, first_pause=timedelta(milliseconds=20), longest_pause=timedelta(milliseconds=50))
 
 
-class Tally(Agent, kind="tally", supervision=QUICK, bounds=Bounds(rows=50)):
+class Tally(Agent, kind="tally", supervision=QUICK, bounds=Bounds(rows=50, state_bytes=500_000)):
     count: int = 0
     words: tuple[str, ...] = ()
     failures: int = 0
@@ -176,3 +177,46 @@ class Wary(
     @on
     async def fail(self, message: Fail) -> None:
         raise ValueError("as asked")
+
+
+class Warden(Agent, kind="warden"):
+    """Is told of poison."""
+
+    agents: tuple[str, ...] = ()
+
+    @on
+    async def poisoned(self, message: Poisoned) -> None:
+        self.agents = (*self.agents, message.agent)
+
+    @on
+    async def words(self, message: Log) -> Words:
+        return Words(words=self.agents)
+
+
+class Sleepy(Agent, kind="sleepy"):
+    """Knows how often it came into memory."""
+
+    count: int = 0
+    awake: bool = ephemeral(default=False)
+
+    async def activated(self) -> None:
+        lives.append("activated")
+        self.awake = True
+
+    async def passivated(self) -> None:
+        lives.append("passivated")
+
+    @on
+    async def increment(self, message: Increment) -> Count:
+        assert self.awake
+        self.count += message.by
+        return Count(count=self.count)
+
+
+lives: list[str] = []
+
+
+class Alone(Agent, kind="alone", hosts=DedicatedHosts(count=1)):
+    @on
+    async def increment(self, message: Increment) -> Count:
+        return Count(count=1)

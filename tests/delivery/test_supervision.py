@@ -1,0 +1,150 @@
+"""Messages that cannot be handled: dead letters, quarantine, supervisors, deadlines, bounds."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from resprout.actors.delivery import Limits
+from resprout.actors.errors import (
+    BadMessage,
+    DeadlinePassed,
+    MailboxFull,
+    Quarantined,
+    TooLarge,
+    UnknownKind,
+    UnknownMessage,
+)
+from resprout.memory.database import Database
+from resprout.memory.store import PostgresStore
+from support.counting import Fail, Increment, Log, Pass, Slow, Words
+from support.house import House, envelope, hosts
+from support.waiting import count_of
+
+
+async def buried(database: Database) -> Any:
+    async with asyncio.timeout(20):
+        while (row := await database.pool.fetchrow("SELECT * FROM resprout.dead_letters")) is None:
+            await asyncio.sleep(0.02)
+    return row
+
+
+async def test_poison_sets_a_wary_agent_aside_and_tells_its_supervisor(house: House, database: Database) -> None:
+    await house.tells("wary/a", Fail())
+    await buried(database)
+
+    with pytest.raises(Quarantined, match="resprout agent release wary/a"):
+        await house.asks("wary/a", Increment())
+
+    async with asyncio.timeout(20):
+        while await house.asks("warden/main", Log(word="")) != Words(words=("wary/a",)):
+            await asyncio.sleep(0.02)
+
+
+async def test_what_is_told_to_an_agent_in_quarantine_is_handled_after_its_release(
+    house: House, database: Database
+) -> None:
+    await house.tells("wary/a", Fail())
+    await buried(database)
+    await house.tells("wary/a", Increment(by=5))
+
+    await database.pool.execute("DELETE FROM resprout.quarantined")
+    await database.pool.execute("UPDATE resprout.mailbox SET in_memory = false")
+
+    async with asyncio.timeout(20):
+        while await database.pool.fetchval("SELECT count(*) FROM resprout.mailbox"):
+            await asyncio.sleep(0.02)
+    assert await count_of(house, "wary/a") == 5
+
+
+async def test_a_told_message_past_its_deadline_is_dropped_with_a_record(house: House, database: Database) -> None:
+    await house.tells("tally/a", Increment(think_seconds=0.3))
+    await house.tells("tally/a", Increment(), deadline=datetime.now(UTC) + timedelta(seconds=0.1))
+
+    row = await buried(database)
+
+    assert "deadline" in row["error"]
+    assert await count_of(house, "tally/a") == 1
+
+
+async def test_a_handler_is_stopped_at_its_deadline_and_the_next_message_is_handled(house: House) -> None:
+    with pytest.raises(DeadlinePassed):
+        await house.asks("tally/a", Increment(think_seconds=30), seconds=0.5)
+
+    assert await count_of(house, "tally/a") == 0
+
+
+async def test_bad_input_is_refused_with_its_own_error(house: House) -> None:
+    with pytest.raises(UnknownKind, match="nobody"):
+        await house.asks("nobody/a", Increment())
+    with pytest.raises(UnknownMessage, match=r"test\.slow"):
+        await house.asks("tally/a", Slow(seconds=1))
+    with pytest.raises(TooLarge, match="1,000,000"):
+        await house.asks("tally/a", Log(word="x" * 1_000_001))
+    with pytest.raises(BadMessage, match="by"):
+        await house.caller.ask(envelope("tally/a", Increment(), "ask").model_copy(update={"body": '{"by": "many"}'}))
+
+
+async def test_a_state_that_grows_too_large_is_refused_and_stays_as_before(house: House) -> None:
+    await house.asks("tally/a", Log(word="x" * 300_000))
+
+    with pytest.raises(TooLarge, match="the state of tally/a"):
+        await house.asks("tally/a", Log(word="x" * 300_000))
+
+    assert await count_of(house, "tally/a") == 0
+
+
+async def test_what_postgres_cannot_store_fails_its_own_turn_and_no_other(house: House) -> None:
+    bad = [house.asks(f"tally/{n}", Log(word="\0")) for n in range(3)]
+    good = [house.asks(f"tally/{n % 5}", Increment()) for n in range(50)]
+
+    outcomes = await asyncio.gather(*bad, *good, return_exceptions=True)
+
+    assert [type(outcome) for outcome in outcomes[:3]] == [BadMessage] * 3
+    assert not any(isinstance(outcome, Exception) for outcome in outcomes[3:])
+
+
+async def test_a_turn_that_tells_a_full_mailbox_is_refused_as_a_whole(house: House, database: Database) -> None:
+    await house.tells("tally/b", Increment(think_seconds=2))
+    for _ in range(49):
+        await house.tells("tally/b", Increment())
+
+    with pytest.raises(MailboxFull, match="tally/b"):
+        await house.asks("tally/a", Pass(to="tally/b", times=2))
+
+    assert await count_of(house, "tally/a") == 0
+    async with asyncio.timeout(20):
+        while await database.pool.fetchval("SELECT count(*) FROM resprout.mailbox"):
+            await asyncio.sleep(0.05)
+    assert await count_of(house, "tally/b") == 50
+
+
+async def test_a_tenant_has_its_bound_over_all_its_agents(database: Database) -> None:
+    async with hosts(PostgresStore(database), limits=Limits(tenant_rows=10)) as (house, _):
+        slow = [house.tells(f"tally/{n}", Increment(think_seconds=1), tenant="small") for n in range(10)]
+        await asyncio.gather(*slow)
+
+        with pytest.raises(MailboxFull, match="tenant 'small'"):
+            await house.tells("tally/more", Increment(), tenant="small")
+        await house.tells("tally/more", Increment(), tenant="other")
+
+
+async def test_higher_priorities_go_first_and_low_ones_do_not_starve(house: House) -> None:
+    await house.asks("tally/a", Log(word=""))
+    first = asyncio.create_task(house.asks("tally/a", Increment(think_seconds=0.5)))
+    (host,) = house.hosts.values()
+    async with asyncio.timeout(20):
+        while not host.delivery.running:
+            await asyncio.sleep(0.01)
+    low = [asyncio.create_task(house.asks("tally/a", Log(word="low"), priority="low")) for _ in range(5)]
+    await asyncio.sleep(0)
+    high = [asyncio.create_task(house.asks("tally/a", Log(word="high"), priority="critical")) for _ in range(15)]
+
+    await asyncio.gather(first, *low, *high)
+
+    reply = await house.asks("tally/a", Log(word="end"))
+    assert isinstance(reply, Words)
+    order = [word for word in reply.words if word in ("low", "high")]
+    assert order[:3] == ["high"] * 3
+    assert "low" in order[3:6]
+    assert sorted(order) == ["high"] * 15 + ["low"] * 5
