@@ -20,7 +20,11 @@ class RayDirectory:
     """Asks any host actor; Ray knows them by name."""
 
     async def find(self) -> tuple[str, View] | None:
-        hosts = await asyncio.to_thread(_find_hosts)
+        try:
+            hosts = await asyncio.wait_for(asyncio.to_thread(_find_hosts), ANSWER_SECONDS)
+        except Exception as error:  # noqa: BLE001 - whatever Ray raises here, or not answering: there is no cluster
+            log.warning("the Ray cluster does not answer", error=type(error).__name__)
+            return None
         asked = [asyncio.ensure_future(_ask(host)) for host in hosts]
         try:
             for answer in asyncio.as_completed(asked, timeout=ANSWER_SECONDS):

@@ -1,5 +1,6 @@
 """Driving `resprout` from outside, as its users do: by its command line and the ids of its processes."""
 
+import asyncio
 import json
 import os
 import signal
@@ -8,9 +9,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import psutil
 
 RESPROUT = [sys.executable, "-m", "resprout.runtime.cli"]
@@ -115,6 +118,17 @@ class Stack:
         return subprocess.run(
             [TEMPORAL, *words, "--address", address], capture_output=True, text=True, timeout=60, check=False
         )
+
+    def sql(self, query: str) -> list[Any]:
+        async def run() -> list[Any]:
+            connection = await asyncpg.connect(self.status()["endpoints"]["postgres.dsn"])
+            try:
+                return [tuple(row) for row in await connection.fetch(query)]
+            finally:
+                await connection.close()
+
+        with ThreadPoolExecutor(1) as thread:  # the test may have a loop of its own
+            return thread.submit(lambda: asyncio.run(run())).result()
 
     def gateway(self) -> str:
         return str(self.service("gateway")["endpoint"])
