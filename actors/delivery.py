@@ -103,7 +103,7 @@ class Delivery:
         self.arrivals: Batcher[Arrival, AcceptOutcome] = Batcher(self._fenced_accept)
         self.reads: Batcher[AgentAddress, Snapshot] = Batcher(store.load)
         self.lookups: Batcher[tuple[AgentAddress, UUID], Replied | None] = Batcher(store.replies)
-        self.recent: OrderedDict[tuple[AgentAddress, UUID], Replied] = OrderedDict()  # of ephemeral agents
+        self.recent: OrderedDict[tuple[AgentAddress, int], Replied] = OrderedDict()  # of ephemeral agents
         self.mail = 0
         self.turns = 0
         self.tenants: dict[str, list[int]] = {}
@@ -187,7 +187,7 @@ class Delivery:
             same = entry.envelope.type == envelope.type and entry.envelope.body == envelope.body
             if same and entry not in activation.uncommitted:
                 joined = Entry(envelope, answers=[answer])
-                entry.joined.append(joined)
+                entry.joined = (*entry.joined, joined)
                 activation.mailbox.know(joined)
                 return True
         return False
@@ -312,7 +312,7 @@ class Delivery:
 
     async def reply_of(self, activation: Activation, envelope: Envelope) -> Replied | None:
         if activation.kind.options.ephemeral:
-            return self.recent.get((activation.address, envelope.id))
+            return self.recent.get((activation.address, envelope.id.int))
         return await self.lookups.submit((activation.address, envelope.id))
 
     async def ask(self, envelope: Envelope) -> Replied:
@@ -340,7 +340,7 @@ class Delivery:
     def applied(self, activation: Activation, entry: Entry, handled: Handled) -> None:
         """An ephemeral agent's turn has ended: it is in memory, which is all that was promised."""
         self.turns += 1
-        self.recent[activation.address, entry.envelope.id] = handled.reply
+        self.recent[activation.address, entry.envelope.id.int] = handled.reply
         if len(self.recent) > self.limits.most_in_memory:
             self.recent.popitem(last=False)
         activation.heat += 1
