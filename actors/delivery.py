@@ -255,9 +255,10 @@ class Delivery:
         return await self.store.accept(self.host, arrivals)
 
     def _put_stored(self, activation: Activation, entry: Entry) -> None:
-        if activation.mailbox.find(entry.envelope.id) is not None:
-            return
-        if activation.closing:  # on its way out of memory; the next activation takes it
+        known = activation.mailbox.find(entry.envelope.id)
+        # On its way out of memory: the next activation takes it. Known: the message came twice, and this is the row of
+        # the second one, put after the commit of the first, of which we are yet to hear; its own commit sweeps it out.
+        if activation.closing or known is not None:
             self.later(0.05, self._put_again, activation.address, entry)
             return
         activation.mailbox.put(entry)
@@ -469,7 +470,7 @@ class Delivery:
             if self.behind:
                 break
         for held in new:
-            if self.held.get(held.id) == held:
+            if self.held.get(held.id) == held and held.id not in self.leaving:
                 self.closed.discard(held.id)
         self.reminders_changed.set()
 

@@ -33,12 +33,12 @@ from resprout.memory.migrate import migrate
 from resprout.runtime.client import AgentRef, Client
 from resprout.runtime.settings import Settings
 from resprout.runtime.stack.find import attach
-from support import group_commit
-from support.agents import Increment, Total
-from support.load import Load, at_rate, in_flight
-from support.one_host import one_host
-from support.report import keep_stdout, measure, print_report
-from support.stack import Stack, running
+from measuring import group_commit
+from measuring.agents import Increment, Total
+from measuring.load import Load, at_rate, in_flight
+from measuring.one_host import one_host
+from measuring.report import keep_stdout, measure, print_report
+from measuring.stack import Stack, running
 
 ADD = Increment()
 RESTATE_PER_SECOND = 1_535.0
@@ -244,7 +244,7 @@ class Bench:
     async def _spread_over(self, count: int) -> float:
         agents = [self.client.agent(f"bench-durable/grow-{n}") for n in range(count)]
         picks = random.Random(2)
-        found = await in_flight(lambda _: picks.choice(agents).ask(ADD), 500, seconds=self.seconds)
+        found: Load = await in_flight(lambda _: picks.choice(agents).ask(ADD), 500, seconds=self.seconds)
         return found.rate
 
     async def _balanced(self, hosts: int) -> None:

@@ -167,6 +167,13 @@ class Turns:
             rows = await self.pool.fetch(
                 REPLIES, [a.kind for a, _ in asked], [a.key for a, _ in asked], [message for _, message in asked]
             )
+            if handled := [one for one, row in zip(asked, rows, strict=True) if row["message_id"] is not None]:
+                await self.pool.execute(
+                    SWEEP,
+                    [a.kind for a, _ in handled],
+                    [a.key for a, _ in handled],
+                    [message for _, message in handled],
+                )
         return [
             Replied(type=row["reply_type"], version=row["reply_version"], body=row["reply"])
             if row["message_id"] is not None

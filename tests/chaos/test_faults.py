@@ -7,7 +7,6 @@ hears of every attempt at work besides: a message that was acknowledged must hav
 import asyncio
 import shutil
 import socket
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
@@ -21,11 +20,8 @@ from resprout.actors.ids import new_id
 from resprout.runtime.client import AgentRef, Client
 from resprout.runtime.settings import Settings
 from resprout.runtime.stack.find import attach
+from support.journal import REPORT_TO, Contents, Read, Write
 from support.stack import Stack, eventually, kill
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from journal import REPORT_TO, Contents, Read, Write
 
 AGENTS = 12
 LOAD_SECONDS = 4.0
@@ -45,8 +41,8 @@ def stack(attempts: "Attempts", tmp_path_factory: pytest.TempPathFactory) -> Ite
     stack = Stack(
         directory / "data",
         {
-            "RESPROUT_AGENTS_MODULES": "journal",
-            "RESPROUT_AGENTS_PATH": str(Path(__file__).parent),
+            "RESPROUT_AGENTS_MODULES": "support.journal",
+            "RESPROUT_AGENTS_PATH": str(Path(__file__).resolve().parents[1]),
             "RESPROUT_HOSTS_COUNT": "2",
             "RESPROUT_HOSTS_LEASE_SECONDS": "3",
             REPORT_TO: attempts.address,

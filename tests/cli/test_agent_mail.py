@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -40,6 +41,10 @@ def ok(stack: Stack, *words: str) -> str:
 
 def count_of(stack: Stack, agent: str) -> int:
     return int(json.loads(ok(stack, "ask", agent, "test.increment", "-i", "by=0", "--json"))["body"]["count"])
+
+
+def reached(stack: Stack, agent: str, count: int) -> bool:
+    return count_of(stack, agent) == count
 
 
 def test_what_is_told_is_kept_and_handled_once(stack: Stack) -> None:
@@ -109,7 +114,7 @@ def test_a_topic_reaches_its_subscribers(stack: Stack) -> None:
     ok(stack, "publish", topic, "test.increment", "-i", "by=3")
 
     for agent in agents:
-        eventually(lambda agent=agent: count_of(stack, agent) == 3, "the topic reached it")
+        eventually(partial(reached, stack, agent, 3), "the topic reached it")
 
 
 def test_the_registry_knows_kinds_hosts_and_agents(stack: Stack) -> None:

@@ -37,7 +37,7 @@ class SimClient:
 
     async def _live(self, messages: int) -> None:
         for _ in range(messages):
-            await asyncio.sleep(self.chance.random() ** 3 * 2)
+            await asyncio.sleep(self.chance.random() ** 3)
             agent = self.chance.randrange(len(self.agents))
             await self.say(self.agents[agent], self._word(agent))
 
@@ -65,11 +65,11 @@ class SimClient:
             )
         if kind is Spoil:
             return Spoil(sequence=sequence)
-        return Note(sequence=sequence, think_seconds=chance.choice((0.0, 0.0, 0.0, 0.01, 0.3)))
+        return Note(sequence=sequence, think_seconds=chance.choice((0.0, 0.0, 0.01, 0.05, 0.3)))
 
     async def say(self, to: AgentAddress, kind: type[Word]) -> None:
         chance = self.chance
-        priority: Priority = "high" if chance.random() < 0.25 else "normal"
+        priority: Priority = "high" if chance.random() < 0.3 else "normal"
         self.sequences[str(to), priority] += 1
         word = self._fill(kind, to, self.sequences[str(to), priority])
         envelope = Envelope(

@@ -33,7 +33,7 @@ from resprout.actors.store import (
 )
 
 from .commit import commit, outbox_of
-from .database import HostRow, SimDatabase
+from .database import HostRow, Message, SimDatabase
 from .loop import SimulatedLoop
 
 Result = TypeVar("Result")
@@ -191,7 +191,13 @@ class SimStore:
         return Snapshot(stored.state, stored.state_version, stored.version, quarantined)
 
     async def replies(self, asked: Sequence[tuple[AgentAddress, UUID]]) -> list[Replied | None]:
-        return await self._call(lambda: [self.database.reply_of(message) for message in asked])
+        return await self._call(lambda: [self._reply(message) for message in asked])
+
+    def _reply(self, message: Message) -> Replied | None:
+        reply = self.database.reply_of(message)
+        if reply is not None:
+            self.database.mailbox.pop(message, None)
+        return reply
 
     async def commit(self, host: UUID, advances: Sequence[Advance]) -> list[CommitOutcome]:
         outcomes = await self._call(lambda: commit(self.database, host, advances))
@@ -296,9 +302,7 @@ class SimStore:
     async def due(self, held: Sequence[Held], now: datetime, most: int) -> tuple[list[DueReminder], datetime | None]:
         return await self._call(lambda: self._due({one.id: one for one in held}, now, most))
 
-    def _due(
-        self, held: Mapping[int, Held], now: datetime, most: int
-    ) -> tuple[list[DueReminder], datetime | None]:
+    def _due(self, held: Mapping[int, Held], now: datetime, most: int) -> tuple[list[DueReminder], datetime | None]:
         mine = [
             DueReminder(held[shard], address, reminder)
             for (address, _), reminder in self.database.reminders.items()

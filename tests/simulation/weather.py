@@ -31,7 +31,7 @@ class Weather:
     def __init__(self, chance: random.Random) -> None:
         self.chance = chance
         self.stormy = True
-        self.rough = chance.choice((0.0, 0.02, 0.06))  # how often a call or a message is hit
+        self.rough = chance.choice((0.0, 0.03, 0.1))  # how often a call or a message is hit
         self.fired: Counter[str] = Counter()
         self.hit: Counter[str] = Counter()
 
@@ -39,7 +39,7 @@ class Weather:
         return 0.0003 + self.chance.random() ** 4 * 0.03
 
     def delay(self) -> float:
-        return self.chance.uniform(0.05, 3.0)
+        return self.chance.uniform(0.02, 0.4) if self.chance.random() < 0.6 else self.chance.uniform(0.4, 3.0)
 
     def strikes(self, fault: str) -> bool:
         if not self.stormy or self.chance.random() >= self.rough:
@@ -52,8 +52,8 @@ class Weather:
         if not self.stormy or self.chance.random() >= self.rough:
             return "well"
         draw = self.chance.random()
-        if draw < 0.3:
+        if draw < 0.25:
             return "before"
-        if draw < 0.7:
+        if draw < 0.55:
             return "after"
-        return "late" if draw < 0.9 else "slow"
+        return "late" if draw < 0.8 else "slow"

@@ -25,7 +25,7 @@ from .network import Network
 from .store import SimStore
 from .weather import Weather
 
-STORM_SECONDS = 4.0
+STORM_SECONDS = 3.0
 DRAINS_WITHIN = 40.0  # virtual seconds of calm
 MOST_HOSTS = 4
 
@@ -91,9 +91,9 @@ class World:
         for _ in range(self.chance.randint(1, 3)):
             self._add_host()
         clients = [
-            SimClient(f"client-{n}", self.loop, self.network, self.agents) for n in range(self.chance.randint(1, 3))
+            SimClient(f"client-{n}", self.loop, self.network, self.agents) for n in range(self.chance.randint(2, 4))
         ]
-        living = [client.begin(self.chance.randint(3, 8)) for client in clients]
+        living = [client.begin(self.chance.randint(4, 10)) for client in clients]
         await self._storm()
         try:
             async with asyncio.timeout(DRAINS_WITHIN):
@@ -128,7 +128,9 @@ class World:
 
     def _what_waits(self, living: "list[asyncio.Task[None]]") -> str:
         database = self.database
-        rows = [f"{row.envelope.type} for {row.address} (in memory: {row.in_memory})" for row in database.mailbox.values()]
+        rows = [
+            f"{row.envelope.type} for {row.address} (in memory: {row.in_memory})" for row in database.mailbox.values()
+        ]
         shares = {host.name: [*host.delivery.held] for host in self.hosts}
         busy = [str(a.address) for host in self.hosts for a in host.delivery.active.values() if not a.idle]
         clients = sum(not one.done() for one in living)

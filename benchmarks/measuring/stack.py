@@ -20,7 +20,7 @@ class Stack:
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("RESPROUT_")},
             "RESPROUT_DATA_DIR": str(data_dir),
-            "RESPROUT_AGENTS_MODULES": "support.agents",
+            "RESPROUT_AGENTS_MODULES": "measuring.agents",
             "RESPROUT_AGENTS_PATH": str(Path(__file__).parent.parent),
         }
 
