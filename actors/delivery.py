@@ -47,7 +47,6 @@ from .turn import Effects, refuse_cycle, refuse_large
 log = structlog.get_logger("resprout.host")
 
 LOOK_FOR_MAIL_EVERY = 1.0  # the safety net under wakes that are lost
-MAKE_SURE_EVERY = 10.0
 LOOK_FOR_REMINDERS_EVERY = 10.0
 PAGE = 1_000
 
@@ -95,6 +94,10 @@ class Delivery:
         self.now = self.loop.time
         self.held: dict[int, Held] = {}
         self.closed: set[int] = set()  # held shards that take nothing: not open yet, or on their way out
+        # Under these epochs the store may have marked rows as in memory here that are not: an answer of it was lost.
+        # Nothing is taken in for them, it would overtake those rows, until they are claimed anew.
+        self.doubted: set[Held] = set()
+        self.on_doubt: Callable[[], None] = lambda: None
         self.leaving: set[int] = set()  # those of them on their way out: nothing is put into memory for them
         self.shards: dict[tuple[str, int], Shard] = {}
         self.view = View({}, (), {})
@@ -110,7 +113,6 @@ class Delivery:
         self.turns = 0
         self.tenants: dict[str, list[int]] = {}
         self.behind = False  # more mail is in the store than fits here: new mail queues up behind it
-        self.unsure = False  # an answer of the store was lost: rows may count as in memory that are not
         self.mail_waits = asyncio.Event()
         self.reminders_changed = asyncio.Event()
         self.tasks: set[asyncio.Task[Any]] = set()
@@ -167,14 +169,15 @@ class Delivery:
     def _held_of(self, address: AgentAddress) -> Held:
         shard = self._shard_of(address)
         held = self.held.get(shard.id) if shard is not None else None
-        if held is None or held.id in self.closed:
+        if held is None or held.id in self.closed or held in self.doubted:
             raise Moved(f"{address} is not on this host. Ask again.")
         return held
 
     def _kept(self, address: AgentAddress) -> Held | None:
-        """The shard's hold, unless we are about to give it back."""
+        """The shard's hold, unless whoever has the shard next collects everything anew."""
         shard = self._shard_of(address)
-        return self.held.get(shard.id) if shard is not None and shard.id not in self.leaving else None
+        held = self.held.get(shard.id) if shard is not None else None
+        return None if held is None or held.id in self.leaving or held in self.doubted else held
 
     def _shard_of(self, address: AgentAddress) -> Shard | None:
         slot = slot_of(address)
@@ -222,8 +225,8 @@ class Delivery:
         activation.arriving -= 1
         error = result.exception()
         if isinstance(error, ResproutError):
-            self.unsure = True
-            self.mail_waits.set()
+            if arrival.in_memory and self.held.get(arrival.held.id) == arrival.held:
+                self._doubt([arrival.held])
             answer(failed(error))
             return
         outcome = result.result()
@@ -233,8 +236,6 @@ class Delivery:
                 answer(failed(Moved(f"{arrival.address} has moved to another host. Ask again.")))
             case Full():
                 answer(failed(self._full(str(arrival.address), activation.kind.options.bounds.rows)))
-            case Arrived(to_collect=True):
-                self.spawn(self._collect_then(arrival.held, answer))
             case Arrived(new):
                 answer(Accepted())
                 if new and not arrival.in_memory:
@@ -243,11 +244,6 @@ class Delivery:
                     self._put_again(arrival.address, Entry(arrival.envelope, stored=True))
             case never:
                 assert_never(never)
-
-    async def _collect_then(self, held: Held, answer: Answer) -> None:
-        while not await self._collect([held]) and not self.behind:
-            continue
-        answer(Accepted())
 
     async def _fenced_accept(self, arrivals: Sequence[Arrival]) -> Sequence[AcceptOutcome]:
         if not self._may_write():
@@ -492,6 +488,7 @@ class Delivery:
 
     def _no_longer(self, held: Held) -> None:
         """What is in memory under this epoch goes, even when the shard is ours again under a newer one."""
+        self.doubted.discard(held)
         if self.held.get(held.id) == held:
             del self.held[held.id]
             self.closed.discard(held.id)
@@ -516,13 +513,9 @@ class Delivery:
             tasks.create_task(self._watch_forever())
 
     async def _collect_forever(self) -> None:
-        sure_until = 0.0
         while True:
             await _wait(self.mail_waits, LOOK_FOR_MAIL_EVERY)
             self.mail_waits.clear()
-            if self.now() > sure_until:  # a statement whose answer was lost may be done much later
-                self.unsure = True
-                sure_until = self.now() + MAKE_SURE_EVERY
             while not await self._collect([held for held in self.held.values() if held.id not in self.closed]):
                 if self.behind:
                     break
@@ -533,14 +526,13 @@ class Delivery:
         if room <= 0:
             self.behind = True
             return False
+        held = [one for one in held if one not in self.doubted]
         if not held or not self._may_write():
             return True
         try:
-            if self.unsure:
-                await self._make_sure()
             rows = await self.store.collect(self.host, held, most := min(PAGE, room))
         except ResproutError as error:
-            self.unsure = True
+            self._doubt(one for one in held if self.held.get(one.id) == one)
             log.warning("mail not collected yet", error=str(error))
             await asyncio.sleep(LOOK_FOR_MAIL_EVERY / 5)
             return False
@@ -550,10 +542,9 @@ class Delivery:
             self.behind = False
         return len(rows) < most
 
-    async def _make_sure(self) -> None:
-        self.unsure = False
-        known = [entry.envelope.id for one in self.active.values() for entry in one.mailbox if entry.stored]
-        await self.store.unload(list(self.held.values()), known)
+    def _doubt(self, held: Iterable[Held]) -> None:
+        self.doubted.update(held)
+        self.on_doubt()
 
     def _take_in(self, row: Collected) -> None:
         held = self._kept(row.address)

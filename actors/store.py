@@ -62,14 +62,9 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """In the mailbox, now or before; or handled before, or buried.
-
-    `to_collect`: it was in the mailbox already, put there by a try whose answer was lost. It counts as not in memory
-    from now on, and is to be collected before its sender hears that it was accepted, or a later one would overtake it.
-    """
+    """In the mailbox, now or before; or handled before, or buried."""
 
     new: bool
-    to_collect: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,10 +171,6 @@ class Store(Protocol):
 
     async def collect(self, host: UUID, held: Sequence[Held], most: int) -> list[Collected]:
         """Rows that no host has in memory under these epochs, the oldest first; from now on this one has them."""
-        ...
-
-    async def unload(self, held: Sequence[Held], known: Sequence[UUID]) -> None:
-        """Of these shards' rows, only the known ones are in memory. Said after an answer was lost."""
         ...
 
     async def postpone(

@@ -8,6 +8,7 @@ without two of them being seen.
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -43,6 +44,7 @@ class Tenure:
         self.draining = False
         self.leaving: set[int] = set()
         self.left: list[Held] = []
+        delivery.on_doubt = self.nudge
 
     async def run(self) -> None:
         """Until drained. Raises LeaseLost."""
@@ -107,6 +109,8 @@ class Tenure:
     async def _follow(self, wish: Plan, view: View) -> None:
         if wish.claim and not self.draining:
             await self._claim(list(wish.claim), [host.id for host in view.hosts.values() if host.alive])
+        if self.delivery.doubted:
+            await self._claim_anew(view)
         for shard in wish.release:
             held = self.delivery.held.get(shard.id)
             if held is not None and held.id not in self.leaving:
@@ -122,7 +126,19 @@ class Tenure:
             return
         if held:
             log.info("shards claimed", shards=len(held))
+            for one in held:
+                if (before := self.delivery.held.get(one.id)) is not None:
+                    self.delivery.lost(before)
             self.delivery.own(held)
+
+    async def _claim_anew(self, view: View) -> None:
+        """Takes what is doubted from ourselves, under a new epoch: nothing counts as in memory then, and whatever
+        is still under way to the store finds itself fenced."""
+        doubted = {held for held in self.delivery.doubted if held.id not in self.leaving}
+        shards = [replace(shard, host=None) for shard in view.shards if Held(shard.id, shard.epoch) in doubted]
+        living = [host.id for host in view.hosts.values() if host.alive and host.id != self.record.id]
+        if shards:
+            await self._claim(shards, living)
 
     async def _leave(self, held: Held) -> None:
         await self.delivery.leave(held)

@@ -34,11 +34,9 @@ put AS (
                     WHERE h.kind = a.kind AND h.key = a.key AND h.message_id = a.message_id)
         AND NOT EXISTS (SELECT FROM resprout.dead_letters d
                         WHERE d.kind = a.kind AND d.key = a.key AND d.message_id = a.message_id))
-    ORDER BY n ON CONFLICT (kind, key, message_id) DO UPDATE SET in_memory = false
-    RETURNING kind, key, message_id, xmax = 0 AS new
+    ORDER BY n ON CONFLICT DO NOTHING RETURNING kind, key, message_id
 )
-SELECT ARRAY(SELECT a.n FROM arriving a JOIN put USING (kind, key, message_id) WHERE new) AS new,
-       ARRAY(SELECT a.n FROM arriving a JOIN put USING (kind, key, message_id) WHERE NOT new) AS again,
+SELECT ARRAY(SELECT a.n FROM arriving a JOIN put USING (kind, key, message_id)) AS put,
        ARRAY(SELECT id FROM fence) AS fence
 """
 
@@ -52,11 +50,6 @@ taken AS (
     RETURNING b.seq, b.kind, b.key, b.envelope, b.attempts, b.due_at
 )
 SELECT * FROM taken ORDER BY seq
-"""
-
-UNLOAD = """
-UPDATE resprout.mailbox SET in_memory = false
-WHERE shard = ANY($1::integer[]) AND in_memory AND message_id <> ALL($2::uuid[])
 """
 
 POSTPONE = f"""
@@ -116,7 +109,7 @@ class Mailboxes:
                     [a.in_memory for a in fitting],
                     [a.envelope.attempt > 1 for a in fitting],
                 )
-        new, again, fence = set(row["new"]), set(row["again"]), set(row["fence"])
+        put, fence = set(row["put"]), set(row["fence"])
         places = {(a.address, a.envelope.id): n for n, a in enumerate(fitting, 1)}
 
         def outcome(a: Arrival) -> AcceptOutcome:
@@ -124,8 +117,7 @@ class Mailboxes:
                 return Full(str(a.address))
             if a.held.id not in fence:
                 return Fenced()
-            place = places[a.address, a.envelope.id]
-            return Arrived(new=place in new, to_collect=place in again)
+            return Arrived(new=places[a.address, a.envelope.id] in put)
 
         return [outcome(a) for a in arrivals]
 
@@ -141,10 +133,6 @@ class Mailboxes:
             )
             for row in rows
         ]
-
-    async def unload(self, held: Sequence[Held], known: Sequence[UUID]) -> None:
-        with translated(), tracer.start_as_current_span("sql.unload"):
-            await self.pool.execute(UNLOAD, [one.id for one in held], list(known))
 
     async def postpone(
         self,

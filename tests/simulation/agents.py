@@ -66,7 +66,7 @@ QUICK = Supervision(
 class Ledger(Agent, kind="sim-ledger", supervision=QUICK, bounds=Bounds(rows=ROWS)):
     turns: int = 0
     applied: dict[str, int] = {}  # how many times, by message id
-    order: dict[str, list[int]] = {}  # sequences in the order of their turns, by sender and priority
+    order: dict[str, list[tuple[int, str]]] = {}  # sequences and ways as they were taken, by sender and priority
     sent: dict[str, int] = {}  # the last sequence, by recipient
     ticked: dict[str, int] = {}
 
@@ -117,7 +117,7 @@ class Ledger(Agent, kind="sim-ledger", supervision=QUICK, bounds=Bounds(rows=ROW
         self.turns += 1
         self.applied[str(envelope.id)] = self.applied.get(str(envelope.id), 0) + 1
         if sequence:
-            self.order.setdefault(f"{envelope.sender} {envelope.priority}", []).append(sequence)
+            self.order.setdefault(f"{envelope.sender} {envelope.priority}", []).append((sequence, envelope.way))
         return Noted(turns=self.turns)
 
 

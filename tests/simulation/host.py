@@ -29,11 +29,13 @@ class SimHost:
         loop: SimulatedLoop,
         database: SimDatabase,
         network: Network,
+        limits: Limits,
         ended: "Callable[[SimHost, str], None]",
     ) -> None:
         self.name = name
         self.loop = loop
         self.network = network
+        self.limits = limits
         self.ended = ended
         self.process = Process(name)
         self.waiting: set[asyncio.Future[Outcome]] = set()
@@ -46,7 +48,7 @@ class SimHost:
 
     def _open(self) -> None:
         self.caller = Caller(self.network, self.clock)
-        self.delivery = Delivery(self.id, self.store, self, self.clock, LIMITS)
+        self.delivery = Delivery(self.id, self.store, self, self.clock, self.limits)
         record = HostRecord(self.id, self.name, SHARED, self.name, "node", 1, "test")
         self.tenure = Tenure(record, self.store, self.delivery, pulse=PULSE, seen=self.caller.routes.learn)
         self.tasks = [asyncio.create_task(work) for work in (self._rule(), self._deliver())]

@@ -224,9 +224,7 @@ class SimStore:
         new = database.put(arrival.address, arrival.envelope, in_memory=arrival.in_memory)
         if new:
             database.wrote("accept", arrival.held)
-        else:
-            database.mailbox[message].in_memory = False
-        return Arrived(new, to_collect=not new)
+        return Arrived(new)
 
     async def collect(self, host: UUID, held: Sequence[Held], most: int) -> list[Collected]:
         return await self._call(lambda: self._collect(host, held, most))
@@ -238,15 +236,6 @@ class SimStore:
             row.in_memory = True
             self.database.wrote("collect", fence[row.shard])
         return [Collected(row.envelope, row.address, row.attempts, row.due) for row in rows]
-
-    async def unload(self, held: Sequence[Held], known: Sequence[UUID]) -> None:
-        def work() -> None:
-            shards = {one.id for one in held}
-            for row in self.database.mailbox.values():
-                if row.shard in shards and row.envelope.id not in known:
-                    row.in_memory = False
-
-        await self._call(work)
 
     async def postpone(
         self,

@@ -12,14 +12,14 @@ import hashlib
 import itertools
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from resprout.actors.address import AgentAddress
 
 from .agents import WARDEN, Note
 from .client import SimClient
 from .database import Message, SimDatabase, Switches
-from .host import SimHost
+from .host import LIMITS, SimHost
 from .loop import SimulatedLoop
 from .network import Network
 from .store import SimStore
@@ -41,6 +41,7 @@ class Record:
     seed: int
     database: SimDatabase
     weather: Weather
+    roomy: bool = True  # whether hosts have room for all mail in memory
     trace: str = ""
     seconds: float = 0.0
     steps: int = 0
@@ -60,6 +61,10 @@ class World:
         self.database = SimDatabase([*self.agents, AgentAddress.parse(WARDEN)], switches)
         self.network = Network(self.loop, self.weather)
         self.record = Record(seed, self.database, self.weather)
+        self.record.roomy = chance.random() < 0.7
+        self.limits = replace(
+            LIMITS, mail_in_memory=50_000 if self.record.roomy else 4, most_in_memory=chance.choice((1, 20_000))
+        )
         self.numbers = itertools.count(1)
         self.graves: list[SimHost] = []  # held on to: see loop.py
         self.stood_still: list[SimHost] = []
@@ -144,7 +149,7 @@ class World:
     def _add_host(self) -> None:
         name = f"host-{next(self.numbers)}"
         self._say(f"{name} begins")
-        host = SimHost(name, self.loop, self.database, self.network, self._ended)
+        host = SimHost(name, self.loop, self.database, self.network, self.limits, self._ended)
         for task in host.tasks:
             task.add_done_callback(self._look_at_end, context=self.loop.world.context)
 
