@@ -87,6 +87,8 @@ ON CONFLICT (kind) DO UPDATE SET described = excluded.described, version = exclu
 WHERE resprout.kinds.version <= excluded.version
 """
 
+FORGET_KINDS = "DELETE FROM resprout.kinds WHERE last_seen < now() - $1::interval"
+
 
 class Leases:
     pool: "asyncpg.Pool[asyncpg.Record]"
@@ -148,7 +150,7 @@ class Leases:
             await self.pool.execute(RELEASE, host, [one.id for one in held], [one.epoch for one in held])
 
     async def say_kinds(self, described: Mapping[str, tuple[int, Mapping[str, Any]]]) -> None:
-        """That this host runs these kinds, each with its version and description."""
+        """That this host runs these kinds, each with its version and description. Kinds unseen for long go."""
         with translated():
             await self.pool.execute(
                 SEEN_KINDS,
@@ -156,6 +158,7 @@ class Leases:
                 [json.dumps(about) for _, about in described.values()],
                 [version for version, _ in described.values()],
             )
+            await self.pool.execute(FORGET_KINDS, FORGOTTEN_AFTER)
 
     async def secret(self) -> str:
         with translated():

@@ -1,0 +1,141 @@
+"""`resprout agent kinds | find | hosts | catalogue`: what there is, what it can do, and how it is."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from ...actors.address import AgentAddress
+from ...actors.errors import ConfigError
+from .agent_options import After, AsJson, Capability, Kind, Labels, Limit, read_labels
+from .flags import settings_of
+from .queries import print_json, print_rows, query
+
+Health = Literal["healthy", "stale", "quarantined"]
+
+
+def register(agent: typer.Typer) -> None:
+    for command in (kinds, find, hosts, catalogue):
+        agent.command(command.__name__)(command)
+
+
+def kinds(
+    ctx: typer.Context,
+    kind: Kind = None,
+    capability: Capability = None,
+    label: Labels = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the kinds that hosts run. One that no host has named for 30 s is stale, and forgotten after a day."""
+    from ...memory.registry import Registry
+
+    labels = read_labels(label)
+    found = query(ctx, lambda database: Registry(database).kinds(kind=kind, capability=capability, labels=labels))
+    if as_json:
+        print_json(found)
+        return
+    print_rows(
+        ("kind", "version", "status", "handles", "capabilities", "labels", "description"),
+        (
+            (
+                r.kind,
+                r.version,
+                "stale" if r.stale else "seen",
+                ", ".join(r.described["handlers"]),
+                ", ".join(one["name"] for one in r.described["capabilities"]),
+                _pairs(r.described["labels"]),
+                r.described["description"],
+            )
+            for r in found
+        ),
+    )
+
+
+def find(
+    ctx: typer.Context,
+    kind: Kind = None,
+    capability: Capability = None,
+    label: Labels = None,
+    health: Annotated[Health | None, typer.Option("--health", help="Only those that are so.")] = None,
+    after: After = None,
+    limit: Limit = 100,
+    as_json: AsJson = False,
+) -> None:
+    """Find agents by what they can do and how they are. Stale: no living host has them now."""
+    from ...memory.registry import Registry
+
+    labels, begin = read_labels(label), AgentAddress.parse(after) if after else ("", "")
+    found = query(
+        ctx,
+        lambda database: Registry(database).find(
+            kind=kind, capability=capability, labels=labels, health=health, after=begin, limit=limit
+        ),
+    )
+    if as_json:
+        print_json(found)
+        return
+    print_rows(
+        ("agent", "health", "turns", "last turn", "capabilities", "labels", "reason"),
+        (
+            (r.agent, r.health, r.turns, r.updated_at, ", ".join(r.capabilities), _pairs(r.labels), r.reason)
+            for r in found
+        ),
+    )
+    if len(found) == limit:
+        typer.echo(f"There may be more: --after {found[-1].agent}", err=True)
+
+
+def hosts(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """List the hosts with their shards and leases."""
+    from ...memory.registry import Registry
+
+    found = query(ctx, lambda database: Registry(database).hosts())
+    if as_json:
+        rows = [
+            {**asdict(r), "lease_left": r.lease_left.total_seconds(), "health": "alive" if r.alive else "stale"}
+            for r in found
+        ]
+        typer.echo(json.dumps(rows, default=str))
+        return
+    print_rows(
+        ("id", "name", "node", "pool", "shards", "lease left", "draining", "health"),
+        (
+            (
+                r.id,
+                r.name,
+                r.node[:12],
+                r.pool or "shared",
+                r.shards,
+                f"{max(0.0, r.lease_left.total_seconds()):.1f} s",
+                r.draining,
+                "alive" if r.alive else "stale",
+            )
+            for r in found
+        ),
+    )
+
+
+def catalogue(
+    ctx: typer.Context,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
+) -> None:
+    """All message types and agent kinds that are known here, as JSON Schema. Needs no stack."""
+    from ...actors import catalogue as catalogues
+    from ..agent_modules import import_agents
+
+    import_agents(settings_of(ctx).settings.agents)
+    text = json.dumps(catalogues.catalogue(), indent=2)
+    if output is None:
+        typer.echo(text)
+        return
+    try:
+        output.write_text(text + "\n")
+    except OSError as error:
+        raise ConfigError(f"--output {output} cannot be written: {error.strerror}.") from None
+    typer.echo(f"wrote {output}", err=True)
+
+
+def _pairs(labels: dict[str, str]) -> str:
+    return " ".join(f"{name}={value}" for name, value in labels.items())
