@@ -16,7 +16,7 @@ from .translated import translated
 
 LIST = """
 SELECT kind || '/' || key AS agent, message_id, envelope->>'type' AS type, envelope->>'sender' AS sender,
-       (envelope->>'body')::jsonb AS body, attempts, error, accepted_at, buried_at
+       envelope->>'body' AS body, attempts, error, accepted_at, buried_at
 FROM resprout.dead_letters
 WHERE ($1::text IS NULL OR kind = $1) AND ($2::text IS NULL OR key = $2)
 ORDER BY buried_at DESC, message_id LIMIT $3
