@@ -283,7 +283,7 @@ class Activation:
 
     async def _give_up_for_now(self, entry: Entry, error: ResproutError) -> None:
         """A told message that cannot be digested: later again, or to the dead letters."""
-        joined, entry.joined = entry.joined, []
+        joined, entry.joined = list(entry.joined), ()
         self.mailbox.back(joined)  # each has its own attempts
         supervision = self.kind.options.supervision
         waits_for_code = isinstance(error, NewerVersion)

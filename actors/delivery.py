@@ -47,6 +47,7 @@ from .turn import Effects, refuse_cycle, refuse_large
 log = structlog.get_logger("resprout.host")
 
 LOOK_FOR_MAIL_EVERY = 1.0  # the safety net under wakes that are lost
+MAKE_SURE_EVERY = 10.0
 LOOK_FOR_REMINDERS_EVERY = 10.0
 PAGE = 1_000
 
@@ -94,6 +95,7 @@ class Delivery:
         self.now = self.loop.time
         self.held: dict[int, Held] = {}
         self.closed: set[int] = set()  # held shards that take nothing: not open yet, or on their way out
+        self.leaving: set[int] = set()  # those of them on their way out: nothing is put into memory for them
         self.shards: dict[tuple[str, int], Shard] = {}
         self.view = View({}, (), {})
         self.active: dict[AgentAddress, Activation] = {}
@@ -103,7 +105,7 @@ class Delivery:
         self.arrivals: Batcher[Arrival, AcceptOutcome] = Batcher(self._fenced_accept)
         self.reads: Batcher[AgentAddress, Snapshot] = Batcher(store.load)
         self.lookups: Batcher[tuple[AgentAddress, UUID], Replied | None] = Batcher(store.replies)
-        self.recent: OrderedDict[tuple[AgentAddress, UUID], Replied] = OrderedDict()  # of ephemeral agents
+        self.recent: OrderedDict[tuple[AgentAddress, int], Replied] = OrderedDict()  # of ephemeral agents
         self.mail = 0
         self.turns = 0
         self.tenants: dict[str, list[int]] = {}
@@ -169,6 +171,11 @@ class Delivery:
             raise Moved(f"{address} is not on this host. Ask again.")
         return held
 
+    def _kept(self, address: AgentAddress) -> Held | None:
+        """The shard's hold, unless we are about to give it back."""
+        shard = self._shard_of(address)
+        return self.held.get(shard.id) if shard is not None and shard.id not in self.leaving else None
+
     def _shard_of(self, address: AgentAddress) -> Shard | None:
         slot = slot_of(address)
         return self.shards.get((address.kind, slot)) or self.shards.get((SHARED, slot))
@@ -187,7 +194,7 @@ class Delivery:
             same = entry.envelope.type == envelope.type and entry.envelope.body == envelope.body
             if same and entry not in activation.uncommitted:
                 joined = Entry(envelope, answers=[answer])
-                entry.joined.append(joined)
+                entry.joined = (*entry.joined, joined)
                 activation.mailbox.know(joined)
                 return True
         return False
@@ -312,7 +319,7 @@ class Delivery:
 
     async def reply_of(self, activation: Activation, envelope: Envelope) -> Replied | None:
         if activation.kind.options.ephemeral:
-            return self.recent.get((activation.address, envelope.id))
+            return self.recent.get((activation.address, envelope.id.int))
         return await self.lookups.submit((activation.address, envelope.id))
 
     async def ask(self, envelope: Envelope) -> Replied:
@@ -340,7 +347,7 @@ class Delivery:
     def applied(self, activation: Activation, entry: Entry, handled: Handled) -> None:
         """An ephemeral agent's turn has ended: it is in memory, which is all that was promised."""
         self.turns += 1
-        self.recent[activation.address, entry.envelope.id] = handled.reply
+        self.recent[activation.address, entry.envelope.id.int] = handled.reply
         if len(self.recent) > self.limits.most_in_memory:
             self.recent.popitem(last=False)
         activation.heat += 1
@@ -469,22 +476,25 @@ class Delivery:
     async def leave(self, held: Held) -> None:
         """Ends what runs in the shard. Afterwards nothing here touches it, and it can be given back."""
         self.closed.add(held.id)
+        self.leaving.add(held.id)
         await asyncio.gather(*(activation.close() for activation in self._in(held)))
         for activation in self._in(held):
             await self._put_away(activation)
 
     def left(self, held: Held) -> None:
         """It was given back."""
+        self._no_longer(held)
+
+    def lost(self, held: Held) -> None:
+        log.warning("shard lost", shard=held.id, epoch=held.epoch)
+        self._no_longer(held)
+
+    def _no_longer(self, held: Held) -> None:
+        """What is in memory under this epoch goes, even when the shard is ours again under a newer one."""
         if self.held.get(held.id) == held:
             del self.held[held.id]
             self.closed.discard(held.id)
-
-    def lost(self, held: Held) -> None:
-        if self.held.get(held.id) != held:
-            return
-        log.warning("shard lost", shard=held.id, epoch=held.epoch)
-        del self.held[held.id]
-        self.closed.discard(held.id)
+            self.leaving.discard(held.id)
         for activation in self._in(held):
             activation.cut(Moved(f"{activation.address} has moved to another host. Ask again."))
             self.active.pop(activation.address, None)
@@ -505,9 +515,13 @@ class Delivery:
             tasks.create_task(self._watch_forever())
 
     async def _collect_forever(self) -> None:
+        sure_until = 0.0
         while True:
             await _wait(self.mail_waits, LOOK_FOR_MAIL_EVERY)
             self.mail_waits.clear()
+            if self.now() > sure_until:  # a statement whose answer was lost may be done much later
+                self.unsure = True
+                sure_until = self.now() + MAKE_SURE_EVERY
             while not await self._collect([held for held in self.held.values() if held.id not in self.closed]):
                 if self.behind:
                     break
@@ -541,10 +555,9 @@ class Delivery:
         await self.store.unload(list(self.held.values()), known)
 
     def _take_in(self, row: Collected) -> None:
-        shard = self._shard_of(row.address)
-        held = self.held.get(shard.id) if shard is not None else None
+        held = self._kept(row.address)
         if held is None:
-            return  # lost in the meantime: whoever has it now has collected the row again
+            return  # lost in the meantime: whoever has it next collects the row again
         try:
             kind = agent_class(row.address.kind)
         except ResproutError as error:
@@ -645,8 +658,7 @@ class Delivery:
         return True
 
     def _put_again(self, address: AgentAddress, entry: Entry) -> None:
-        shard = self._shard_of(address)
-        held = self.held.get(shard.id) if shard is not None else None
+        held = self._kept(address)
         if held is not None:
             self._put_stored(self._activation(address, agent_class(address.kind), held), entry)
 

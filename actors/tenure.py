@@ -54,7 +54,7 @@ class Tenure:
             wish = plan(self.record.id, self.record.pool, view)
             await self._follow(wish, view)
             if self.draining and not self.delivery.held:
-                await self.store.retire(self.record.id)
+                await self._retire()
                 return
             await self._pause()
 
@@ -97,6 +97,12 @@ class Tenure:
                 raise LeaseLost("the lease ended while it was being renewed")
             self.lease.renewed(asked)
             return view
+
+    async def _retire(self) -> None:
+        try:
+            await self.store.retire(self.record.id)
+        except ResproutError as error:  # it has nothing any more, and is forgotten when its lease ends
+            log.warning("not taken out of the list of hosts", error=str(error))
 
     async def _follow(self, wish: Plan, view: View) -> None:
         if wish.claim and not self.draining:

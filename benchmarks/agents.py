@@ -37,7 +37,7 @@ from support import group_commit
 from support.agents import Increment, Total
 from support.load import Load, at_rate, in_flight
 from support.one_host import one_host
-from support.report import measure, print_report
+from support.report import keep_stdout, measure, print_report
 from support.stack import Stack, running
 
 ADD = Increment()
@@ -291,6 +291,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="parts, as in ask_vs_ray,host_kill")
     arguments = parser.parse_args()
     only = {name for name in arguments.only.split(",") if name}
+    keep_stdout()
     with running() as stack:
         measures = uvloop.run(run(stack, quick=arguments.quick, only=only))
     print_report("agents", measures, as_json=arguments.json)

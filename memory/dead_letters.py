@@ -92,5 +92,6 @@ class DeadLetters:
 def _not_found(message: UUID, agent: AgentAddress | None = None) -> NotFound:
     whose = f" of {agent}" if agent is not None else ""
     return NotFound(
-        f"no dead letter{whose} has the id {message}. See `resprout agent dead-letters`; it may have been replayed."
+        f"there is no dead letter {message}{whose}: it may have been replayed. "
+        "`resprout agent dead-letters` lists them."
     )

@@ -105,9 +105,13 @@ class AgentRef:
         timeout: timedelta = PATIENCE,
         id: UUID | None = None,  # noqa: A002
         priority: Priority = "normal",
+        again: bool | None = None,
     ) -> Message | None:
-        """The reply, None if the handler gives none. A message with an `id` that was handled gets its stored reply."""
-        envelope = self._envelope("ask", message, id, priority, self._until(timeout))
+        """The reply, None if the handler gives none. A message with an `id` that was handled gets its stored reply.
+
+        `again` says whether the id may have been sent before; a hint, taken as true where an id is given.
+        """
+        envelope = self._envelope("ask", message, id, priority, self._until(timeout), again)
         assert envelope.deadline is not None
         reply = await self.client.caller.ask(envelope)
         return parse_stored(reply.type, reply.version, reply.body or "{}") if reply.type is not None else None
@@ -120,12 +124,13 @@ class AgentRef:
         id: UUID | None = None,  # noqa: A002
         priority: Priority = "normal",
         deadline: datetime | None = None,
+        again: bool | None = None,
     ) -> UUID:
         """Returns the message's id when it is kept on disk. It is handled once, or found among the dead letters;
         after `deadline`, if one is given, it is not handled any more."""
         if deadline is not None and deadline <= datetime.now(UTC):
             raise DeadlineInPast(f"the deadline {deadline} of a message to {self.address} has passed already.")
-        envelope = self._envelope("tell", message, id, priority, deadline)
+        envelope = self._envelope("tell", message, id, priority, deadline, again)
         await self.client.caller.tell(envelope, self._until(timeout))
         return envelope.id
 
@@ -157,6 +162,7 @@ class AgentRef:
         id: UUID | None,  # noqa: A002
         priority: Priority,
         deadline: datetime | None,
+        again: bool | None,
     ) -> Envelope:
         body = message.model_dump_json()
         refuse_large(body, "`%s` to %s", message.message_name, self.address)
@@ -172,7 +178,7 @@ class AgentRef:
             tenant=self.client.tenant,
             deadline=deadline,
             trace=carried(),
-            attempt=1 if id is None else 2,
+            attempt=2 if (id is not None if again is None else again) else 1,
         )
 
 

@@ -173,7 +173,7 @@ class HostConnection(asyncio.Protocol):
         leaving, self.leaving = self.leaving, []
         for start in range(0, len(leaving), MOST_IN_FRAME):
             part = leaving[start : start + MOST_IN_FRAME]
-            self.transport.write(frame(ENVELOPES, ENVELOPE_LIST.dump_json(part)))
+            self.transport.write(frame(ENVELOPES, ENVELOPE_LIST.dump_json(part, exclude_defaults=True)))
 
     def data_received(self, data: bytes) -> None:
         for letter, payload in self.frames.feed(data):

@@ -3,7 +3,10 @@
 import json
 import os
 import platform
+import sys
 from typing import Any
+
+import structlog
 
 
 def measure(
@@ -17,6 +20,11 @@ def measure(
         "target": target,
         "ok": ok,
     }
+
+
+def keep_stdout() -> None:
+    """Standard output is for the report; what our parts log goes beside it."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 
 
 def print_report(benchmark: str, measures: dict[str, Any], *, as_json: bool) -> None:

@@ -16,7 +16,17 @@ from ...actors.ids import new_id
 from ...actors.message import Message, parse
 from ..settings import Settings
 from ..stack.find import attach
-from .agent_options import Address, AsJson, InputFile, Inputs, MessageType, PriorityOption, Tenant, message_id
+from .agent_options import (
+    Address,
+    AsJson,
+    InputFile,
+    Inputs,
+    MessageType,
+    PriorityName,
+    Tenant,
+    message_id,
+    one_of_priorities,
+)
 from .flags import settings_of
 from .inputs import read_inputs
 
@@ -43,7 +53,7 @@ def ask(
     input_file: InputFile = None,
     timeout: Annotated[float, typer.Option("--timeout", help="Seconds to wait for the reply.")] = 30.0,
     id_: MessageId = None,
-    priority: PriorityOption = "normal",
+    priority: PriorityName = "normal",
     tenant: Tenant = "default",
     as_json: AsJson = False,
 ) -> None:
@@ -53,15 +63,16 @@ def ask(
     patience = _seconds("--timeout", timeout)
     # Made here and not by the client, so that whoever does not get the reply can ask for it.
     asked = message_id(id_) if id_ else new_id()
+    rank = one_of_priorities(priority)
 
     async def work(client: "Client") -> Message | None:
-        return await client.agent(target).ask(sent, timeout=patience, id=asked, priority=priority)
+        return await client.agent(target).ask(sent, timeout=patience, id=asked, priority=rank, again=id_ is not None)
 
     reply = _as(asked, lambda: _talk(settings, tenant, work))
     body = reply.model_dump(mode="json") if reply is not None else None
     if as_json:
         name = reply.message_name if reply is not None else None
-        typer.echo(json.dumps({"id": str(asked), "type": name, "body": body}))
+        typer.echo(json.dumps({"message_id": str(asked), "type": name, "body": body}))
     else:
         typer.echo(json.dumps(body, indent=2) if body is not None else "handled; there is no reply")
 
@@ -76,7 +87,7 @@ def tell(
         float | None, typer.Option("--deadline", metavar="SECONDS", help="After so long it is not handled any more.")
     ] = None,
     id_: MessageId = None,
-    priority: PriorityOption = "normal",
+    priority: PriorityName = "normal",
     tenant: Tenant = "default",
     as_json: AsJson = False,
 ) -> None:
@@ -85,12 +96,13 @@ def tell(
     settings, sent = _prepare(ctx, message, inputs, input_file)
     until = datetime.now(UTC) + _seconds("--deadline", deadline) if deadline is not None else None
     told = message_id(id_) if id_ else new_id()
+    rank = one_of_priorities(priority)
 
     async def work(client: "Client") -> UUID:
-        return await client.agent(target).tell(sent, id=told, priority=priority, deadline=until)
+        return await client.agent(target).tell(sent, id=told, priority=rank, deadline=until, again=id_ is not None)
 
     _as(told, lambda: _talk(settings, tenant, work))
-    typer.echo(json.dumps({"id": str(told)}) if as_json else str(told))
+    typer.echo(json.dumps({"message_id": str(told)}) if as_json else str(told))
 
 
 def publish(
@@ -139,7 +151,9 @@ def _talk(settings: Settings, tenant: str, work: "Callable[[Client], Awaitable[R
 
 def _seconds(option: str, seconds: float) -> timedelta:
     if not seconds > 0:  # NaN, too
-        raise DeadlineInPast(f"{option} {seconds:g} lies in the past. Give seconds above zero.")
+        raise DeadlineInPast(
+            f"{option} {seconds:g} lies in the past: that moment has passed already. Give seconds above zero."
+        )
     try:
         return min(timedelta(seconds=seconds), timedelta(days=36_500))
     except OverflowError:
@@ -150,4 +164,4 @@ def _as(sent: UUID, talk: Callable[[], Result]) -> Result:
     try:
         return talk()
     except OutcomeUnknown as error:
-        raise type(error)(f"{error} Here: the same command with --id {sent}") from None
+        raise type(error)(f"{error} To say it again with the same id: --id {sent}") from None

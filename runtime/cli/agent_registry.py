@@ -3,17 +3,18 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import typer
 
 from ...actors.address import AgentAddress
-from ...actors.errors import ConfigError
+from ...actors.errors import ConfigError, Rejected
 from .agent_options import After, AsJson, Capability, Kind, Labels, Limit, read_labels
 from .flags import settings_of
 from .queries import print_json, print_rows, query
 
 Health = Literal["healthy", "stale", "quarantined"]
+HEALTHS: tuple[Health, ...] = get_args(Health)
 
 
 def register(agent: typer.Typer) -> None:
@@ -58,7 +59,7 @@ def find(
     kind: Kind = None,
     capability: Capability = None,
     label: Labels = None,
-    health: Annotated[Health | None, typer.Option("--health", help="Only those that are so.")] = None,
+    health: Annotated[str | None, typer.Option("--health", help="healthy, stale or quarantined.")] = None,
     after: After = None,
     limit: Limit = 100,
     as_json: AsJson = False,
@@ -67,10 +68,11 @@ def find(
     from ...memory.registry import Registry
 
     labels, begin = read_labels(label), AgentAddress.parse(after) if after else ("", "")
+    wanted = _health(health) if health is not None else None
     found = query(
         ctx,
         lambda database: Registry(database).find(
-            kind=kind, capability=capability, labels=labels, health=health, after=begin, limit=limit
+            kind=kind, capability=capability, labels=labels, health=wanted, after=begin, limit=limit
         ),
     )
     if as_json:
@@ -93,10 +95,7 @@ def hosts(ctx: typer.Context, as_json: AsJson = False) -> None:
 
     found = query(ctx, lambda database: Registry(database).hosts())
     if as_json:
-        rows = [
-            {**asdict(r), "lease_left": r.lease_left.total_seconds(), "health": "alive" if r.alive else "stale"}
-            for r in found
-        ]
+        rows = [{**asdict(r), "lease_left": r.lease_left.total_seconds(), "alive": r.alive} for r in found]
         typer.echo(json.dumps(rows, default=str))
         return
     print_rows(
@@ -135,6 +134,13 @@ def catalogue(
     except OSError as error:
         raise ConfigError(f"--output {output} cannot be written: {error.strerror}.") from None
     typer.echo(f"wrote {output}", err=True)
+
+
+def _health(text: str) -> Health:
+    for known in HEALTHS:
+        if text == known:
+            return known
+    raise Rejected(f"--health {text!r} is not one of {', '.join(HEALTHS)}.")
 
 
 def _pairs(labels: dict[str, str]) -> str:

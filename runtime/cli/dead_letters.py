@@ -54,11 +54,14 @@ def replay(
     from ...memory.dead_letters import DeadLetters
 
     if (message is None) == (all_ is None) or (all_ is not None and agent is not None):
-        raise Rejected("say which to replay: an ID (with --agent, if several agents have it), or --all ADDRESS.")
+        raise Rejected("say which: an ID (with --agent, if several agents have it), or --all ADDRESS.")
     if all_ is not None:
         target = AgentAddress.parse(all_)
         replayed = query(ctx, lambda database: DeadLetters(database).replay_all(target))
-        typer.echo(f"{target}: {len(replayed)} back in the mailbox")
+        for one in replayed:
+            typer.echo(f"{target}: {one} back in the mailbox")
+        if not replayed:
+            typer.echo(f"{target} has no dead letters")
         return
     wanted = message_id(message or "", where="")
     whose = AgentAddress.parse(agent) if agent is not None else None

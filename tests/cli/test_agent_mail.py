@@ -1,139 +1,198 @@
-"""What is told, given up and set aside, as a person at a terminal meets it."""
+"""Telling agents things from outside, and what becomes of messages that cannot be handled."""
 
 import json
+import shutil
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pytest
-from support.stack import Result, Stack, eventually
+from resprout.actors.errors import CallCycle, DeadlineInPast, MailboxFull, TooLarge
+from resprout.runtime.client import Client
+from resprout.runtime.settings import Settings
+from support.counting import AskOther, Count, Increment, Log, Tally
+from support.stack import Stack, eventually
 
 
-@pytest.fixture
-def clerk() -> str:
-    return f"clerk/{uuid4().hex}"
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    directory = tmp_path_factory.mktemp("mail")
+    for parent in (directory, directory.parent, directory.parent.parent):
+        parent.chmod(0o711)
+    tests = Path(__file__).resolve().parents[1]
+    stack = Stack(
+        directory / "data", {"RESPROUT_AGENTS_MODULES": "support.counting", "RESPROUT_AGENTS_PATH": str(tests)}
+    )
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.down()
+        shutil.rmtree(directory)
 
 
-def told(done: Result) -> str:
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+def ok(stack: Stack, *words: str) -> str:
+    done = stack("agent", *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
-def asked(stack: Stack, *words: str) -> Any:
-    done = stack("agent", *words, "--json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+def count_of(stack: Stack, agent: str) -> int:
+    return int(json.loads(ok(stack, "ask", agent, "test.increment", "-i", "by=0", "--json"))["body"]["count"])
 
 
-def dead_letter(stack: Stack, agent: str) -> Any:
-    (letter,) = eventually(lambda: asked(stack, "dead-letters", agent), "a dead letter")
-    return letter
+def test_what_is_told_is_kept_and_handled_once(stack: Stack) -> None:
+    agent, message = f"tally/{uuid4().hex}", str(uuid4())
 
-
-def test_what_is_told_is_handled_and_stands_in_the_history(stack: Stack, clerk: str) -> None:
-    message = told(stack("agent", "tell", clerk, "clerk.work", "-i", "by=3", "--priority", "high", "--tenant", "us"))
-
-    (row,) = eventually(lambda: asked(stack, "history", clerk), "the message is handled")
-
-    assert (row["message_id"], row["type"], row["turn"], row["reply"]) == (message, "clerk.work", 1, {"count": 3})
-    assert row["sender"].startswith("client:")
-    assert "clerk.work" in stack("agent", "history", clerk).stdout
-
-
-def test_a_message_told_again_with_its_id_counts_once(stack: Stack, clerk: str) -> None:
-    message = str(uuid4())
-    words = ["tell", clerk, "clerk.work", "--id", message]
-
-    assert [asked(stack, *words)["id"] for _ in range(2)] == [message, message]
-
-    assert asked(stack, "ask", clerk, "clerk.work", "-i", "by=0")["body"] == {"count": 1}
-
-
-def test_the_mailbox_shows_what_waits(stack: Stack, clerk: str) -> None:
-    stack("agent", "tell", clerk, "clerk.work", "-i", "think_seconds=15")
-    waiting = told(stack("agent", "tell", clerk, "clerk.work", "--priority", "low"))
-
-    row = asked(stack, "mailbox", clerk)[-1]
-
-    assert (row["message_id"], row["type"], row["priority"], row["attempts"]) == (waiting, "clerk.work", "low", 0)
-    assert asked(stack, "show", clerk)["waiting"] == 2
-    assert waiting in stack("agent", "mailbox", clerk).stdout
-
-
-def test_a_dead_letter_is_listed_and_replayed_with_its_id(stack: Stack, clerk: str, tmp_path: Path) -> None:
-    tmp_path.chmod(0o755)
-    cause = tmp_path / "cause"
-    message = told(stack("agent", "tell", clerk, "clerk.deliver", "-i", f"path={cause}"))
-
-    letter = dead_letter(stack, clerk)
-    assert (letter["message_id"], letter["type"], letter["attempts"]) == (message, "clerk.deliver", 1)
-    assert f"[{cause}]" in letter["error"]
-    assert message in stack("agent", "dead-letters", "--kind", "clerk").stdout
-    assert asked(stack, "show", clerk)["dead_letters"] == 1
-
-    cause.touch()
-    assert message in told(stack("agent", "replay", message, "--agent", clerk))
-
-    (row,) = eventually(lambda: asked(stack, "history", clerk), "the letter is handled")
-    assert row["message_id"] == message
-    assert asked(stack, "dead-letters", clerk) == []
-    assert stack("agent", "replay", message).returncode == 2
-
-
-def test_all_dead_letters_of_an_agent_are_replayed(stack: Stack, clerk: str, tmp_path: Path) -> None:
-    cause = tmp_path / "cause"
     for _ in range(2):
-        told(stack("agent", "tell", clerk, "clerk.deliver", "-i", f"path={cause}"))
-    eventually(lambda: len(asked(stack, "dead-letters", clerk)) == 2, "both are given up")
+        told = json.loads(ok(stack, "tell", agent, "test.increment", "--id", message, "--priority", "high", "--json"))
 
-    cause.touch()
-    assert "2 back" in told(stack("agent", "replay", "--all", clerk))
+    assert told == {"message_id": message}
+    eventually(lambda: count_of(stack, agent) == 1, "it was counted once")
+    history = json.loads(ok(stack, "history", agent, "--json"))
+    assert [(row["message_id"], row["type"]) for row in history if row["message_id"] == message] == [
+        (message, "test.increment")
+    ]
 
-    eventually(lambda: len(asked(stack, "history", clerk)) == 2, "both are handled")
+
+def test_a_dead_letter_is_listed_and_replayed_with_its_id(stack: Stack) -> None:
+    agent = f"tally/{uuid4().hex}"
+    message = json.loads(ok(stack, "tell", agent, "test.fail", "--json"))["message_id"]
+
+    def letters() -> list[dict[str, object]]:
+        found: list[dict[str, object]] = json.loads(ok(stack, "dead-letters", agent, "--json"))
+        return found
+
+    (letter,) = eventually(letters, "the message is given up")
+    assert (letter["message_id"], letter["attempts"]) == (message, 3)
+    assert "as asked" in str(letter["error"])
+    assert message in ok(stack, "dead-letters", agent)
+    assert message in ok(stack, "replay", message)
+    eventually(letters, "it failed again, and is there again")
+    assert message in ok(stack, "replay", "--all", agent)
 
 
-def test_an_agent_in_quarantine_is_found_and_goes_on_when_released(stack: Stack) -> None:
-    agent = f"wary-clerk/{uuid4().hex}"
-    stack("agent", "tell", agent, "clerk.deliver", "-i", "path=/nowhere")
-    dead_letter(stack, agent)
+def test_an_agent_in_quarantine_is_released(stack: Stack) -> None:
+    agent = f"wary/{uuid4().hex}"
+    ok(stack, "tell", agent, "test.fail")
+    eventually(lambda: json.loads(ok(stack, "dead-letters", agent, "--json")), "the message is given up")
 
-    refused = stack("agent", "ask", agent, "clerk.work")
+    refused = stack("agent", "ask", agent, "test.increment")
     assert refused.returncode == 3
     assert f"resprout agent release {agent}" in refused.stderr
-    assert "/nowhere" in asked(stack, "show", agent)["quarantined"]
-    set_aside = asked(stack, "find", "--health", "quarantined", "--kind", "wary-clerk")
-    assert agent in [one["agent"] for one in set_aside]
-    told(stack("agent", "tell", agent, "clerk.work", "-i", "by=5"))
+    ok(stack, "tell", agent, "test.increment")
+    assert json.loads(ok(stack, "mailbox", agent, "--json"))[0]["type"] == "test.increment"
+    found = json.loads(ok(stack, "find", "--health", "quarantined", "--json"))
+    assert agent in [row["agent"] for row in found]
 
-    told(stack("agent", "release", agent))
+    assert "as asked" in ok(stack, "release", agent)
 
-    eventually(lambda: asked(stack, "show", agent)["turns"] == 1, "what waited is handled")
-    assert asked(stack, "ask", agent, "clerk.work")["body"] == {"count": 6}
-
-
-def test_an_agent_without_mail_is_released_too(stack: Stack) -> None:
-    agent = f"wary-clerk/{uuid4().hex}"
-    stack("agent", "tell", agent, "clerk.deliver", "-i", "path=/nowhere")
-    dead_letter(stack, agent)
-
-    told(stack("agent", "release", agent))
-
-    assert asked(stack, "ask", agent, "clerk.work")["body"] == {"count": 1}
+    eventually(lambda: count_of(stack, agent) == 1, "what waited was handled")
 
 
-def test_a_published_message_reaches_the_subscribers(stack: Stack, clerk: str) -> None:
-    topic = uuid4().hex
-    stack("agent", "ask", clerk, "clerk.follow", "-i", f"topic={topic}")
+def test_a_stopped_agent_comes_back_with_its_next_message(stack: Stack) -> None:
+    agent = f"tally/{uuid4().hex}"
+    ok(stack, "ask", agent, "test.increment")
 
-    told(stack("agent", "publish", topic, "clerk.work", "-i", "by=7"))
+    assert "out of memory" in ok(stack, "stop", agent)
+    assert "was not in memory" in ok(stack, "stop", agent)
 
-    eventually(lambda: asked(stack, "show", clerk)["state"] == {"count": 7}, "the subscriber has it")
+    assert count_of(stack, agent) == 1
 
 
-def test_a_stopped_agent_comes_back_with_its_state(stack: Stack, clerk: str) -> None:
-    asked(stack, "ask", clerk, "clerk.work")
+def test_a_topic_reaches_its_subscribers(stack: Stack) -> None:
+    topic, agents = uuid4().hex, [f"tally/{uuid4().hex}" for _ in range(2)]
+    for agent in agents:
+        ok(stack, "ask", agent, "test.follow", "-i", f"topic={topic}")
 
-    assert "is out of memory" in told(stack("agent", "stop", clerk))
-    assert "was not in memory" in told(stack("agent", "stop", clerk))
+    ok(stack, "publish", topic, "test.increment", "-i", "by=3")
 
-    assert asked(stack, "ask", clerk, "clerk.work")["body"] == {"count": 2}
+    for agent in agents:
+        eventually(lambda agent=agent: count_of(stack, agent) == 3, "the topic reached it")
+
+
+def test_the_registry_knows_kinds_hosts_and_agents(stack: Stack) -> None:
+    def kinds() -> set[str]:
+        return {row["kind"] for row in json.loads(ok(stack, "kinds", "--json"))}
+
+    eventually(lambda: {"tally", "greeter"} <= kinds(), "hosts have said what they run")
+    (able,) = json.loads(ok(stack, "kinds", "--capability", "counting", "--json"))
+    assert able["kind"] == "able"
+    agent = f"able/{uuid4().hex}"
+    ok(stack, "ask", agent, "test.increment")
+    (found,) = json.loads(ok(stack, "find", "--capability", "counting", "--label", "size=small", "--json"))
+    assert (found["agent"], found["health"], found["capabilities"]) == (agent, "healthy", ["counting"])
+    assert found["labels"] == {"size": "small", "mood": "good"}
+    (host,) = [row for row in json.loads(ok(stack, "hosts", "--json")) if row["alive"] and row["pool"] == ""]
+    assert host["shards"] == 128
+    assert json.loads(ok(stack, "catalogue"))["kinds"]["able"]["capabilities"][0]["permissions"] == ["count"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (["tell", "tally/a", "test.slow", "-i", "seconds=1"], 2, "no handler for"),
+        (["tell", "nobody/a", "test.increment"], 2, "no agent class has the kind"),
+        (["tell", "tally/", "test.increment"], 2, "not an agent key"),
+        (["tell", "tally/a", "test.increment", "--deadline", "-1"], 2, "has passed already"),
+        (["tell", "tally/a", "test.increment", "--priority", "urgent"], 2, "low, normal, high, critical"),
+        (["ask", "circle/a", "test.ask-other", "-i", "to=circle/a"], 2, "circle/a → circle/a"),
+        (["replay", "not-an-id"], 2, "not a message id"),
+        (["replay", "00000000-0000-0000-0000-000000000000"], 2, "there is no dead letter"),
+        (["replay"], 2, "say which"),
+        (["release", "tally/a"], 2, "not in quarantine"),
+        (["find", "--label", "x"], 2, "not K=V"),
+        (["find", "--health", "fine"], 2, "healthy, stale, quarantined"),
+        (["catalogue", "--output", "/nowhere/at/all.json"], 2, "cannot be written"),
+    ],
+)
+def test_bad_requests_are_refused_in_one_sentence(stack: Stack, words: list[str], code: int, sentence: str) -> None:
+    done = stack("agent", *words)
+
+    assert done.returncode == code, done.stdout + done.stderr
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_payload_over_the_limit_is_refused_from_the_cli(stack: Stack, tmp_path: Path) -> None:
+    large = tmp_path / "large.json"
+    large.write_text(json.dumps({"word": "x" * 1_000_001}))
+
+    done = stack("agent", "tell", "tally/a", "test.log", "--input-file", str(large))
+
+    assert done.returncode == 2
+    assert "the limit is 1,000,000" in done.stderr
+
+
+def test_python_without_a_loop_and_its_errors(stack: Stack) -> None:
+    """`Client.in_thread`: the same in a notebook; and each mistake its own error."""
+    agent = f"tally/{uuid4().hex}"
+
+    with Client.in_thread(_settings(stack)) as client:
+        assert client.ask(agent, Increment(by=2)) == Count(count=2)
+        client.tell(agent, Increment(by=0))
+        with pytest.raises(TooLarge):
+            client.ask(agent, Log(word="x" * 1_000_001))
+        with pytest.raises(DeadlineInPast):
+            client.ask(agent, Increment(), timeout=-_second())
+        with pytest.raises(CallCycle):
+            client.ask("circle/a", AskOther(to="circle/b"))
+        client.tell(agent, Increment(think_seconds=3))
+        with pytest.raises(MailboxFull, match="try again"):
+            [client.tell(agent, Increment(by=0)) for _ in range(60)]
+
+
+async def test_handlers_are_called_by_name_and_typed(stack: Stack) -> None:
+    async with await Client.connect(_settings(stack)) as client:
+        reply = await client.of(Tally, uuid4().hex).increment(Increment(by=4))
+
+    assert reply.count == 4
+
+
+def _settings(stack: Stack) -> Settings:
+    return Settings(data_dir=stack.data_dir)
+
+
+def _second() -> timedelta:
+    return timedelta(seconds=1)

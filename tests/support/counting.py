@@ -3,7 +3,8 @@
 import asyncio
 from datetime import timedelta
 
-from resprout.actors.agent import Agent, Bounds, DedicatedHosts, ephemeral, on
+from resprout.actors.agent import Agent, Bounds, ephemeral, on
+from resprout.actors.capabilities import Capability
 from resprout.actors.message import Message
 from resprout.actors.poison import Poisoned
 from resprout.actors.supervision import Supervision
@@ -216,7 +217,16 @@ class Sleepy(Agent, kind="sleepy"):
 lives: list[str] = []
 
 
-class Alone(Agent, kind="alone", hosts=DedicatedHosts(count=1)):
+class Able(
+    Agent,
+    kind="able",
+    capabilities=(Capability(name="counting", description="counts", permissions=("count",)),),
+    labels={"size": "small", "mood": "bad"},
+):
+    count: int = 0
+
     @on
     async def increment(self, message: Increment) -> Count:
-        return Count(count=1)
+        self.describe(labels={"mood": "good"})
+        self.count += message.by
+        return Count(count=self.count)

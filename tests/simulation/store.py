@@ -1,0 +1,342 @@
+"""A store in memory with the semantics of the one in Postgres, and with all that can befall a call to it.
+
+A call travels to the database, is done there in one moment, and its result travels back. The way there and the doing
+do not belong to the host's process: a host that is killed with a request under way may have it done all the same.
+Faults are drawn for each call (`Fate`); in every one the host learns no more than DatabaseLost.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Literal, Protocol, TypeVar
+from uuid import UUID
+
+from resprout.actors.address import AgentAddress
+from resprout.actors.envelope import Envelope, Replied
+from resprout.actors.errors import DatabaseLost
+from resprout.actors.shards import HostSeen, Shard, View
+from resprout.actors.store import (
+    AcceptOutcome,
+    Advance,
+    Arrival,
+    Arrived,
+    Collected,
+    CommitOutcome,
+    DueReminder,
+    Fenced,
+    Full,
+    Held,
+    HostRecord,
+    LeaseLost,
+    Snapshot,
+)
+
+from .commit import commit, outbox_of
+from .database import HostRow, SimDatabase
+from .loop import SimulatedLoop
+
+Result = TypeVar("Result")
+
+# before: not done. after: done, the reply is lost. late: taken for lost, and done much later. slow: only late.
+Fate = Literal["well", "before", "after", "late", "slow"]
+
+SILENCE = timedelta(seconds=0.8)
+
+
+class Weather(Protocol):
+    def latency(self) -> float: ...
+
+    def fate(self) -> Fate: ...
+
+    def delay(self) -> float:
+        """Of what is late, in seconds."""
+        ...
+
+
+class SimStore:
+    """What one host sees of the database."""
+
+    def __init__(self, database: SimDatabase, loop: SimulatedLoop, weather: Weather) -> None:
+        self.database = database
+        self.loop = loop
+        self.weather = weather
+        self.cut = False  # this host cannot reach the database
+
+    async def _call(self, work: Callable[[], Result]) -> Result:
+        reply: asyncio.Future[Result] = self.loop.create_future()
+        fate = self.weather.fate()
+        way = self.weather.latency()
+        if fate in ("late", "slow"):
+            way += self.weather.delay()
+        if fate == "late":
+            self._later(self.weather.latency(), _break, reply)
+        self._later(way, self._arrives, work, fate, reply)
+        return await reply
+
+    def _later(self, seconds: float, call: Callable[..., None], *args: object) -> None:
+        self.loop.call_later(seconds, call, *args, context=self.loop.world.context)
+
+    def _arrives(self, work: Callable[[], Result], fate: Fate, reply: "asyncio.Future[Result]") -> None:
+        database = self.database
+        if database.down or self.cut or fate == "before":
+            self._tally("outage" if database.down else "cut" if self.cut else "call before", hit=True)
+            self._later(self.weather.latency(), _break, reply)
+            return
+        database.seconds = self.loop.time()
+        back = self.weather.latency()
+        before = len(database.writes)
+        try:
+            result = work()
+        except LeaseLost as error:
+            self._later(back, _fail, reply, error)
+            return
+        if fate != "well":
+            self._tally(f"call {fate}", hit=len(database.writes) > before)
+        if fate == "after":
+            self._later(back, _break, reply)
+        else:
+            self._later(back, _settle, reply, result)
+
+    def _tally(self, fault: str, *, hit: bool) -> None:
+        self.weather.fired[fault] += 1
+        self.weather.hit[fault] += hit
+
+    # Hosts and shards.
+
+    async def enrol(self, host: HostRecord, lease: timedelta) -> None:
+        def work() -> None:
+            self.database.hosts[host.id] = HostRow(host, self.database.now() + lease)
+
+        await self._call(work)
+
+    async def renew(self, host: UUID, lease: timedelta, waiting: Mapping[str, tuple[int, int]]) -> View:
+        return await self._call(lambda: self._renew(host, lease, waiting))
+
+    def _renew(self, host: UUID, lease: timedelta, waiting: Mapping[str, tuple[int, int]]) -> View:
+        database = self.database
+        row = database.hosts.get(host)
+        if row is None or row.lease_until <= database.now():
+            raise LeaseLost("not in the list of living hosts any more")
+        row.lease_until = database.now() + lease
+        row.waiting = dict(waiting)
+        hosts, backlog = {}, dict[str, tuple[int, int]]()
+        for id, seen in database.hosts.items():
+            alive = database.is_alive(seen, lease, SILENCE)
+            record = seen.record
+            hosts[id] = HostSeen(id, record.name, record.pool, record.address, seen.draining, alive)
+            if alive and id != host:
+                for tenant, (rows, size) in seen.waiting.items():
+                    before = backlog.get(tenant, (0, 0))
+                    backlog[tenant] = (before[0] + rows, before[1] + size)
+        return View(hosts, list(database.shards.values()), backlog)
+
+    async def drain(self, host: UUID) -> None:
+        def work() -> None:
+            if (row := self.database.hosts.get(host)) is not None:
+                row.draining = True
+
+        await self._call(work)
+
+    async def retire(self, host: UUID) -> None:
+        await self._call(lambda: self.database.hosts.pop(host, None))
+
+    async def claim(self, host: UUID, shards: Sequence[Shard], living: Sequence[UUID]) -> list[Held]:
+        return await self._call(lambda: self._claim(host, shards, living))
+
+    def _claim(self, host: UUID, wanted: Sequence[Shard], living: Sequence[UUID]) -> list[Held]:
+        database = self.database
+        held = []
+        for seen in wanted:
+            shard = database.shards[seen.id]
+            if shard.epoch != seen.epoch or shard.host in living:
+                continue
+            held.append(Held(shard.id, shard.epoch + 1))
+            database.shards[shard.id] = Shard(shard.id, shard.pool, shard.slot, shard.epoch + 1, host)
+            database.epochs.append(held[-1])
+            if seen.host is not None:
+                self._suspect(shard.id)
+            for row in database.mailbox.values():
+                row.in_memory = row.in_memory and row.shard != shard.id
+        return held
+
+    def _suspect(self, shard: int) -> None:
+        """The oldest row of each agent may be what its host died of."""
+        heads: set[AgentAddress] = set()
+        for row in self.database.mailbox.values():
+            due = row.due is None or row.due <= self.database.now()
+            if row.shard == shard and row.in_memory and due and row.address not in heads:
+                heads.add(row.address)
+                row.attempts += 1
+
+    async def release(self, host: UUID, held: Sequence[Held]) -> None:
+        def work() -> None:
+            for one in held:
+                shard = self.database.shards[one.id]
+                if shard.epoch == one.epoch and shard.host == host:
+                    self.database.shards[one.id] = Shard(shard.id, shard.pool, shard.slot, shard.epoch, None)
+
+        await self._call(work)
+
+    # Agents and their turns.
+
+    async def load(self, agents: Sequence[AgentAddress]) -> list[Snapshot]:
+        return await self._call(lambda: [self._load(agent) for agent in agents])
+
+    def _load(self, agent: AgentAddress) -> Snapshot:
+        stored = self.database.agents.get(agent)
+        quarantined = self.database.quarantined.get(agent)
+        if stored is None:
+            return Snapshot(None, 1, 0, quarantined)
+        return Snapshot(stored.state, stored.state_version, stored.version, quarantined)
+
+    async def replies(self, asked: Sequence[tuple[AgentAddress, UUID]]) -> list[Replied | None]:
+        return await self._call(lambda: [self.database.reply_of(message) for message in asked])
+
+    async def commit(self, host: UUID, advances: Sequence[Advance]) -> list[CommitOutcome]:
+        outcomes = await self._call(lambda: commit(self.database, host, advances))
+        if not self.database.switches.outbox:
+            await self._call(lambda: outbox_of(self.database, advances, outcomes))
+        return outcomes
+
+    # Mail.
+
+    async def accept(self, host: UUID, arrivals: Sequence[Arrival]) -> list[AcceptOutcome]:
+        return await self._call(lambda: self._accept(host, arrivals))
+
+    def _accept(self, host: UUID, arrivals: Sequence[Arrival]) -> list[AcceptOutcome]:
+        full = {a.address for a in arrivals if a.bounds and not self.database.has_room(a.address, *a.bounds)}
+        return [Full(str(a.address)) if a.address in full else self._accept_one(host, a) for a in arrivals]
+
+    def _accept_one(self, host: UUID, arrival: Arrival) -> AcceptOutcome:
+        database = self.database
+        if not database.fence(host, arrival.held):
+            return Fenced()
+        message = (arrival.address, arrival.envelope.id)
+        if arrival.envelope.attempt > 1 and (database.reply_of(message) is not None or message in database.dead):
+            return Arrived(new=False)
+        new = database.put(arrival.address, arrival.envelope, in_memory=arrival.in_memory)
+        if new:
+            database.wrote("accept", arrival.held)
+        else:
+            database.mailbox[message].in_memory = False
+        return Arrived(new, to_collect=not new)
+
+    async def collect(self, host: UUID, held: Sequence[Held], most: int) -> list[Collected]:
+        return await self._call(lambda: self._collect(host, held, most))
+
+    def _collect(self, host: UUID, held: Sequence[Held], most: int) -> list[Collected]:
+        fence = {one.id: one for one in held if self.database.fence(host, one)}
+        rows = [row for row in self.database.mailbox.values() if row.shard in fence and not row.in_memory][:most]
+        for row in rows:
+            row.in_memory = True
+            self.database.wrote("collect", fence[row.shard])
+        return [Collected(row.envelope, row.address, row.attempts, row.due) for row in rows]
+
+    async def unload(self, held: Sequence[Held], known: Sequence[UUID]) -> None:
+        def work() -> None:
+            shards = {one.id for one in held}
+            for row in self.database.mailbox.values():
+                if row.shard in shards and row.envelope.id not in known:
+                    row.in_memory = False
+
+        await self._call(work)
+
+    async def postpone(
+        self,
+        host: UUID,
+        held: Held,
+        address: AgentAddress,
+        message: UUID,
+        attempts: int,
+        error: str,
+        pause: timedelta,
+    ) -> bool:
+        def work() -> bool:
+            if not self.database.fence(host, held):
+                return False
+            if (row := self.database.mailbox.get((address, message))) is not None:
+                row.attempts, row.error, row.due = attempts, error, self.database.now() + pause
+                self.database.wrote("postpone", held)
+            return True
+
+        return await self._call(work)
+
+    async def bury(
+        self,
+        host: UUID,
+        held: Held,
+        address: AgentAddress,
+        message: UUID,
+        attempts: int,
+        error: str,
+        *,
+        quarantine: bool,
+        tell: tuple[int, AgentAddress, Envelope] | None,
+    ) -> bool:
+        def work() -> bool:
+            if not self.database.fence(host, held):
+                return False
+            if (row := self.database.mailbox.pop((address, message), None)) is None:
+                return True
+            self.database.wrote("bury", held)
+            row.attempts, row.error = attempts, error
+            self.database.dead.setdefault((address, message), row)
+            if quarantine:
+                self.database.quarantined.setdefault(address, error)
+            if tell is not None:
+                self.database.put(tell[1], tell[2])
+                self.database.promised.append((tell[1], tell[2].id))
+            return True
+
+        return await self._call(work)
+
+    # Reminders.
+
+    async def due(self, held: Sequence[Held], now: datetime, most: int) -> tuple[list[DueReminder], datetime | None]:
+        return await self._call(lambda: self._due({one.id: one for one in held}, now, most))
+
+    def _due(
+        self, held: Mapping[int, Held], now: datetime, most: int
+    ) -> tuple[list[DueReminder], datetime | None]:
+        mine = [
+            DueReminder(held[shard], address, reminder)
+            for (address, _), reminder in self.database.reminders.items()
+            if (shard := self.database.shard_of(address)) in held
+        ]
+        due = sorted((one for one in mine if one.reminder.due <= now), key=lambda one: one.reminder.due)[:most]
+        return due, min((one.reminder.due for one in mine if one.reminder.due > now), default=None)
+
+    async def fire(self, host: UUID, due: DueReminder, ticks: Sequence[Envelope], next_due: datetime | None) -> bool:
+        return await self._call(lambda: self._fire(host, due, ticks, next_due))
+
+    def _fire(self, host: UUID, due: DueReminder, ticks: Sequence[Envelope], next_due: datetime | None) -> bool:
+        database = self.database
+        name = (due.address, due.reminder.name)
+        now = database.reminders.get(name)
+        if now is None or (now.id, now.due) != (due.reminder.id, due.reminder.due):
+            return False
+        if not database.fence(host, due.held):
+            return False
+        database.wrote("fire", due.held)
+        if next_due is None:
+            del database.reminders[name]
+        else:
+            database.reminders[name] = replace(now, due=next_due)
+        for tick in ticks:
+            database.put(due.address, tick)
+        return True
+
+
+def _settle(reply: "asyncio.Future[Result]", result: Result) -> None:
+    if not reply.done():
+        reply.set_result(result)
+
+
+def _fail(reply: "asyncio.Future[Result]", error: Exception) -> None:
+    if not reply.done():
+        reply.set_exception(error)
+
+
+def _break(reply: "asyncio.Future[Result]") -> None:
+    _fail(reply, DatabaseLost("the connection broke"))
