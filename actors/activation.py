@@ -448,7 +448,8 @@ class Activation:
             self.settled.set()
 
     def _quarantine_text(self) -> str:
+        reason = (self.quarantined or "").rstrip(".")
         return (
-            f"{self.address} was set aside: {self.quarantined}. Look at `resprout agent dead-letters {self.address}`, "
+            f"{self.address} was set aside: {reason}. Look at `resprout agent dead-letters {self.address}`, "
             f"then `resprout agent release {self.address}`."
         )

@@ -1,4 +1,7 @@
-"""Looking at agents: which there are, in what state, and what they handled. Reads only."""
+"""Looking at agents: which there are, in what state, what they handled and what waits for them; and releasing them.
+
+Nothing here writes what a host writes: a release only takes away what kept the host from going on.
+"""
 
 import json
 from collections.abc import Sequence
@@ -7,7 +10,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from ..actors.address import AgentAddress
 from .database import Database
+from .translated import translated
 
 # In the order of their addresses, so that a page can begin after the last one of the page before.
 LIST = """
@@ -15,22 +20,33 @@ SELECT kind, key, version, updated_at FROM resprout.agents
 WHERE ($1::text IS NULL OR kind = $1) AND (kind, key) > ($2, $3) ORDER BY kind, key LIMIT $4
 """
 
-SHOW = "SELECT kind, key, version, updated_at, state FROM resprout.agents WHERE kind = $1 AND key = $2"
-
-CONDITION = """
-SELECT (SELECT count(*) FROM resprout.mailbox WHERE kind = $1 AND key = $2) AS waiting,
-       (SELECT count(*) FROM resprout.dead_letters WHERE kind = $1 AND key = $2) AS dead_letters,
-       (SELECT reason FROM resprout.quarantined WHERE kind = $1 AND key = $2) AS quarantined
+# One row always: an agent exists before its first message.
+SHOW = """
+SELECT coalesce(a.version, 0) AS version, a.state_version, a.updated_at, a.state,
+       (SELECT count(*) FROM resprout.mailbox m WHERE m.kind = $1 AND m.key = $2) AS waiting,
+       (SELECT count(*) FROM resprout.dead_letters d WHERE d.kind = $1 AND d.key = $2) AS dead_letters,
+       (SELECT reason FROM resprout.quarantined q WHERE q.kind = $1 AND q.key = $2) AS quarantined
+FROM (VALUES ($1::text, $2::text)) AS asked (kind, key) LEFT JOIN resprout.agents a USING (kind, key)
 """
 
 HISTORY = """
-SELECT turn, message_id, type, sender, reply_type, reply, handled_at FROM resprout.handled
-WHERE kind = $1 AND key = $2 ORDER BY turn DESC NULLS LAST, handled_at DESC, message_id LIMIT $3
+SELECT message_id, type, sender, turn, reply_type, reply, handled_at FROM resprout.handled
+WHERE kind = $1 AND key = $2 ORDER BY handled_at DESC, turn DESC, message_id LIMIT $3
 """
 
-MAILBOX = """
-SELECT seq, message_id, envelope, attempts, error, due_at, accepted_at FROM resprout.mailbox
-WHERE kind = $1 AND key = $2 ORDER BY seq LIMIT $3
+WAITING = """
+SELECT message_id, envelope->>'type' AS type, envelope->>'sender' AS sender, envelope->>'priority' AS priority,
+       attempts, error, due_at, accepted_at
+FROM resprout.mailbox WHERE kind = $1 AND key = $2 ORDER BY seq LIMIT $3
+"""
+
+# Rows that are not in memory make the host look at the agent again.
+RELEASE = """
+WITH released AS (DELETE FROM resprout.quarantined WHERE kind = $1 AND key = $2 RETURNING reason),
+looked_at AS (
+    UPDATE resprout.mailbox SET in_memory = false WHERE kind = $1 AND key = $2 AND EXISTS (SELECT FROM released)
+)
+SELECT reason FROM released
 """
 
 
@@ -40,14 +56,30 @@ class AgentRow:
     key: str
     turns: int
     updated_at: datetime
-    state: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
-class Condition:
+class AgentShown:
+    kind: str
+    key: str
+    turns: int
+    updated_at: datetime | None  # None: no turn yet
+    state: dict[str, Any] | None
+    state_version: int | None
     waiting: int
     dead_letters: int
     quarantined: str | None
+
+
+@dataclass(frozen=True)
+class HandledRow:
+    message_id: UUID
+    type: str | None  # None in rows of the first version, which did not keep it
+    sender: str | None
+    turn: int | None
+    reply_type: str | None
+    reply: dict[str, Any] | None
+    handled_at: datetime
 
 
 @dataclass(frozen=True)
@@ -58,19 +90,8 @@ class WaitingRow:
     priority: str
     attempts: int
     error: str | None
-    due_at: datetime | None
+    due_at: datetime | None  # not before then; None: as soon as it is its turn
     accepted_at: datetime
-
-
-@dataclass(frozen=True)
-class HandledRow:
-    turn: int | None
-    message_id: UUID
-    type: str | None
-    sender: str | None
-    reply_type: str | None
-    reply: dict[str, Any] | None
-    handled_at: datetime
 
 
 class AgentRows:
@@ -80,48 +101,38 @@ class AgentRows:
     async def list(
         self, kind: str | None, *, after: tuple[str, str] = ("", ""), limit: int = 100
     ) -> Sequence[AgentRow]:
-        rows = await self.pool.fetch(LIST, kind, *after, limit)
+        with translated():
+            rows = await self.pool.fetch(LIST, kind, *after, limit)
         return [AgentRow(row["kind"], row["key"], row["version"], row["updated_at"]) for row in rows]
 
-    async def show(self, kind: str, key: str) -> AgentRow | None:
-        row = await self.pool.fetchrow(SHOW, kind, key)
-        return AgentRow(kind, key, row["version"], row["updated_at"], json.loads(row["state"])) if row else None
+    async def show(self, agent: AgentAddress) -> AgentShown | None:
+        """None for an agent of which nothing is stored."""
+        with translated():
+            row: Any = await self.pool.fetchrow(SHOW, *agent)
+        shown = AgentShown(
+            *agent,
+            row["version"],
+            row["updated_at"],
+            json.loads(row["state"]) if row["state"] else None,
+            row["state_version"],
+            row["waiting"],
+            row["dead_letters"],
+            row["quarantined"],
+        )
+        return shown if shown.turns or shown.waiting or shown.dead_letters or shown.quarantined else None
 
-    async def condition(self, kind: str, key: str) -> Condition:
-        row = await self.pool.fetchrow(CONDITION, kind, key)
-        assert row is not None
-        return Condition(**row)
+    async def history(self, agent: AgentAddress, *, limit: int = 50) -> Sequence[HandledRow]:
+        with translated():
+            rows = await self.pool.fetch(HISTORY, *agent, limit)
+        return [HandledRow(**{**row, "reply": json.loads(row["reply"]) if row["reply"] else None}) for row in rows]
 
-    async def mailbox(self, kind: str, key: str, *, limit: int = 50) -> Sequence[WaitingRow]:
-        """What was accepted and is not handled yet, the oldest first."""
-        found = []
-        for row in await self.pool.fetch(MAILBOX, kind, key, limit):
-            envelope = json.loads(row["envelope"])
-            found.append(
-                WaitingRow(
-                    row["message_id"],
-                    envelope["type"],
-                    envelope["sender"],
-                    envelope["priority"],
-                    row["attempts"],
-                    row["error"],
-                    row["due_at"],
-                    row["accepted_at"],
-                )
-            )
-        return found
+    async def mailbox(self, agent: AgentAddress, *, limit: int = 50) -> Sequence[WaitingRow]:
+        """The oldest first; priorities decide which is next."""
+        with translated():
+            return [WaitingRow(**row) for row in await self.pool.fetch(WAITING, *agent, limit)]
 
-    async def history(self, kind: str, key: str, *, limit: int = 50) -> Sequence[HandledRow]:
-        rows = await self.pool.fetch(HISTORY, kind, key, limit)
-        return [
-            HandledRow(
-                row["turn"],
-                row["message_id"],
-                row["type"],
-                row["sender"],
-                row["reply_type"],
-                json.loads(row["reply"]) if row["reply"] else None,
-                row["handled_at"],
-            )
-            for row in rows
-        ]
+    async def release(self, agent: AgentAddress) -> str | None:
+        """Why the agent was in quarantine; None if it was not."""
+        with translated():
+            reason: str | None = await self.pool.fetchval(RELEASE, *agent)
+        return reason

@@ -150,7 +150,7 @@ class Leases:
             await self.pool.execute(RELEASE, host, [one.id for one in held], [one.epoch for one in held])
 
     async def say_kinds(self, described: Mapping[str, tuple[int, Mapping[str, Any]]]) -> None:
-        """That this host runs these kinds, each with its version and description."""
+        """That this host runs these kinds, each with its version and description. Kinds unseen for long go."""
         with translated():
             await self.pool.execute(
                 SEEN_KINDS,

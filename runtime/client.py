@@ -22,9 +22,9 @@ from uuid import UUID
 
 from ..actors.address import AgentAddress
 from ..actors.agent import Agent, Asking
-from ..actors.calls import Caller
+from ..actors.calls import Caller, Lost
 from ..actors.envelope import Envelope, Priority
-from ..actors.errors import DeadlineInPast, NotRunning
+from ..actors.errors import DeadlineInPast, NotRunning, OutcomeUnknown
 from ..actors.ids import new_id
 from ..actors.message import Message, parse_stored
 from ..actors.roles.topic import Publish
@@ -140,7 +140,13 @@ class AgentRef:
         host = self.client.caller.routes.host_of(self.address)
         if host is None:
             raise NotRunning(f"no host has {self.address} now. Try again in a moment.")
-        return await cast("Connections", self.client.caller.transport).stop(host, self.address)
+        try:
+            return await cast("Connections", self.client.caller.transport).stop(host, self.address)
+        except (Lost, TimeoutError):
+            raise OutcomeUnknown(
+                f"the host of {self.address} does not say that it is out of memory. A long turn ends first; if the "
+                "host lives, the agent leaves memory after it."
+            ) from None
 
     def _until(self, timeout: timedelta) -> datetime:
         if timeout <= timedelta(0):

@@ -39,7 +39,12 @@ def collector() -> Iterator[Collector]:
 
 @pytest.fixture(scope="session")
 def shared_stack(collector: Collector) -> Iterator[Stack]:
-    stack = Stack(_directory() / "data", {"RESPROUT_TELEMETRY_OTLP_ENDPOINT": collector.endpoint})
+    env = {
+        "RESPROUT_TELEMETRY_OTLP_ENDPOINT": collector.endpoint,
+        "RESPROUT_AGENTS_MODULES": "support.clerks",
+        "RESPROUT_AGENTS_PATH": str(Path(__file__).parent),
+    }
+    stack = Stack(_directory() / "data", env)
     try:
         stack.up()
         yield stack

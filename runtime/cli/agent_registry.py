@@ -1,23 +1,20 @@
-"""`resprout agent kinds | find | hosts | catalogue`."""
+"""`resprout agent kinds | find | hosts | catalogue`: what there is, what it can do, and how it is."""
 
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, Literal, get_args
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
+from ...actors.address import AgentAddress
 from ...actors.errors import ConfigError, Rejected
+from .agent_options import After, AsJson, Capability, Kind, Labels, Limit, read_labels
 from .flags import settings_of
-from .queries import query
+from .queries import print_json, print_rows, query
 
-AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
-Capability = Annotated[str | None, typer.Option("--capability", help="Only those that can do this.")]
-Labels = Annotated[list[str] | None, typer.Option("--label", metavar="K=V", help="Only those with this label.")]
-Kind = Annotated[str | None, typer.Option("--kind", help="Only this kind.")]
+Health = Literal["healthy", "stale", "quarantined"]
+HEALTHS: tuple[Health, ...] = get_args(Health)
 
 
 def register(agent: typer.Typer) -> None:
@@ -25,75 +22,110 @@ def register(agent: typer.Typer) -> None:
         agent.command(command.__name__)(command)
 
 
-def kinds(ctx: typer.Context, capability: Capability = None, label: Labels = None, as_json: AsJson = False) -> None:
-    """List the kinds of agents that hosts run, and what they can do."""
-    from ...memory.registry import Registry, Wanted
+def kinds(
+    ctx: typer.Context,
+    kind: Kind = None,
+    capability: Capability = None,
+    label: Labels = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the kinds that hosts run. One that no host has named for 30 s is stale, and forgotten after a day."""
+    from ...memory.registry import Registry
 
-    wanted = Wanted(capability=capability, labels=_labels(label))
-    found = query(ctx, lambda database: Registry(database).kinds(wanted))
+    labels = read_labels(label)
+    found = query(ctx, lambda database: Registry(database).kinds(kind=kind, capability=capability, labels=labels))
     if as_json:
-        typer.echo(json.dumps([asdict(row) for row in found], default=str))
+        print_json(found)
         return
-    table = Table("kind", "version", "health", "capabilities", "handles", box=None, header_style="bold")
-    for row in found:
-        names = ", ".join(one["name"] for one in row.described["capabilities"])
-        table.add_row(row.kind, str(row.version), row.health, escape(names), ", ".join(row.described["handlers"]))
-    Console().print(table)
+    print_rows(
+        ("kind", "version", "status", "handles", "capabilities", "labels", "description"),
+        (
+            (
+                r.kind,
+                r.version,
+                "stale" if r.stale else "seen",
+                ", ".join(r.described["handlers"]),
+                ", ".join(one["name"] for one in r.described["capabilities"]),
+                _pairs(r.described["labels"]),
+                r.described["description"],
+            )
+            for r in found
+        ),
+    )
 
 
 def find(
     ctx: typer.Context,
-    capability: Capability = None,
     kind: Kind = None,
+    capability: Capability = None,
     label: Labels = None,
     health: Annotated[str | None, typer.Option("--health", help="healthy, stale or quarantined.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most so many.")] = 100,
+    after: After = None,
+    limit: Limit = 100,
     as_json: AsJson = False,
 ) -> None:
-    """Find agents by what they can do, their kind, labels and health."""
-    from ...memory.registry import Health, Registry, Wanted
+    """Find agents by what they can do and how they are. Stale: no living host has them now."""
+    from ...memory.registry import Registry
 
-    if health not in (None, "healthy", "stale", "quarantined"):
-        raise Rejected(f"--health {health!r} is not one of healthy, stale, quarantined.")
-    wanted = Wanted(kind, capability, _labels(label), cast("Health | None", health))
-    found = query(ctx, lambda database: Registry(database).find(wanted, limit=limit))
+    labels, begin = read_labels(label), AgentAddress.parse(after) if after else ("", "")
+    wanted = _health(health) if health is not None else None
+    found = query(
+        ctx,
+        lambda database: Registry(database).find(
+            kind=kind, capability=capability, labels=labels, health=wanted, after=begin, limit=limit
+        ),
+    )
     if as_json:
-        typer.echo(json.dumps([asdict(row) for row in found]))
+        print_json(found)
         return
-    table = Table("agent", "health", "capabilities", "labels", box=None, header_style="bold")
-    for row in found:
-        labels = " ".join(f"{name}={value}" for name, value in row.labels.items())
-        table.add_row(escape(row.agent), row.health, escape(", ".join(row.capabilities)), escape(labels))
-    Console().print(table)
+    print_rows(
+        ("agent", "health", "turns", "last turn", "capabilities", "labels", "reason"),
+        (
+            (r.agent, r.health, r.turns, r.updated_at, ", ".join(r.capabilities), _pairs(r.labels), r.reason)
+            for r in found
+        ),
+    )
+    if len(found) == limit:
+        typer.echo(f"There may be more: --after {found[-1].agent}", err=True)
 
 
 def hosts(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """List the hosts that agents live on: their shares, and how long their leases last."""
+    """List the hosts with their shards and leases."""
     from ...memory.registry import Registry
 
     found = query(ctx, lambda database: Registry(database).hosts())
     if as_json:
-        rows = [{**row, "lease_left": row["lease_left"].total_seconds()} for row in found]
+        rows = [{**asdict(r), "lease_left": r.lease_left.total_seconds(), "alive": r.alive} for r in found]
         typer.echo(json.dumps(rows, default=str))
         return
-    table = Table("host", "pool", "pid", "shards", "lease", "address", box=None, header_style="bold")
-    for row in found:
-        left = row["lease_left"].total_seconds()
-        state = "draining" if row["draining"] else f"{left:.1f} s" if row["alive"] else f"ended {-left:.0f} s ago"
-        table.add_row(row["name"], row["pool"] or "shared", str(row["pid"]), str(row["shards"]), state, row["address"])
-    Console().print(table)
+    print_rows(
+        ("id", "name", "node", "pool", "shards", "lease left", "draining", "health"),
+        (
+            (
+                r.id,
+                r.name,
+                r.node[:12],
+                r.pool or "shared",
+                r.shards,
+                f"{max(0.0, r.lease_left.total_seconds()):.1f} s",
+                r.draining,
+                "alive" if r.alive else "stale",
+            )
+            for r in found
+        ),
+    )
 
 
 def catalogue(
     ctx: typer.Context,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write it here.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
 ) -> None:
-    """Print all message types and agent kinds with their JSON Schemas, those of `agents.modules` included."""
-    from ...actors.catalogue import catalogue as known
+    """All message types and agent kinds that are known here, as JSON Schema. Needs no stack."""
+    from ...actors import catalogue as catalogues
     from ..agent_modules import import_agents
 
     import_agents(settings_of(ctx).settings.agents)
-    text = json.dumps(known(), indent=2)
+    text = json.dumps(catalogues.catalogue(), indent=2)
     if output is None:
         typer.echo(text)
         return
@@ -101,14 +133,15 @@ def catalogue(
         output.write_text(text + "\n")
     except OSError as error:
         raise ConfigError(f"--output {output} cannot be written: {error.strerror}.") from None
-    typer.echo(f"written to {output}")
+    typer.echo(f"wrote {output}", err=True)
 
 
-def _labels(given: list[str] | None) -> dict[str, str]:
-    labels = {}
-    for text in given or []:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise Rejected(f"--label {text!r} is not K=V.")
-        labels[name] = value
-    return labels
+def _health(text: str) -> Health:
+    for known in HEALTHS:
+        if text == known:
+            return known
+    raise Rejected(f"--health {text!r} is not one of {', '.join(HEALTHS)}.")
+
+
+def _pairs(labels: dict[str, str]) -> str:
+    return " ".join(f"{name}={value}" for name, value in labels.items())

@@ -1,10 +1,15 @@
-"""Asking Postgres from a command."""
+"""Asking Postgres from a command, and printing rows."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeVar
+import json
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
+from rich.table import Column, Table
+from rich.text import Text
 
 from ..stack.find import attach
 from .flags import settings_of
@@ -26,3 +31,29 @@ def query(ctx: typer.Context, ask: "Callable[[Database], Awaitable[Result]]") ->
             return await ask(database)
 
     return asyncio.run(run())
+
+
+def print_json(rows: Iterable[Any]) -> None:
+    """A list of dataclasses as one line of JSON."""
+    typer.echo(json.dumps([asdict(row) for row in rows], default=str))
+
+
+def print_rows(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    from .stack_view import console
+
+    table = Table(*(Column(name, overflow="fold") for name in columns), box=None, header_style="bold")
+    for row in rows:
+        table.add_row(*(Text(_shown(value)) for value in row))
+    console().print(table)
+
+
+def _shown(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case datetime():
+            return f"{value:%Y-%m-%d %H:%M:%S}"
+        case bool():
+            return "yes" if value else ""
+        case _:
+            return str(value)

@@ -1,5 +1,7 @@
 import json
-from uuid import uuid4
+import re
+from pathlib import Path
+from uuid import UUID, uuid4
 
 import pytest
 from resprout.actors.roles import Greet, Greeting
@@ -42,8 +44,27 @@ def test_a_message_asked_again_with_its_id_counts_once(stack: Stack) -> None:
         (["ask", "greeter/ada", "greeter.greeting", "-i", "text=a", "-i", "times=1"], "no handler for"),
         (["ask", "greeter/ada", "greeter.greet"], "name: Field required"),
         (["ask", "greeter/ada", "greeter.greet", "-i", "name=a", "--timeout", "0"], "in the past"),
-        (["ask", "greeter/ada", "greeter.greet", "-i", "name=a", "--id", "x"], "not a UUID"),
+        (["ask", "greeter/ada", "greeter.greet", "-i", "name=a", "--id", "x"], "must be a UUID"),
+        (["ask", "greeter/ada", "greeter.greet", "-i", "name=a", "--priority", "urgent"], "--priority"),
+        (["tell", "greeter/", "greeter.greet", "-i", "name=a"], "is not an agent key"),
+        (["tell", "nobody/ada", "greeter.greet", "-i", "name=a"], "no agent class has the kind 'nobody'"),
+        (["tell", "greeter/ada", "clerk.work"], "no handler for"),
+        (["tell", "greeter/ada", "greeter.greet", "-i", "name=a", "--deadline", "-1"], "in the past"),
+        (["ask", "clerk/a", "clerk.call-back", "-i", "to=clerk/b"], "clerk/a → clerk/b → clerk/a"),
+        (["ask", "clerk/a", "clerk.call-back", "-i", "to=clerk/a"], "clerk/a → clerk/a"),
+        (["publish", "", "greeter.greet", "-i", "name=a"], "is not an agent key"),
+        (["stop", "greeter"], "write kind/key"),
         (["show", "greeter/never-asked"], "has no state"),
+        (["release", "greeter/never-asked"], "is not in quarantine"),
+        (["mailbox", "Greeter/ada"], "is not an agent kind"),
+        (["replay"], "--all ADDRESS"),
+        (["replay", "x"], "must be a UUID"),
+        (["replay", "01890a5d-ac96-774b-bcce-b302099a8057"], "there is no dead letter"),
+        (["replay", "01890a5d-ac96-774b-bcce-b302099a8057", "--agent", "clerk/a"], "of clerk/a"),
+        (["dead-letters", "clerk/a", "--kind", "clerk"], "give one of them"),
+        (["find", "--label", "floor"], "is not K=V"),
+        (["find", "--health", "sick"], "--health"),
+        (["catalogue", "--output", "/proc/no/file"], "cannot be written"),
     ],
 )
 def test_a_bad_request_is_refused_in_one_sentence(stack: Stack, words: list[str], sentence: str) -> None:
@@ -54,6 +75,29 @@ def test_a_bad_request_is_refused_in_one_sentence(stack: Stack, words: list[str]
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("way", ["ask", "tell"])
+def test_a_message_over_the_limit_is_refused(stack: Stack, tmp_path: Path, way: str) -> None:
+    file = tmp_path / "large.json"
+    file.write_text(json.dumps({"words": "x" * 1_100_000}))
+
+    done = stack("agent", way, "clerk/a", "clerk.work", "--input-file", str(file))
+
+    assert done.returncode == 2
+    assert "1,000,000" in done.stderr
+    assert "reference" in done.stderr
+
+
+def test_a_full_mailbox_is_told_as_something_that_passes(stack: Stack) -> None:
+    agent = f"small-desk/{uuid4().hex}"
+    stack("agent", "tell", agent, "clerk.work", "-i", "think_seconds=20")
+
+    done = stack("agent", "tell", agent, "clerk.work")
+
+    assert done.returncode == 3
+    assert "is full" in done.stderr
+    assert "try again" in done.stderr
+
+
 def test_an_agent_that_answers_too_late_leaves_the_outcome_unknown(stack: Stack) -> None:
     agent = f"greeter/{uuid4().hex}"
 
@@ -61,6 +105,9 @@ def test_an_agent_that_answers_too_late_leaves_the_outcome_unknown(stack: Stack)
 
     assert done.returncode == 4
     assert "same id" in done.stderr
+    again = re.search(r"--id (\S+)", done.stderr)
+    assert again is not None
+    assert UUID(again[1]).version == 7
 
 
 def test_without_a_stack_an_ask_says_how_to_start_one(own_stack: Stack) -> None:
@@ -79,6 +126,12 @@ async def test_python_asks_with_types(stack: Stack) -> None:
     assert reply == Greeting(text="Hello ada!", times=1)
 
 
-@pytest.mark.parametrize("command", ["", "ask", "show", "list", "history"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "", "ask", "tell", "publish", "stop", "show", "list", "history", "mailbox", "release", "dead-letters", "replay",
+        "kinds", "find", "hosts", "catalogue",
+    ],
+)  # fmt: skip
 def test_every_agent_command_explains_itself(command: str) -> None:
     assert "Usage" in resprout("agent", *command.split(), "--help").stdout
