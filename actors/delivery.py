@@ -20,7 +20,7 @@ from .address import AgentAddress
 from .agent import Agent, Handler, agent_class
 from .batching import Batcher
 from .envelope import Accepted, Envelope, Replied
-from .errors import Busy, MailboxFull, Moved, ResproutError
+from .errors import AgentFailed, Busy, MailboxFull, Moved, ResproutError
 from .ids import derived_id
 from .lanes import Lane, Pending
 from .mailbox import Answer, Entry
@@ -49,6 +49,8 @@ log = structlog.get_logger("resprout.host")
 LOOK_FOR_MAIL_EVERY = 1.0  # the safety net under wakes that are lost
 LOOK_FOR_REMINDERS_EVERY = 10.0
 PAGE = 1_000
+# A message at the head may be innocent of the death of its host; not of so many.
+FEWEST_DEATHS = 3
 
 
 @dataclass(frozen=True)
@@ -562,6 +564,10 @@ class Delivery:
             activation.start()
             return
         entry = Entry(row.envelope, stored=True, attempts=row.attempts)
+        if row.attempts >= max(kind.options.supervision.attempts, FEWEST_DEATHS):
+            entry.refused = AgentFailed(
+                f"`{row.envelope.type}` was at the head of {row.address}'s mailbox when its host died, again and again."
+            )
         self._put_stored(activation, entry)
         wait = (row.due - self.clock()).total_seconds() if row.due is not None else 0
         if wait > 0:

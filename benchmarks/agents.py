@@ -17,28 +17,23 @@ import os
 import random
 import signal
 import statistics
-import sys
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import asyncpg
 import psutil
 import uvloop
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from resprout.memory.migrate import migrate
-from resprout.runtime.client import AgentRef, Client
-from resprout.runtime.settings import Settings
-from resprout.runtime.stack.find import attach
 from measuring import group_commit
 from measuring.agents import Increment, Total
 from measuring.load import Load, at_rate, in_flight
 from measuring.one_host import one_host
 from measuring.report import keep_stdout, measure, print_report
 from measuring.stack import Stack, running
+from resprout.memory.migrate import migrate
+from resprout.runtime.client import AgentRef, Client
+from resprout.runtime.settings import Settings
+from resprout.runtime.stack.find import attach
 
 ADD = Increment()
 RESTATE_PER_SECOND = 1_535.0

@@ -57,6 +57,25 @@ async def test_what_is_told_to_an_agent_in_quarantine_is_handled_after_its_relea
     assert await count_of(house, "wary/a") == 5
 
 
+async def test_a_message_that_kills_its_hosts_is_buried_in_the_end(database: Database) -> None:
+    for _ in range(4):
+        async with hosts(PostgresStore(database)) as (house, (host,)):
+            async with asyncio.timeout(20):
+                while len(host.delivery.held) < 128 or host.delivery.closed:
+                    await asyncio.sleep(0.05)
+            if not await database.pool.fetchval("SELECT count(*) FROM resprout.mailbox"):
+                await house.tells("tally/a", Increment(think_seconds=60))
+            async with asyncio.timeout(20):
+                while not host.delivery.running and host.delivery.mail:
+                    await asyncio.sleep(0.05)
+            await host.kill()
+
+    async with hosts(PostgresStore(database)):
+        row = await buried(database)
+
+    assert "its host died" in row["error"]
+
+
 async def test_a_told_message_past_its_deadline_is_dropped_with_a_record(house: House, database: Database) -> None:
     await house.tells("tally/a", Increment(think_seconds=0.3))
     await house.tells("tally/a", Increment(), deadline=datetime.now(UTC) + timedelta(seconds=0.1))

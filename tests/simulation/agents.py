@@ -65,10 +65,10 @@ QUICK = Supervision(
 
 class Ledger(Agent, kind="sim-ledger", supervision=QUICK, bounds=Bounds(rows=ROWS)):
     turns: int = 0
-    applied: dict[str, int] = {}  # how many times, by message id
-    order: dict[str, list[tuple[int, str]]] = {}  # sequences and ways as they were taken, by sender and priority
-    sent: dict[str, int] = {}  # the last sequence, by recipient
-    ticked: dict[str, int] = {}
+    applied: dict[str, int] = {}  # noqa: RUF012 - times, by message id
+    order: dict[str, list[tuple[int, str]]] = {}  # noqa: RUF012 - as taken, by sender and priority
+    sent: dict[str, int] = {}  # noqa: RUF012 - the last sequence, by recipient
+    ticked: dict[str, int] = {}  # noqa: RUF012 - a field
 
     @on
     async def note(self, message: Note) -> Noted:
@@ -123,7 +123,7 @@ class Ledger(Agent, kind="sim-ledger", supervision=QUICK, bounds=Bounds(rows=ROW
 
 class Warden(Agent, kind="sim-warden"):
     turns: int = 0
-    applied: dict[str, int] = {}
+    applied: dict[str, int] = {}  # noqa: RUF012 - a field
 
     @on
     async def hear(self, message: Poisoned) -> None:

@@ -6,6 +6,7 @@ Faults are drawn for each call (`Fate`); in every one the host learns no more th
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -45,6 +46,9 @@ SILENCE = timedelta(seconds=0.8)
 
 
 class Weather(Protocol):
+    fired: Counter[str]
+    hit: Counter[str]
+
     def latency(self) -> float: ...
 
     def fate(self) -> Fate: ...
@@ -121,11 +125,11 @@ class SimStore:
         row.lease_until = database.now() + lease
         row.waiting = dict(waiting)
         hosts, backlog = {}, dict[str, tuple[int, int]]()
-        for id, seen in database.hosts.items():
+        for name, seen in database.hosts.items():
             alive = database.is_alive(seen, lease, SILENCE)
             record = seen.record
-            hosts[id] = HostSeen(id, record.name, record.pool, record.address, seen.draining, alive)
-            if alive and id != host:
+            hosts[name] = HostSeen(name, record.name, record.pool, record.address, seen.draining, alive)
+            if alive and name != host:
                 for tenant, (rows, size) in seen.waiting.items():
                     before = backlog.get(tenant, (0, 0))
                     backlog[tenant] = (before[0] + rows, before[1] + size)

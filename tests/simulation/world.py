@@ -55,7 +55,7 @@ class World:
     def __init__(self, seed: int, switches: Switches) -> None:
         chance = random.Random(seed)
         self.chance = chance
-        self.loop = SimulatedLoop(chance)
+        self.loop = SimulatedLoop(chance)  # type: ignore[abstract]
         self.weather = Weather(chance)
         self.agents = [AgentAddress("sim-ledger", str(n)) for n in range(chance.randint(2, 4))]
         self.database = SimDatabase([*self.agents, AgentAddress.parse(WARDEN)], switches)
