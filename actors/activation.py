@@ -15,6 +15,7 @@ The rules, and why they hold:
 
 import asyncio
 from typing import TYPE_CHECKING, assert_never
+from uuid import UUID
 
 import structlog
 
@@ -69,6 +70,7 @@ class Activation:
         "heat",
         "held",
         "kind",
+        "left_out",
         "mailbox",
         "now",
         "quarantined",
@@ -88,6 +90,7 @@ class Activation:
         self.held = held
         self.mailbox = Mailbox()
         self.arriving = 0  # told messages on their way into the store
+        self.left_out: set[UUID] = set()  # told messages that are in the store and were not taken into memory
         self.agent: Agent | None = None  # the state after the last turn taken; None: not read yet
         self.committed = 0  # the version that is durable
         self.taken = 0  # turns taken and not durable yet
@@ -106,7 +109,7 @@ class Activation:
 
     @property
     def idle(self) -> bool:
-        return not self.started and not self.mailbox.known and not self.arriving
+        return not self.started and not self.mailbox.known and not self.arriving and not self.left_out
 
     def start(self) -> None:
         if not self.started and not self.closing:

@@ -210,7 +210,9 @@ class Delivery:
         if mailbox.rows + activation.arriving >= bounds.rows or mailbox.bytes + len(envelope.body) > bounds.bytes:
             raise self._full(str(activation.address), bounds.rows)
         self._check_tenant(envelope)
-        in_memory = not self.behind
+        in_memory = not self.behind and not activation.left_out  # it must not overtake those
+        if not in_memory:
+            activation.left_out.add(envelope.id)
         activation.arriving += 1
         arrival = Arrival(
             activation.held,
@@ -226,8 +228,10 @@ class Delivery:
     ) -> None:
         activation.arriving -= 1
         error = result.exception()
+        if error is not None or result.result() != Arrived(new=True):
+            activation.left_out.discard(arrival.envelope.id)
         if isinstance(error, ResproutError):
-            if arrival.in_memory and self.held.get(arrival.held.id) == arrival.held:
+            if self.held.get(arrival.held.id) == arrival.held:
                 self._doubt([arrival.held])
             answer(failed(error))
             return
@@ -558,6 +562,7 @@ class Delivery:
             self.spawn(self._bury_unknown(row, held, error))
             return
         activation = self._activation(row.address, kind, held)
+        activation.left_out.discard(row.envelope.id)
         if (known := activation.mailbox.find(row.envelope.id)) is not None:  # a person released or replayed it
             activation.forget_state()
             activation.mailbox.unhold(known)

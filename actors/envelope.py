@@ -69,6 +69,5 @@ Outcome = Replied | Accepted | Failed
 
 # A frame on the wire: each envelope with a number of the sender's choice, under which its outcome comes back.
 ENVELOPES: TypeAdapter[list[tuple[int, Envelope]]] = TypeAdapter(list[tuple[int, Envelope]])
-OUTCOMES: TypeAdapter[list[tuple[int, Outcome]]] = TypeAdapter(
-    list[tuple[int, Annotated[Outcome, Field(discriminator="outcome")]]]
-)
+_Outcome = Annotated[Outcome, Field(discriminator="outcome")]
+OUTCOMES: TypeAdapter[list[tuple[int, Outcome]]] = TypeAdapter(list[tuple[int, _Outcome]])

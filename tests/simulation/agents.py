@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 
+from pydantic import Field
 from resprout.actors.agent import Agent, Bounds, on
 from resprout.actors.message import Message
 from resprout.actors.poison import Poisoned
@@ -65,10 +66,12 @@ QUICK = Supervision(
 
 class Ledger(Agent, kind="sim-ledger", supervision=QUICK, bounds=Bounds(rows=ROWS)):
     turns: int = 0
-    applied: dict[str, int] = {}  # noqa: RUF012 - times, by message id
-    order: dict[str, list[tuple[int, str]]] = {}  # noqa: RUF012 - as taken, by sender and priority
-    sent: dict[str, int] = {}  # noqa: RUF012 - the last sequence, by recipient
-    ticked: dict[str, int] = {}  # noqa: RUF012 - a field
+    applied: dict[str, int] = Field(default={})  # how many times, by message id
+    order: dict[str, list[tuple[int, str]]] = Field(
+        default={}
+    )  # sequences and ways as they were taken, by sender and priority
+    sent: dict[str, int] = Field(default={})  # the last sequence, by recipient
+    ticked: dict[str, int] = Field(default={})
 
     @on
     async def note(self, message: Note) -> Noted:
@@ -123,7 +126,7 @@ class Ledger(Agent, kind="sim-ledger", supervision=QUICK, bounds=Bounds(rows=ROW
 
 class Warden(Agent, kind="sim-warden"):
     turns: int = 0
-    applied: dict[str, int] = {}  # noqa: RUF012 - a field
+    applied: dict[str, int] = Field(default={})
 
     @on
     async def hear(self, message: Poisoned) -> None:

@@ -77,7 +77,7 @@ class SimDatabase:
         self.switches = switches
         self.seconds = 0.0
         slots = sorted({slot_of(agent) for agent in agents})
-        self.shards = {n: Shard(n, SHARED, slot, 0, None) for n, slot in enumerate(slots, 1)}
+        self.shards = {number: Shard(number, SHARED, slot, 0, None) for number, slot in enumerate(slots, 1)}
         self.id_of_slot = {shard.slot: shard.id for shard in self.shards.values()}
         self.hosts: dict[UUID, HostRow] = {}
         self.agents: dict[AgentAddress, Stored] = {}

@@ -6,11 +6,10 @@ Faults are drawn for each call (`Fate`); in every one the host learns no more th
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Literal, Protocol, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 from resprout.actors.address import AgentAddress
@@ -36,26 +35,11 @@ from resprout.actors.store import (
 from .commit import commit, outbox_of
 from .database import HostRow, Message, SimDatabase
 from .loop import SimulatedLoop
+from .weather import Fate, Weather
 
 Result = TypeVar("Result")
 
-# before: not done. after: done, the reply is lost. late: taken for lost, and done much later. slow: only late.
-Fate = Literal["well", "before", "after", "late", "slow"]
-
 SILENCE = timedelta(seconds=0.8)
-
-
-class Weather(Protocol):
-    fired: Counter[str]
-    hit: Counter[str]
-
-    def latency(self) -> float: ...
-
-    def fate(self) -> Fate: ...
-
-    def delay(self) -> float:
-        """Of what is late, in seconds."""
-        ...
 
 
 class SimStore:
@@ -125,11 +109,11 @@ class SimStore:
         row.lease_until = database.now() + lease
         row.waiting = dict(waiting)
         hosts, backlog = {}, dict[str, tuple[int, int]]()
-        for name, seen in database.hosts.items():
+        for other, seen in database.hosts.items():
             alive = database.is_alive(seen, lease, SILENCE)
             record = seen.record
-            hosts[name] = HostSeen(name, record.name, record.pool, record.address, seen.draining, alive)
-            if alive and name != host:
+            hosts[other] = HostSeen(other, record.name, record.pool, record.address, seen.draining, alive)
+            if alive and other != host:
                 for tenant, (rows, size) in seen.waiting.items():
                     before = backlog.get(tenant, (0, 0))
                     backlog[tenant] = (before[0] + rows, before[1] + size)

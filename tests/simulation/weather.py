@@ -6,8 +6,10 @@ that is in a turn, a lost reply of a commit that was made, a lease that ended wh
 
 import random
 from collections import Counter
+from typing import Literal
 
-from .store import Fate
+# before: not done. after: done, the reply is lost. late: taken for lost, and done much later. slow: only late.
+Fate = Literal["well", "before", "after", "late", "slow"]
 
 FAULTS = (
     "kill",  # hits a host with agents that work or wait
@@ -28,10 +30,10 @@ ALWAYS_HIT = ("message lost", "message delayed", "message doubled")
 
 
 class Weather:
-    def __init__(self, chance: random.Random) -> None:
+    def __init__(self, chance: random.Random, rough: tuple[float, ...]) -> None:
         self.chance = chance
         self.stormy = True
-        self.rough = chance.choice((0.0, 0.03, 0.1))  # how often a call or a message is hit
+        self.rough = chance.choice(rough)  # how often a call or a message is hit
         self.fired: Counter[str] = Counter()
         self.hit: Counter[str] = Counter()
 

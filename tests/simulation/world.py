@@ -52,11 +52,11 @@ class Record:
 
 
 class World:
-    def __init__(self, seed: int, switches: Switches) -> None:
+    def __init__(self, seed: int, switches: Switches, rough: tuple[float, ...]) -> None:
         chance = random.Random(seed)
         self.chance = chance
-        self.loop = SimulatedLoop(chance)  # type: ignore[abstract]
-        self.weather = Weather(chance)
+        self.loop = SimulatedLoop(chance)  # type: ignore[abstract]  # what it lacks nobody calls
+        self.weather = Weather(chance, rough)
         self.agents = [AgentAddress("sim-ledger", str(n)) for n in range(chance.randint(2, 4))]
         self.database = SimDatabase([*self.agents, AgentAddress.parse(WARDEN)], switches)
         self.network = Network(self.loop, self.weather)
@@ -242,5 +242,9 @@ class World:
             self._add_host()
 
 
-def simulate(seed: int, switches: Switches = Switches()) -> Record:  # noqa: B008
-    return World(seed, switches).run()
+def simulate(
+    seed: int,
+    switches: Switches = Switches(),  # noqa: B008
+    rough: tuple[float, ...] = (0.0, 0.03, 0.1),
+) -> Record:
+    return World(seed, switches, rough).run()

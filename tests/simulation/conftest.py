@@ -1,0 +1,16 @@
+"""Thousands of hosts that say what befalls them are too loud. RESPROUT_SIMULATION_LOG=1 lets them speak."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quiet() -> Iterator[None]:
+    before = structlog.get_config()
+    if not os.environ.get("RESPROUT_SIMULATION_LOG"):
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    yield
+    structlog.configure(**before)
