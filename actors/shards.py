@@ -8,6 +8,7 @@ epochs in the store decides.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from uuid import UUID
 from zlib import crc32
 
@@ -56,6 +57,7 @@ class Plan:
     release: tuple[Shard, ...]
 
 
+@lru_cache(maxsize=65_536)
 def slot_of(address: AgentAddress) -> int:
     return crc32(f"{address.kind}/{address.key}".encode()) % SHARDS
 

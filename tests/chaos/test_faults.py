@@ -12,12 +12,14 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 from uuid import UUID
 
 import psutil
 import pytest
 from resprout.actors.ids import new_id
 from resprout.runtime.client import AgentRef, Client
+from resprout.runtime.connections import Connections
 from resprout.runtime.settings import Settings
 from resprout.runtime.stack.find import attach
 from support.journal import REPORT_TO, Contents, Read, Write
@@ -111,6 +113,21 @@ def stop_a_host_beyond_its_lease(stack: Stack) -> None:
             process.resume()
 
 
+def stop_postgres_beyond_the_lease(stack: Stack) -> None:
+    """No host can renew: each must stop writing and end before anybody else could think it dead."""
+    postmaster = psutil.Process(stack.pid("postgres"))
+    processes = [*postmaster.children(recursive=True), postmaster]
+    before = set(stack.host_pids())
+    for process in processes:
+        process.suspend()
+    try:
+        eventually(lambda: not any(psutil.pid_exists(pid) for pid in before), "the hosts have ended", 60)
+    finally:
+        for process in processes:
+            if process.is_running():
+                process.resume()
+
+
 def kill_postgres(stack: Stack) -> None:
     kill(stack.pid("postgres"))
 
@@ -132,6 +149,7 @@ FAULTS = [
     kill_both_hosts,
     stop_a_host_beyond_its_lease,
     kill_postgres,
+    stop_postgres_beyond_the_lease,
     end_the_connections_to_postgres,
 ]
 
@@ -152,6 +170,32 @@ async def test_nothing_is_lost_doubled_or_out_of_order(
     await asyncio.sleep(LOAD_SECONDS / 2)
     stop.set()
     await asyncio.gather(*work)
+    await all_is_well(agents, sent, attempts)
+
+
+async def test_replies_that_are_lost_double_nothing(stack: Stack, client: Client, attempts: Attempts) -> None:
+    """The caller's connections are cut again and again while answers are on their way."""
+    name = new_id().hex[-6:]
+    agents = [client.agent(f"journal/{name}-{n}") for n in range(AGENTS)]
+    sent = Sent()
+    stop = asyncio.Event()
+    work = [asyncio.create_task(write(agents, n, sent, stop, attempts)) for n in range(AGENTS)]
+    connections = cast("Connections", client.caller.transport)
+    cuts = 0
+
+    for _ in range(100):
+        await asyncio.sleep(LOAD_SECONDS / 100)
+        for connection in list(connections.open.values()):
+            cuts += bool(connection.pending)
+            connection.drop()
+
+    stop.set()
+    await asyncio.gather(*work)
+    assert cuts > 10, "no cut met an answer on its way"
+    await all_is_well(agents, sent, attempts)
+
+
+async def all_is_well(agents: list[AgentRef], sent: Sent, attempts: Attempts) -> None:
     await drained(agents, sent)
     contents = [await read(agent) for agent in agents]
     for agent, content in zip(agents, contents, strict=True):
