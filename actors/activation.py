@@ -24,6 +24,7 @@ from .agent import Agent
 from .envelope import Envelope, Failed, Replied
 from .errors import (
     AgentFailed,
+    DatabaseLost,
     DeadlinePassed,
     MailboxFull,
     Moved,
@@ -289,12 +290,13 @@ class Activation:
         joined, entry.joined = list(entry.joined), ()
         self.mailbox.back(joined)  # each has its own attempts
         supervision = self.kind.options.supervision
-        waits_for_code = isinstance(error, NewerVersion)
-        hopeless = isinstance(error, (Rejected, DeadlinePassed)) and not waits_for_code
+        blameless = isinstance(error, (NewerVersion, DatabaseLost))  # it waits for new code, or for the store
+        hopeless = isinstance(error, (Rejected, DeadlinePassed))
+        attempts = entry.attempts
         try:
-            if not waits_for_code:
+            if not blameless:
                 entry.attempts += 1
-            if hopeless or entry.attempts >= supervision.attempts:
+            if hopeless or (not blameless and entry.attempts >= supervision.attempts):
                 await self.delivery.bury(self, entry, error)
                 return
             pause = supervision.pause_after(max(entry.attempts, 1))
@@ -302,8 +304,7 @@ class Activation:
                 self.mailbox.hold(entry)
                 self.delivery.later(pause.total_seconds(), self.try_again, entry)
         except ResproutError:  # the store is away, and may have counted or buried it: say the same again
-            entry.attempts = max(0, entry.attempts - 1)
-            entry.refused = error
+            entry.attempts, entry.refused = attempts, error
             self.mailbox.back([entry])
             await asyncio.sleep(supervision.first_pause.total_seconds())
 

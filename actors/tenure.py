@@ -53,6 +53,8 @@ class Tenure:
             view = await self._renew()
             self.delivery.see(view)
             self.seen(view)
+            if self.draining and not view.hosts[self.record.id].draining:
+                await self._say_draining()
             wish = plan(self.record.id, self.record.pool, view)
             await self._follow(wish, view)
             if self.draining and not self.delivery.held:
@@ -66,7 +68,6 @@ class Tenure:
 
     async def drain(self) -> None:
         self.draining = True
-        await self.store.drain(self.record.id)
         self.nudge()
 
     async def _enrol(self) -> None:
@@ -99,6 +100,15 @@ class Tenure:
                 raise LeaseLost("the lease ended while it was being renewed")
             self.lease.renewed(asked)
             return view
+
+    async def _say_draining(self) -> None:
+        """Until a view shows it: plans, also our own, go by that."""
+        try:
+            await self.store.drain(self.record.id)
+        except ResproutError as error:
+            log.warning("not known to be draining yet", error=str(error))
+        else:
+            self.nudge()
 
     async def _retire(self) -> None:
         try:

@@ -8,7 +8,6 @@ from uuid import UUID
 from resprout.actors.calls import Caller
 from resprout.actors.delivery import Delivery, Limits
 from resprout.actors.envelope import Envelope, Outcome, Replied
-from resprout.actors.errors import DatabaseLost
 from resprout.actors.shards import SHARED, HostSeen
 from resprout.actors.store import HostRecord, LeaseLost
 from resprout.actors.tenure import Tenure
@@ -64,13 +63,6 @@ class SimHost:
 
     async def _deliver(self) -> None:
         await self.delivery.run()
-
-    async def drain(self) -> None:
-        while True:
-            try:
-                return await self.tenure.drain()
-            except DatabaseLost:
-                await asyncio.sleep(0.1)
 
     def clock(self) -> datetime:
         return BEGAN + timedelta(seconds=self.loop.time() + self.skew)

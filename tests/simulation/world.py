@@ -216,7 +216,7 @@ class World:
     def _drain(self) -> None:
         if (host := self._any_host()) is not None and not host.tenure.draining:
             self._fires("drain", host)
-            host.process.context.run(asyncio.create_task, host.drain())
+            host.process.context.run(asyncio.create_task, host.tenure.drain())
             if len(self.hosts) < MOST_HOSTS:
                 self._add_host()
 
