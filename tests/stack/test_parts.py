@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import psutil
 import pytest
-from support.stack import RESPROUT, Stack, clean_environment, eventually, resprout
+from support.stack import RESPROUT, TEMPORAL, Stack, clean_environment, eventually, resprout
 
 TASK_QUEUE = "parts"
 
@@ -122,6 +122,8 @@ def test_a_worker_that_is_told_to_end_lets_its_activity_finish(environment: dict
         "run", "hello", "--detach", "--id", name, "-i", f"name={name}", "-i", "think_seconds=4", env=environment
     )
     assert run.returncode == 0, run.stderr
+    describe = ["workflow", "describe", "-w", name, "-o", "json", "--address", environment["RESPROUT_TEMPORAL_ADDRESS"]]
+    eventually(lambda: "STATE_STARTED" in _temporal(*describe), "the worker has the activity")
 
     assert worker.end() == 0
 
@@ -130,6 +132,10 @@ def test_a_worker_that_is_told_to_end_lets_its_activity_finish(environment: dict
     assert json.loads(again.stdout)["result"]["times"] == 2
     assert second.end() == 0
     assert join.end() == 0
+
+
+def _temporal(*words: str) -> str:
+    return subprocess.run([TEMPORAL, *words], capture_output=True, text=True, timeout=60, check=False).stdout
 
 
 @pytest.mark.parametrize("command", ["join", "worker"])
