@@ -189,7 +189,10 @@ class Activation:
         if entry.refused is not None:
             error, entry.refused = entry.refused, None
             raise error
+        generation = self.generation
         reply = await self.delivery.reply_of(self, entry.envelope)
+        if self.generation != generation:
+            raise Abandoned  # it is back in the mailbox, and not to be removed behind its back
         if reply is None:
             return False
         self.done(entry, reply)
