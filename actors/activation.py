@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, assert_never
 from uuid import UUID
 
 import structlog
+from pydantic_core import PydanticSerializationError
 
 from .address import AgentAddress
 from .agent import Agent
@@ -247,7 +248,12 @@ class Activation:
             handled.joined = [(other.envelope, other.stored) for other in entry.joined]
         if self.kind.options.ephemeral:
             return handled, after, ""
-        state = after.model_dump_json()
+        try:
+            state = after.model_dump_json()
+        except PydanticSerializationError as error:
+            raise AgentFailed(
+                f"the state of {self.address} cannot be stored as JSON: {error}. It is as before."
+            ) from None
         refuse_large(state, "the state of %s", self.address, limit=self.kind.options.bounds.state_bytes)
         return handled, after, state
 

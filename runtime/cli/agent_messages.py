@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import logging
+import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -140,7 +142,15 @@ def _prepare(
 
 
 def _talk(settings: Settings, tenant: str, work: "Callable[[Client], Awaitable[Result]]") -> Result:
+    import structlog
+
     from ..client import Client
+
+    # Standard output is for the answer; that a host does not answer just now is not worth a line, we ask again.
+    structlog.configure(
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+    )
 
     async def run() -> Result:
         async with await Client.connect(settings, tenant=tenant) as client:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from resprout.actors.delivery import Limits
 from resprout.actors.errors import (
+    AgentFailed,
     BadMessage,
     DeadlinePassed,
     MailboxFull,
@@ -111,6 +112,11 @@ async def test_a_state_that_grows_too_large_is_refused_and_stays_as_before(house
         await house.asks("tally/a", Log(word="x" * 300_000))
 
     assert await count_of(house, "tally/a") == 0
+
+
+async def test_a_state_that_is_no_json_fails_its_turn_and_names_the_agent(house: House) -> None:
+    with pytest.raises(AgentFailed, match="the state of blob/a cannot be stored"):
+        await house.asks("blob/a", Increment())
 
 
 async def test_what_postgres_cannot_store_fails_its_own_turn_and_no_other(house: House) -> None:

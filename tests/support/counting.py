@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 from resprout.actors.agent import Agent, Bounds, ephemeral, on
 from resprout.actors.capabilities import Capability
@@ -215,6 +216,15 @@ class Sleepy(Agent, kind="sleepy"):
 
 
 lives: list[str] = []
+
+
+class Blob(Agent, kind="blob"):
+    blob: Any = None
+
+    @on
+    async def increment(self, message: Increment) -> Count:
+        self.blob = object()
+        return Count(count=message.by)
 
 
 class Able(
