@@ -1,12 +1,13 @@
 """Expressions compiled: what the CEL library runs, and what we run around it.
 
-Three things are not left to the library:
+Some things are not left to the library:
 - The macros (`map`, `filter`, `all`, `exists`, `exists_one`). Its `map` is quadratic (10,000 items took 2 seconds,
   after which Temporal declares a workflow dead), and over a map it walks in random order, which a replay would not
   repeat. Here a macro becomes a call back into Python that evaluates its body once for each item; the steps are
   counted, so that no expression can run for ever.
 - A bare path, `tasks.hello.output.text`, is looked up in Python: faster, and big integers and
   the order of keys survive.
+- `loop` is a word that CEL reserves; it is given to the library as `l_op`, as long, so that positions stay.
 - Only what an expression refers to is given to the library, which copies all that it is given.
 """
 
@@ -21,6 +22,7 @@ from .references import Macro, Reference, analyse, macro_at
 from .tokens import Token, tokens
 
 MOST_STEPS = 500_000
+LOOP, SPELLED = "loop", "l_op"
 PREFIX = "each__"  # of the functions that stand for macros
 
 Scope = Mapping[str, Any]
@@ -70,9 +72,15 @@ class Program(NamedTuple):
 @lru_cache(maxsize=16_384)
 def program(source: str, bound: tuple[str, ...] = ()) -> Program:
     """Raises ValueError in the library's words when the source is no CEL."""
+    source = _spelled(source)
     cel.compile(source)  # its positions are those of the source; the rewritten one below has others
     words = tokens(source)
-    found = tuple(reference for reference in analyse(source).references if reference.root not in bound)
+    analysis = analyse(source)
+    found = tuple(
+        reference._replace(root=LOOP) if reference.root == SPELLED else reference
+        for reference in analysis.references
+        if reference.root not in bound
+    )
     rewritten, macros = _rewrite(source, words, bound)
     return Program(
         source=source,
@@ -80,9 +88,20 @@ def program(source: str, bound: tuple[str, ...] = ()) -> Program:
         bare=_bare(found, words),
         needed=_shortest({(reference.root, *reference.path) for reference in found}),
         compiled=cel.compile(rewritten),
-        functions=tuple(sorted({call.name for call in analyse(source).calls} & EXTENSIONS.keys())),
+        functions=tuple(sorted({call.name for call in analysis.calls} & EXTENSIONS.keys())),
         macros=macros,
     )
+
+
+def _spelled(source: str) -> str:
+    if LOOP not in source:
+        return source
+    written = source
+    words = tokens(source)
+    for index, word in enumerate(words):
+        if word.text == LOOP and (index == 0 or words[index - 1].text != "."):
+            written = written[: word.start] + SPELLED + written[word.end :]
+    return written
 
 
 def _bare(found: tuple[Reference, ...], words: tuple[Token, ...]) -> Reference | None:
@@ -144,7 +163,7 @@ def context_of(ready: Program, scope: Scope, bound: Mapping[str, Any], fuel: Fue
 
 
 def narrowed(scope: Scope, paths: tuple[Path, ...]) -> dict[str, Any]:
-    """The part of the scope that the paths lead through."""
+    """The part of the scope that the paths lead through, as the library is given it."""
     part: dict[str, Any] = {}
     for path in paths:
         whole: Any = scope
@@ -160,6 +179,8 @@ def narrowed(scope: Scope, paths: tuple[Path, ...]) -> dict[str, Any]:
         else:
             if isinstance(whole, Mapping) and path[-1] in whole:
                 place[str(path[-1])] = whole[path[-1]]
+    if LOOP in part:
+        part[SPELLED] = part.pop(LOOP)
     return part
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from .programs import Program, Scope
+from .programs import LOOP, SPELLED, Program, Scope
 from .references import Reference
 from .values import kind_of
 
@@ -22,12 +22,13 @@ def follow(reference: Reference, scope: Scope) -> tuple[Any, str | None]:
     value: Any = scope
     way = ""
     for step in (reference.root, *reference.path):
-        if (isinstance(value, Mapping) and step in value) or (
-            isinstance(value, list | tuple) and isinstance(step, int) and step < len(value)
-        ):
-            value = value[step]
-        else:
-            return None, _lost(way, step, value)
+        match value:
+            case Mapping() if step in value:
+                value = value[step]
+            case list() | tuple() if isinstance(step, int) and step < len(value):
+                value = value[step]
+            case _:
+                return None, _lost(way, step, value)
         way = f"{way}[{step}]" if isinstance(step, int) else f"{way}.{step}" if way else step
     return value, None
 
@@ -88,4 +89,5 @@ def _function_failed(said: str, ready: Program, scope: Scope) -> str:
 def first_line(error: Exception) -> str:
     """What the library says first, without its own way of pointing."""
     lines = str(error).splitlines() or [type(error).__name__]
-    return lines[0].rpartition("<input>:")[2].partition(": ")[2] or lines[0]
+    said = lines[0].rpartition("<input>:")[2].partition(": ")[2] or lines[0]
+    return said.replace(SPELLED, LOOP)
