@@ -16,6 +16,7 @@ from .input_values import check_inputs
 from .model import Flow
 from .places import check_needs, tree
 from .problem import Finding, Findings, Path, Problem
+from .pruning import replace_task, take_out
 from .reachable import check_reachable
 from .rules import check_rules
 from .scopes import Scopes, texts
@@ -113,8 +114,8 @@ def _check(source: Source) -> Flow | None:
     if sum(1 for _ in every_task(raw)) > MOST_TASKS:
         findings.add(("tasks",), f"more than {MOST_TASKS:,} tasks", "use `loop`, or child flows")
         return None
-    for path in strays:
-        lenient |= _replace_task(raw, path)
+    for path in reversed(strays):  # inner ones first: an outer one takes them with it
+        lenient |= replace_task(raw, path)
     flow, replaced = _typed(raw, findings)
     if flow is None:
         return None
@@ -137,7 +138,7 @@ def _typed(raw: dict[str, Any], findings: Findings) -> tuple[Flow | None, frozen
             if attempt == 0:
                 findings += _without_echoes(found)
             for finding in sorted(found, key=lambda finding: -len(finding.path)):
-                lenient |= _take_out(raw, finding)
+                lenient |= take_out(raw, finding)
     return None, lenient
 
 
@@ -152,82 +153,6 @@ def _without_echoes(found: Findings) -> Findings:
             and any(len(path) > len(finding.path) and path[: len(finding.path)] == finding.path for path in paths)
         )
     )
-
-
-def _take_out(raw: dict[str, Any], finding: Finding) -> frozenset[str]:
-    path = finding.path
-    task = next((path[:end] for end in range(len(path), 0, -1) if _is_task(raw, path[:end])), None)
-    if task is not None:
-        if finding.on_key and len(path) == len(task) + 1:
-            _at(raw, task).pop(path[-1], None)
-            return frozenset()
-        return _replace_task(raw, task)
-    match path:
-        case ("flow", *_):
-            raw["flow"] = {"name": "unnamed"}
-        case ("inputs" | "outputs" | "env" | "agents" as word, str(name), *_) if isinstance(raw.get(word), dict):
-            raw[word].pop(name, None)
-            return frozenset({name})
-        case (str(word), *_) if word in raw:
-            names = set(raw[word]) if isinstance(raw[word], dict) else set()
-            del raw[word]
-            return frozenset(names)
-        case () if "flow" not in raw:
-            raw["flow"] = {"name": "unnamed"}
-    return frozenset()
-
-
-def _is_task(raw: Any, path: Path) -> bool:
-    return isinstance(path[-1], int) and "tasks" in path[:1] and _role(path) in _TASK_LISTS
-
-
-_TASK_LISTS = frozenset(
-    {"tasks", "sequential", "parallel", "then", "else", "default", "do", "try", "catch", "finally", "compensate"}
-)
-
-
-def _role(path: Path) -> str | int:
-    if len(path) > 3 and path[-3] == "cases":
-        return "tasks"
-    return path[-2] if len(path) > 1 else ""
-
-
-def _at(raw: Any, path: Path) -> Any:
-    for step in path:
-        if isinstance(raw, list) and step == "tasks":
-            continue  # the short form of `parallel`
-        raw = raw[step]
-    return raw
-
-
-def _replace_task(raw: dict[str, Any], path: Path) -> frozenset[str]:
-    """Puts a placeholder where a task is at fault; returns the ids that are gone."""
-    siblings = _at(raw, path[:-1])
-    index = path[-1]
-    if not isinstance(siblings, list) or not isinstance(index, int) or index >= len(siblings):
-        return frozenset()
-    task = siblings[index]
-    gone = {str(inner.get("id")) for _, inner in every_task({"tasks": [task]})} if isinstance(task, dict) else set()
-    name = task.get("id") if isinstance(task, dict) and isinstance(task.get("id"), str) else None
-    kept = {"needs": task["needs"]} if isinstance(task, dict) and _are_ids(task.get("needs")) else {}
-    siblings[index] = {"id": _placeholder_id(name, path), "wait": {"duration": "0s"}, **kept}
-    return frozenset(gone | {siblings[index]["id"]})
-
-
-def _are_ids(needs: Any) -> bool:
-    return isinstance(needs, list) and all(isinstance(name, str) and name.replace("_", "a").isalnum() for name in needs)
-
-
-def _placeholder_id(name: str | None, path: Path) -> str:
-    if (
-        name is not None
-        and name.isascii()
-        and name.replace("_", "a").isalnum()
-        and name[0].islower()
-        and name == name.lower()
-    ):
-        return name[:63]
-    return "at_" + "_".join(str(step) for step in path if isinstance(step, int))
 
 
 def _check_meaning(flow: Flow, raw: dict[str, Any], lenient: frozenset[str], findings: Findings) -> None:

@@ -133,7 +133,17 @@ def _not_yaml(source: Source, error: MarkedYAMLError) -> None:
         lines = (source.text or "").splitlines()
         if mark.line < len(lines) and "\t" in lines[mark.line]:
             said = "found character '\\t' that cannot start any token"
-    source.findings.add(("<yaml>",), f"this is not YAML: {_in_words(said)}", _fix_for(said))
+    fix = _fix_for(said)
+    if mark is not None and _in_bare_expression(source.text or "", mark.index):
+        fix = "put the expression in quotes: '${{ … }}'"
+    source.findings.add(("<yaml>",), f"this is not YAML: {_in_words(said)}", fix)
+
+
+def _in_bare_expression(text: str, at: int) -> bool:
+    """Whether the place is inside a `${{ }}` without quotes, which YAML reads as its own."""
+    line = text[text.rfind("\n", 0, at) + 1 : at + 1]
+    opened = line.rfind("${{")
+    return opened >= 0 and "}}" not in line[opened:] and line[:opened].rstrip()[-1:] not in {"'", '"'}
 
 
 _SAID = {

@@ -4,16 +4,17 @@ A location of pydantic names branches of unions too; these are taken out, so tha
 """
 
 import re
-from collections.abc import Callable, Iterator
-from typing import Any, get_args
+from collections.abc import Callable
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from .model import ID, NAME, TASK_WORDS, Flow, Size, TaskBase
+from .model import ID, NAME, TASK_WORDS, Flow, Size
 from .problem import Finding, Findings, Path
 from .values import kind_of
 from .vocabulary import instead, nearest
+from .words import fields, inside, model_at
 
 _BRANCH = re.compile(r"\[|^(str|int|float|bool|constrained-|function-|literal|tuple|timedelta|dict|list)")
 _WORDS = {
@@ -102,66 +103,25 @@ def _unknown(path: Path, document: Any) -> Finding:
 
 def known_words(path: Path, document: Any) -> list[str]:
     """The words that may stand in the mapping at a place."""
-    model = _model_at(path, document)
-    return [field.alias or name for name, field in model.model_fields.items()] if model else []
-
-
-def _model_at(path: Path, document: Any) -> type[BaseModel] | None:
-    model: type[BaseModel] | None = Flow
-    here = document
-    for step in path:
-        here = _inside(here, step)
-        if isinstance(step, int):
-            # In a list the model stays that of the list's entries, unless they are tasks.
-            kind = (
-                TASK_WORDS.get(next((word for word in here if word in TASK_WORDS), ""))
-                if isinstance(here, dict)
-                else None
-            )
-            model = kind or model
-        elif model is not None and (inner := _field_model(model, step)) is not None:
-            model = inner
-    return model
-
-
-def _inside(here: Any, step: str | int) -> Any:
-    if isinstance(here, dict):
-        return here.get(str(step))
-    if isinstance(here, list) and isinstance(step, int):
-        return here[step] if step < len(here) else None
-    return here if step == "tasks" else None
-
-
-def _field_model(model: type[BaseModel], word: str) -> type[BaseModel] | None:
-    for name, field in model.model_fields.items():
-        if word == (field.alias or name):
-            return next(_models(field.annotation), None)
-    return None
-
-
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel) and not issubclass(annotation, TaskBase):
-        yield annotation
-    for argument in get_args(annotation):
-        yield from _models(argument)
+    model = model_at(path, document)
+    return list(fields(model)) if model else []
 
 
 def _missing(path: Path, document: Any) -> Finding:
     word, place = str(path[-1]), path[:-1]
-    model = _model_at(place, document) or Flow
-    field = next((field for name, field in model.model_fields.items() if (field.alias or name) == word), None)
+    field = fields(model_at(place, document) or Flow).get(word)
     says = f": {field.description.splitlines()[0]}" if field and field.description else ""
     message = f"`{word}` is missing{says}".rstrip(".")
-    given = list(_inside_all(document, place) or {})
+    given = list(_mapping_at(document, place) or {})
     near = nearest(word, [name for name in given if name not in known_words(place, document)])
     if near:  # one finding, not two: this one takes the place of the unknown word
         return Finding((*place, near), message, f"write `{word}` instead of `{near}`", on_key=True)
     return Finding(place, message, f"add `{word}:`")
 
 
-def _inside_all(here: Any, path: Path) -> Any:
+def _mapping_at(here: Any, path: Path) -> Any:
     for step in path:
-        here = _inside(here, step)
+        here = inside(here, step)
     return here if isinstance(here, dict) else None
 
 
