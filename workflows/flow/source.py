@@ -119,6 +119,11 @@ def from_yaml(text: str, file: str) -> Source:
     return source
 
 
+def compose(text: str) -> Node | None:
+    """The nodes of a text that is known to be YAML."""
+    return next(iter(_loader().compose_all(text)), None)
+
+
 def _loader() -> Any:
     loader = YAML(typ="safe", pure=True)
     loader.allow_duplicate_keys = True  # reported by us, with their place
