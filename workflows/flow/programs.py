@@ -1,0 +1,271 @@
+"""Expressions compiled: what the CEL library runs, and what we run around it.
+
+Some things are not left to the library:
+- The macros (`map`, `filter`, `all`, `exists`, `exists_one`). Its `map` is quadratic (10,000 items took 2 seconds,
+  after which Temporal declares a workflow dead), and over a map it walks in random order, which a replay would not
+  repeat. Here a macro becomes a call back into Python that evaluates its body once for each item; the steps are
+  counted, so that no expression can run for ever.
+- A bare path, `tasks.hello.output.text`, is looked up in Python: faster, and big integers and
+  the order of keys survive.
+- `loop` is a word that CEL reserves; it is given to the library as `l_op`, as long, so that positions stay.
+- Only what an expression refers to is given to the library, which copies all that it is given.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import cel
+
+from .functions import EXTENSIONS
+from .references import Macro, Reference, analyse, macro_at
+from .tokens import Token, tokens
+
+MOST_STEPS = 500_000
+LOOP, SPELLED = "loop", "l_op"
+PREFIX = "each__"  # of the functions that stand for macros
+
+Scope = Mapping[str, Any]
+Path = tuple[str | int, ...]
+
+
+class TooManySteps(ValueError):
+    pass
+
+
+class Fuel:
+    """What one evaluation may still do: counts the rounds of its macros."""
+
+    def __init__(self) -> None:
+        self.left = MOST_STEPS
+        self.failure: Exception | None = None
+        """What failed inside a macro, as it was before the library put it into words of its own."""
+
+    def burn(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise TooManySteps(f"it goes through more than {MOST_STEPS:,} items")
+
+
+class Each(NamedTuple):
+    """A macro of an expression: its bodies, and the variables that macros around it bind."""
+
+    function: str
+    name: str
+    variable: str
+    outer: tuple[str, ...]
+    bodies: tuple["Program", ...]
+
+
+class Program(NamedTuple):
+    source: str
+    references: tuple[Reference, ...]
+    bare: Reference | None
+    """The expression is this path and nothing else."""
+    needed: tuple[Path, ...]
+    """The shortest paths that cover the references; only these are given to the library."""
+    compiled: cel.Program
+    functions: tuple[str, ...]
+    macros: tuple[Each, ...]
+
+
+@lru_cache(maxsize=16_384)
+def program(source: str, bound: tuple[str, ...] = ()) -> Program:
+    """Raises ValueError in the library's words when the source is no CEL."""
+    source = _spelled(source)
+    cel.compile(source)  # its positions are those of the source; the rewritten one below has others
+    words = tokens(source)
+    analysis = analyse(source)
+    found = tuple(
+        reference._replace(root=LOOP) if reference.root == SPELLED else reference
+        for reference in analysis.references
+        if reference.root not in bound
+    )
+    rewritten, macros = _rewrite(source, words, bound)
+    return Program(
+        source=source,
+        references=found,
+        bare=_bare(found, words),
+        needed=_shortest({(reference.root, *reference.path) for reference in found}),
+        compiled=cel.compile(rewritten),
+        functions=tuple(sorted({call.name for call in analysis.calls} & EXTENSIONS.keys())),
+        macros=macros,
+    )
+
+
+def _spelled(source: str) -> str:
+    if LOOP not in source:
+        return source
+    written = source
+    words = tokens(source)
+    for index, word in enumerate(words):
+        if word.text == LOOP and (index == 0 or words[index - 1].text != "."):
+            written = written[: word.start] + SPELLED + written[word.end :]
+    return written
+
+
+def _bare(found: tuple[Reference, ...], words: tuple[Token, ...]) -> Reference | None:
+    match found:
+        case [reference] if reference.start == words[0].start and reference.end == words[-1].end:
+            return reference
+    return None
+
+
+def _shortest(paths: set[Path]) -> tuple[Path, ...]:
+    # A number ends a path: half a list cannot be given.
+    cut = {path[: next((i for i, step in enumerate(path) if isinstance(step, int)), len(path))] for path in paths}
+    return tuple(sorted(path for path in cut if not any(path[:length] in cut for length in range(1, len(path)))))
+
+
+def _rewrite(source: str, words: tuple[Token, ...], bound: tuple[str, ...]) -> tuple[str, tuple[Each, ...]]:
+    """Replaces each outermost macro, `.map(x, x + 1)`, by a call, `.each__0_0()`, given what is bound around it."""
+    macros: list[Each] = []
+    written, at, index = "", 0, 0
+    while index < len(words):
+        macro = macro_at(words, index) if words[index].text == "." else None
+        if macro is None:
+            index += 1
+            continue
+        each = Each(
+            f"{PREFIX}{len(bound)}_{len(macros)}",
+            macro.name,
+            macro.variable,
+            bound,
+            tuple(program(body, (*bound, macro.variable)) for body in _bodies(source, words, macro)),
+        )
+        macros.append(each)
+        written += f"{source[at : words[index].start]}.{each.function}({', '.join(dict.fromkeys(bound))})"
+        at, index = words[macro.closing].end, macro.closing + 1
+    return written + source[at:], tuple(macros)
+
+
+def _bodies(source: str, words: tuple[Token, ...], macro: Macro) -> list[str]:
+    """The arguments behind the variable, split at the commas that stand in no inner bracket."""
+    bodies, depth, start = [], 0, words[macro.opening + 2].end
+    for word in words[macro.opening + 3 : macro.closing]:
+        depth += (word.text in {"(", "[", "{"}) - (word.text in {")", "]", "}"})
+        if depth == 0 and word.text == ",":
+            bodies.append(source[start : word.start])
+            start = word.end
+    return [*bodies, source[start : words[macro.closing].start]]
+
+
+def run(ready: Program, scope: Scope, bound: Mapping[str, Any], fuel: Fuel) -> Any:
+    return ready.compiled.execute(context_of(ready, scope, bound, fuel))
+
+
+def context_of(ready: Program, scope: Scope, bound: Mapping[str, Any], fuel: Fuel) -> cel.Context:
+    variables = {**narrowed(scope, ready.needed), **bound}
+    functions: dict[str, Callable[..., Any]] = {name: EXTENSIONS[name] for name in ready.functions}
+    for macro in ready.macros:
+        functions[macro.function] = _callback(macro, scope, fuel)
+    return cel.Context(variables, functions)
+
+
+def narrowed(scope: Scope, paths: tuple[Path, ...]) -> dict[str, Any]:
+    """The part of the scope that the paths lead through, as the library is given it."""
+    part: dict[str, Any] = {}
+    for path in paths:
+        whole: Any = scope
+        place = part
+        for step in path[:-1]:
+            if not isinstance(whole, Mapping) or step not in whole:
+                break
+            whole = whole[step]
+            if not isinstance(whole, Mapping):
+                place[str(step)] = whole  # the library says what is wrong with the next step
+                break
+            place = place.setdefault(str(step), {})
+        else:
+            if isinstance(whole, Mapping) and path[-1] in whole:
+                place[str(path[-1])] = whole[path[-1]]
+    if LOOP in part:
+        part[SPELLED] = part.pop(LOOP)
+    return part
+
+
+def _callback(macro: Each, scope: Scope, fuel: Fuel) -> Callable[..., Any]:
+    def each(items: Any, *outer: Any) -> Any:
+        if isinstance(items, Mapping):
+            items = sorted(items, key=str)
+        if not isinstance(items, Sequence) or isinstance(items, str | bytes):
+            raise TypeError(f"`{macro.name}` goes through a list or a map")
+        bound = dict(zip(dict.fromkeys(macro.outer), outer, strict=True))
+        contexts = [context_of(body, scope, bound, fuel) for body in macro.bodies]
+
+        def body(index: int, item: Any) -> Any:
+            contexts[index].add_variable(macro.variable, item)
+            return macro.bodies[index].compiled.execute(contexts[index])
+
+        return _MACROS[macro.name](items, body, fuel, len(macro.bodies))
+
+    def told(items: Any, *outer: Any) -> Any:
+        try:
+            return each(items, *outer)
+        except Exception as error:
+            if not str(error).startswith(f"Function '{PREFIX}"):  # an inner macro has told already
+                fuel.failure = error
+            raise
+
+    return told
+
+
+Body = Callable[[int, Any], Any]
+
+
+def _map(items: Sequence[Any], body: Body, fuel: Fuel, bodies: int) -> list[Any]:
+    mapped = []
+    for item in items:
+        fuel.burn()
+        if bodies == 1 or body(0, item) is True:
+            mapped.append(body(bodies - 1, item))
+    return mapped
+
+
+def _filter(items: Sequence[Any], body: Body, fuel: Fuel, _: int) -> list[Any]:
+    return [item for item in items if _holds(body, item, fuel)]
+
+
+def _exists_one(items: Sequence[Any], body: Body, fuel: Fuel, _: int) -> bool:
+    return sum(_holds(body, item, fuel) for item in items) == 1
+
+
+def _exists(items: Sequence[Any], body: Body, fuel: Fuel, _: int) -> bool:
+    return _decides(items, body, fuel, by=True)
+
+
+def _all(items: Sequence[Any], body: Body, fuel: Fuel, _: int) -> bool:
+    return not _decides(items, body, fuel, by=False)
+
+
+def _decides(items: Sequence[Any], body: Body, fuel: Fuel, *, by: bool) -> bool:
+    """Whether some item gives `by`. As CEL wants it, an item that fails counts only if no other one decides."""
+    failed: Exception | None = None
+    for item in items:
+        try:
+            if _holds(body, item, fuel) is by:
+                return True
+        except TooManySteps:
+            raise
+        except Exception as error:  # noqa: BLE001 - the library raises many types; raised below
+            failed = error
+    if failed is not None:
+        raise failed
+    return False
+
+
+def _holds(body: Body, item: Any, fuel: Fuel) -> bool:
+    fuel.burn()
+    answer = body(0, item)
+    if not isinstance(answer, bool):
+        raise TypeError("`all`, `exists` and `filter` need a condition that is true or false")
+    return answer
+
+
+_MACROS: dict[str, Callable[[Sequence[Any], Body, Fuel, int], Any]] = {
+    "map": _map,
+    "filter": _filter,
+    "all": _all,
+    "exists": _exists,
+    "exists_one": _exists_one,
+}

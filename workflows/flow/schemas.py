@@ -1,0 +1,104 @@
+"""JSON Schema, for the inputs of a flow and the fields of a form: schemas and values checked, told in sentences."""
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError, ValidationError
+
+from .problem import Path, written
+from .values import kind_of
+from .vocabulary import did_you_mean, nearest
+
+TYPES = ("string", "integer", "number", "boolean", "array", "object", "null")
+_ALIASES = {"str": "string", "text": "string", "int": "integer", "float": "number", "bool": "boolean", "list": "array"}
+_ALIASES |= {"dict": "object", "map": "object", "mapping": "object", "none": "null", "date": "string"}
+KEYWORDS = frozenset(
+    {"$ref", "$defs", "$comment", "title", "description", "examples", "type", "enum", "const", "format", "default"}
+    | {"minLength", "maxLength", "pattern", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}
+    | {"items", "prefixItems", "minItems", "maxItems", "uniqueItems", "contains", "properties", "required", "secret"}
+    | {"additionalProperties", "patternProperties", "propertyNames", "minProperties", "maxProperties"}
+    | {"allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentRequired", "dependentSchemas", "deprecated"}
+    | {"minContains", "maxContains", "unevaluatedItems", "unevaluatedProperties", "readOnly", "writeOnly"}
+    | {"contentEncoding", "contentMediaType", "$schema", "$id", "$anchor", "$dynamicRef", "$dynamicAnchor"}
+)
+
+
+def check_schema(schema: dict[str, Any]) -> Iterator[tuple[Path, str, str]]:
+    """What is wrong with a schema, placed below it."""
+    for word in schema:
+        if word not in KEYWORDS and not word.startswith("x-"):
+            otherwise = "use words of JSON Schema, or begin your own with x-"
+            yield (word,), f"`{word}` is no word of JSON Schema", did_you_mean(word, KEYWORDS, otherwise)
+    if "$ref" in str(schema):
+        for path in _remote_references(schema, ()):
+            yield path, "a schema may refer only to its own parts", "write the schema out, or refer to #/$defs/…"
+            return
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        path = tuple(error.absolute_path)
+        yield path, *_schema_sentence(error, path)
+    except RecursionError:
+        yield (), "the schema is nested too deeply", "make it simpler"
+
+
+def _remote_references(value: Any, path: Path) -> Iterator[Path]:
+    if isinstance(value, dict):
+        for word, inner in value.items():
+            if word in {"$ref", "$dynamicRef"} and not (isinstance(inner, str) and inner.startswith("#")):
+                yield (*path, word)
+            yield from _remote_references(inner, (*path, word))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _remote_references(inner, (*path, index))
+
+
+def _schema_sentence(error: Any, path: Path) -> tuple[str, str]:
+    if path and path[-1] == "type":
+        given = str(error.instance)
+        near = _ALIASES.get(given.lower()) or nearest(given, TYPES)
+        return f"`{given[:40]}` is no type", f"write `type: {near}`" if near else f"the types are {', '.join(TYPES)}"
+    where = f"`{written(path)}` of the schema" if path else "the schema"
+    return f"{where} is not valid JSON Schema: {error.message[:200]}", "mend the schema"
+
+
+def sentences(value: Any, schema: dict[str, Any]) -> list[tuple[Path, str]]:
+    """What is wrong with a value, in sentences that begin with the value."""
+    found = sorted(
+        Draft202012Validator(schema).iter_errors(value), key=lambda error: list(map(str, error.absolute_path))
+    )
+    return [(tuple(error.absolute_path), _sentence(error)) for error in found]
+
+
+def _sentence(error: ValidationError) -> str:
+    value, bound = _shown(error.instance), cast(Any, error.validator_value)
+    match error.validator:
+        case "type":
+            wanted = bound if isinstance(bound, str) else " or ".join(bound)
+            return f"{value} is {kind_of(error.instance)}, not {_ARTICLES.get(wanted, wanted)}"
+        case "minimum" | "maximum":
+            side = "less than the minimum" if error.validator == "minimum" else "more than the maximum"
+            return f"{value} is {side} of {bound}"
+        case "exclusiveMinimum" | "exclusiveMaximum":
+            return f"{value} is not {'more' if error.validator == 'exclusiveMinimum' else 'less'} than {bound}"
+        case "minLength" | "maxLength":
+            side = "shorter" if error.validator == "minLength" else "longer"
+            return f"{value} is {side} than {bound} characters"
+        case "enum":
+            return f"{value} is not one of {', '.join(_shown(choice) for choice in list(bound)[:20])}"
+        case "pattern":
+            return f"{value} does not fit the pattern {bound}"
+        case "required":
+            return error.message.replace("'", "`").replace(" is a required property", " is missing")
+        case _:
+            return error.message[:300]
+
+
+_ARTICLES = {"integer": "an integer", "number": "a number", "string": "a text", "boolean": "a boolean"}
+_ARTICLES |= {"array": "a list", "object": "a mapping", "null": "null"}
+
+
+def _shown(value: Any) -> str:
+    shown = f'"{value}"' if isinstance(value, str) else str(value)
+    return shown if len(shown) <= 60 else f"{shown[:57]}…"
