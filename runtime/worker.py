@@ -52,7 +52,9 @@ def make(client: Client, settings: Settings) -> Worker:
         workflow_runner=SandboxedWorkflowRunner(
             # Our own modules and pydantic hold no state that a replay could see differently; re-importing them
             # for every run costs a third of the throughput.
-            restrictions=SandboxRestrictions.default.with_passthrough_modules("resprout", "pydantic", "opentelemetry")
+            restrictions=SandboxRestrictions.default.with_passthrough_modules(
+                "resprout", "pydantic", "opentelemetry", "cel", "jsonschema", "ruamel"
+            )
         ),
         # Bad input fails the run at once with its reason, instead of failing the task for ever.
         workflow_failure_exception_types=[Exception],
