@@ -92,7 +92,7 @@ def _checked(given: RunInput) -> Flow:
     reading = check(given.flow, "flow")
     if reading.flow is None:
         problems = "; ".join(
-            f"{problem.column_path}: {problem.message} ({problem.fix})" for problem in reading.errors[:5]
+            f"{problem.path}: {problem.message} ({problem.fix})" for problem in reading.errors[:5]
         )
         raise bad_input(f"the flow has {len(reading.errors)} mistakes: {problems}")
     return reading.flow
