@@ -14,6 +14,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from .. import workflows
 from ..activities.ask_agent import AskAgent
+from ..workflows import search_attributes
 from . import ray_link, temporal
 from .calls import caller
 from .notify import STATE_FIELD, notify
@@ -29,7 +30,8 @@ GRACE = timedelta(seconds=10)
 
 
 async def run(settings: Settings, metrics_port: int = 0) -> None:
-    client = await temporal.connect(settings.temporal)
+    client = await temporal.client_of(settings)
+    await temporal.register_search_attributes(client, search_attributes.ALL)
     await ray_link.connect(settings.ray)
     halt = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

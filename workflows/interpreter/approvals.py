@@ -1,5 +1,6 @@
 """Decisions of people that a run waits for, and the answers that come."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -46,11 +47,13 @@ class Pending:
 @dataclass
 class Approvals:
     answers: dict[str, dict[str, JsonValue]]
+    changed: Callable[[], None]
     pending: dict[str, Pending] = field(default_factory=dict)
 
     async def wait(self, task: Approval, key: str, show: Any, left: timedelta | None) -> Any:
         now = workflow.now()
         self.pending[key] = Pending(task, show, now, now + left if left is not None else None)
+        self.changed()
         try:
             await workflow.wait_condition(lambda: key in self.answers, timeout=left)
             return self.answers.pop(key)
@@ -61,6 +64,7 @@ class Approvals:
             return {"approved": approved, "by": None, "comment": "nobody answered in time", "form": {}}
         finally:
             del self.pending[key]
+            self.changed()
 
     def problem(self, answer: Answer) -> str | None:
         """Why the answer cannot be taken."""

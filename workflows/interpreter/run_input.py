@@ -91,9 +91,7 @@ def refuse_unfinished_words(flow: Flow) -> None:
 def _checked(given: RunInput) -> Flow:
     reading = check(given.flow, "flow")
     if reading.flow is None:
-        problems = "; ".join(
-            f"{problem.path}: {problem.message} ({problem.fix})" for problem in reading.errors[:5]
-        )
+        problems = "; ".join(f"{problem.path}: {problem.message} ({problem.fix})" for problem in reading.errors[:5])
         raise bad_input(f"the flow has {len(reading.errors)} mistakes: {problems}")
     return reading.flow
 

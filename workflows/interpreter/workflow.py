@@ -9,6 +9,7 @@ from temporalio import workflow
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
+from .. import search_attributes
 from ..flow import evaluate, inputs_for
 from ..flow.model import Wait
 from .approvals import Answer, Approvals
@@ -31,11 +32,12 @@ class FlowRun:
         self.flow = flow_of(given)
         carried = given.carried or Carried()
         self.started_at = carried.started_at or workflow.info().start_time.isoformat()
-        self.approvals = Approvals(carried.answers)
+        self.approvals = Approvals(carried.answers, self._say_status)
         self.steps = Steps(self.flow, given, carried, self.approvals, self._must_carry_over, paused=carried.paused)
         self.steps.arrived = {name: deque(waiting) for name, waiting in carried.signals.items()}
         self.interpreter = Interpreter(self.flow, self._roots(), carried, self.steps)
-        self.status = "running"
+        self.ending: str | None = None  # "cancelling" or "failed"
+        self.said = "paused" if carried.paused else "running"  # in the search attribute
 
     def _roots(self) -> dict[str, Any]:
         inputs, problems = inputs_for(self.flow, self.given.inputs)
@@ -55,11 +57,14 @@ class FlowRun:
 
     @workflow.run
     async def run(self, given: RunInput) -> Any:
+        if given.carried is None or given.carried.started_at is None:  # what is carried over has them
+            header = self.flow.flow
+            search_attributes.introduce(header.name, header.version, given.tenant, (*header.tags, *given.tags))
         work = asyncio.create_task(self.interpreter.run())
         try:
             await workflow.wait_condition(lambda: work.done() or self._can_be_carried_over())
         except asyncio.CancelledError:
-            self.status = "cancelling"
+            self.ending = "cancelling"
             self.steps.leaving = True
             work.cancel()
             await workflow.wait([work])
@@ -73,8 +78,21 @@ class FlowRun:
         try:
             return work.result()
         except TaskFailed as failure:
-            self.status = "failed"
+            self.ending = "failed"
             raise ApplicationError(str(failure), failure.as_json(), type=failure.type, non_retryable=True) from None
+
+    @property
+    def status(self) -> str:
+        if self.ending is not None:
+            return self.ending
+        if self.steps.paused:
+            return "paused"
+        return "waiting" if self.approvals.pending and not self.steps.in_flight else "running"
+
+    def _say_status(self) -> None:
+        if self.status != self.said:
+            self.said = self.status
+            search_attributes.say(self.said)
 
     def _must_carry_over(self) -> bool:
         info = workflow.info()
@@ -111,7 +129,10 @@ class FlowRun:
         await self._pause(paused)
 
     async def _pause(self, paused: bool) -> None:
+        if paused == self.steps.paused:
+            return
         self.steps.paused = paused
+        self._say_status()
         for child in list(self.steps.children.values()):
             await child.signal(PAUSE, paused)
 
@@ -164,7 +185,7 @@ class FlowRun:
         """Where it is: the tasks that began, in the order in which they did, and what it waits for."""
         ledger = self.interpreter.ledger
         return {
-            "status": "paused" if self.steps.paused and self.status == "running" else self.status,
+            "status": self.status,
             "version": ledger.version,
             "tasks": [progress.as_json() for progress in ledger.progress.values()],
             "approvals": [pending.as_json(key) for key, pending in self.approvals.pending.items()],
