@@ -177,27 +177,22 @@ def _is_about(finding: Finding, lenient: frozenset[str]) -> bool:
 
 def _stray_expressions(flow: Flow, raw: dict[str, Any], findings: Findings) -> None:
     """Reports expressions where none is evaluated."""
-    for word in ("flow",):
-        for _, path in texts(raw.get(word), (word,)):
-            _stray(path, findings)
-    tasks = dict(every_task(raw))
+    for _, path in texts(raw.get("flow"), ("flow",)):
+        _stray(path, findings)
     known = {task.key: task for task in flow.every_task()}
-    for path, task in tasks.items():
+    for path, task in every_task(raw):
         typed = known.get(str(task.get("id")))
         if typed is None:
             continue
-        allowed = {slot.path for slot in slots(typed)}
-        inner = {place[:1] for place, _ in task_lists(task)}
-        for word, value in task.items():
-            if (word,) in inner:
-                value = (
-                    {name: inside for name, inside in value.items() if not isinstance(inside, list)}
-                    if isinstance(value, dict)
-                    else None
-                )
-            for _, place in texts(value, (word,)):
-                if not any(place[: len(slot)] == slot for slot in allowed) and word not in {"agent", "tool", "flow"}:
-                    _stray((*path, *place), findings)
+        allowed = {slot.path for slot in slots(typed)} | _CHECKED_ELSEWHERE
+        inner = {place for place, _ in task_lists(task)}
+        inner |= {place[:1] for place in inner if isinstance(task.get(place[0]), list)}  # the short form of `parallel`
+        for _, place in texts(task, (), inner):
+            if not any(place[: len(slot)] == slot for slot in allowed):
+                _stray((*path, *place), findings)
+
+
+_CHECKED_ELSEWHERE = {("agent",), ("tool",), ("flow",), ("id",)}
 
 
 def _stray(path: Path, findings: Findings) -> None:
