@@ -125,6 +125,7 @@ class Scopes:
             self._refuse(checked, reference, path, f"`{word}` goes through a list, and `{reference}` is {kind}", fix)
             return
         fix = next((fix for name, fix in _AS_CONDITION.items() if name in types), "compare it with something")
+        fix = '{} == "completed"' if reference.root == "tasks" and reference.path[1:] == ("status",) else fix
         message = f"`{word}` must be true or false, and `{reference}` is {kind}"
         self._refuse(checked, reference, path, message, f"write {word}: ${{{{ {fix.format(reference)} }}}}")
 
