@@ -47,14 +47,13 @@ def test_a_task_without_an_id_gets_one_by_its_word_and_place() -> None:
 
 
 def test_a_flow_can_be_built_in_python() -> None:
+    greet = Ask(agent="greeter/ada", ask="greeter.greet")
     built = Flow.named(
         "crew",
         tasks=[
             Ask(id="a", agent="greeter/ada", ask="greeter.greet", with_={"name": "Ada"}),
-            Parallel(
-                parallel=ParallelSpec(tasks=(Ask(agent="greeter/x", ask="a.b"), Ask(agent="greeter/y", ask="a.b")))
-            ),
-            Loop(loop=LoopSpec(over=(1, 2), do=(Ask(agent="greeter/ada", ask="greeter.greet"),))),
+            Parallel(parallel=ParallelSpec(tasks=(greet, greet), wait=1)),
+            Loop(loop=LoopSpec(over=(1, 2), do=(greet,))),
         ],
     )
 
@@ -96,7 +95,7 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_file() -> None:
         "crew.flow.yaml",
     )
 
-    assert [problem.line for problem in reading.errors] == [7, 8, 9, 9, 10]
+    assert [problem.line for problem in reading.errors] == [7, 7, 8, 9, 9, 10]
 
 
 def test_a_document_of_ten_thousand_tasks_is_checked_in_seconds() -> None:

@@ -33,6 +33,7 @@ def ask(name: str, refers: str = "", needs: str = "") -> str:
 
 
 A = ask("a")
+LOOP = f"loop: {{over: [1], do: [{A}]}}"
 ALLOWED = {
     "the task before": f"  - {A}\n  - {ask('b', 'tasks.a.output')}\n",
     "one further before": f"  - {A}\n  - {ask('m')}\n  - {ask('b', 'tasks.a.status')}\n",

@@ -11,7 +11,6 @@ from .problem import Finding, Path
 from .shape import every_task
 from .words import TASK_LISTS, fields, inside
 
-
 # Words without which a task is still the same task.
 _SPARED = fields(TaskBase).keys() - {"id", "needs", "compensate"} | {"with"}
 
