@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 
 from ... import __version__
 from ...actors.errors import OutcomeUnknown, Rejected, ResproutError, Unavailable
-from . import agent, config, doctor, logs, processes, run, stack
+from . import agent, config, doctor, flow, logs, processes, run, stack
 from .flags import GLOBAL, global_flags
 
 
@@ -83,6 +83,7 @@ config.register(app)
 processes.register(app)
 run.register(app)
 agent.register(app)
+flow.register(app)
 
 
 def main() -> NoReturn:

@@ -5,7 +5,7 @@ one description serves the reader, the JSON Schema, the completion of editors an
 check shapes; what needs the whole file (names, references, cycles) is in `checking`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -20,7 +20,6 @@ from pydantic import (
     StringConstraints,
     Tag,
     model_serializer,
-    model_validator,
 )
 
 from .duration import Duration
@@ -554,14 +553,11 @@ class Flow(Words):
     tasks: Tasks
     """What is done, each task after the one before it."""
 
-    @model_validator(mode="before")
     @classmethod
-    def _name_may_stand_outside(cls, data: Any) -> Any:
-        """In Python, `Flow(name="x", tasks=[…])` says the same as `Flow(flow=Header(name="x"), tasks=[…])`."""
-        if isinstance(data, dict) and "flow" not in data and "name" in data:
-            header = {word: data[word] for word in Header.model_fields if word in data}
-            return {**{word: value for word, value in data.items() if word not in header}, "flow": header}
-        return data
+    def named(cls, name: str, *, tasks: "Sequence[Task]", **words: Any) -> "Flow":
+        """A flow built in Python; the other words are those of the file (`inputs`, `agents`, `outputs`, …)."""
+        header = {word: words.pop(word) for word in Header.model_fields if word in words}
+        return cls(flow=Header(name=name, **header), tasks=tuple(tasks), **words)
 
     @property
     def name(self) -> str:

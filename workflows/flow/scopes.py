@@ -1,6 +1,6 @@
 """Checks what expressions refer to: that it exists, that it has been decided by then, and that its type fits."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from typing import Any
 
 from .holes import Checked, check_constant, check_text, must_be_one
@@ -29,19 +29,19 @@ from .vocabulary import did_you_mean, nearest
 ROOTS = ("inputs", "tasks", "env", "run", "loop", "error")
 
 
-def texts(value: Any, path: Path) -> Iterator[tuple[str, Path]]:
-    """Every text with an expression in a JSON value."""
+def texts(value: Any, path: Path, without: Set[Path] = frozenset()) -> Iterator[tuple[str, Path]]:
+    """Every text with an expression in a JSON value, except at and below some places."""
+    if path in without:
+        return
     match value:
         case str() if OPENING in value:
             yield value, path
         case dict():
             for key, inner in value.items():
-                yield from texts(inner, (*path, key))
+                yield from texts(inner, (*path, key), without)
         case list() | tuple():
             for index, inner in enumerate(value):
-                yield from texts(inner, (*path, index))
-        case _:
-            return
+                yield from texts(inner, (*path, index), without)
 
 
 class Scopes:
@@ -125,6 +125,7 @@ class Scopes:
             self._refuse(checked, reference, path, f"`{word}` goes through a list, and `{reference}` is {kind}", fix)
             return
         fix = next((fix for name, fix in _AS_CONDITION.items() if name in types), "compare it with something")
+        fix = '{} == "completed"' if reference.root == "tasks" and reference.path[1:] == ("status",) else fix
         message = f"`{word}` must be true or false, and `{reference}` is {kind}"
         self._refuse(checked, reference, path, message, f"write {word}: ${{{{ {fix.format(reference)} }}}}")
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
+from ruamel.yaml.reader import ReaderError
 
 from .problem import Finding, Findings, Path, Problem, written
 
@@ -83,9 +84,10 @@ class Source:
         tables = (self.keys, self.values) if finding.on_key else (self.values, self.keys)
         while True:
             for candidate in (path, _short(path)):
-                for table in tables:
-                    if candidate in table:
-                        return table[candidate]
+                found = [table[candidate] for table in tables if candidate in table]
+                if found:
+                    # What begins below its word, or is not there at all, is best shown at the word.
+                    return found[0] if found[0].line == found[-1].line or finding.snippet else self.keys[candidate]
             if not path:
                 return Mark(0, 0, 0, 0)
             path = path[:-1]
@@ -108,6 +110,11 @@ def from_yaml(text: str, file: str) -> Source:
     except MarkedYAMLError as error:
         _not_yaml(source, error)
         return source
+    except ReaderError as error:
+        source.values[("<yaml>",)] = _mark_at(text, error.position)
+        message = f"the character #x{ord(text[error.position]):04x} cannot be in a file"
+        source.findings.add(("<yaml>",), message, "take it out, or write it as an escape in double quotes")
+        return source
     except Exception as error:  # noqa: BLE001 - asserts, looks up and recurses on odd texts; whatever it is, it is told
         source.findings.add((), f"this is not YAML: {_first_line(error)}", _fix_for(_first_line(error)))
         return source
@@ -115,7 +122,9 @@ def from_yaml(text: str, file: str) -> Source:
         _stand(source, ("---",), nodes[1])
         source.findings.add(("---",), "a second document begins here", "put each flow into a file of its own")
     if nodes and nodes[0] is not None:
-        source.document = _Reader(source).value(nodes[0], ())
+        reader = _Reader(source)
+        source.document = reader.value(nodes[0], ())
+        source.document = None if reader.too_much else source.document
     return source
 
 
@@ -128,6 +137,10 @@ def _loader() -> Any:
     loader = YAML(typ="safe", pure=True)
     loader.allow_duplicate_keys = True  # reported by us, with their place
     return loader
+
+
+def _mark_at(text: str, at: int) -> Mark:
+    return Mark(text.count("\n", 0, at), at - (text.rfind("\n", 0, at) + 1), at, at)
 
 
 def _not_yaml(source: Source, error: MarkedYAMLError) -> None:
@@ -157,6 +170,8 @@ _SAID = {
     "could not find expected ':'": "a word without `:`",
     "found unexpected end of stream": "the file ends inside a quoted text",
     "found unknown escape character": "a backslash sequence that does not exist",
+    "expected escape sequence": "a backslash sequence that does not exist",
+    "expected a digit or '.'": "a line that begins with % and is no directive",
     "expected <block end>, but found": "this line does not line up with the ones before it",
     "expected ',' or '}'": "a `{` that is not closed, or a missing comma",
     "expected ',' or ']'": "a `[` that is not closed, or a missing comma",
@@ -200,6 +215,9 @@ def _stand(source: Source, path: Path, node: Any) -> None:
 class _Reader:
     """Turns nodes into JSON values, and reports what JSON has not."""
 
+    too_much = False
+    """A limit is passed: what was read is a part, and not worth checking."""
+
     def __init__(self, source: Source) -> None:
         self.source = source
         self.nodes = 0
@@ -232,22 +250,23 @@ class _Reader:
             self.aliases += id(node) in self.seen
             self.seen.add(id(node))
         if len(path) > DEEPEST:
-            self._once(path, f"it is nested deeper than {DEEPEST} levels", "move the inner tasks into a child flow")
+            self._give_up(path, f"it is nested deeper than {DEEPEST} levels", "move the inner tasks into a child flow")
             return False
         if self.aliases > MOST_ALIASES:
-            self._once(path, f"more than {MOST_ALIASES} aliases", "write the values out, or use `env` and `loop`")
+            self._give_up(path, f"more than {MOST_ALIASES} aliases", "write the values out, or use `env` and `loop`")
             return False
         if self.nodes > MOST_NODES:
-            self._once(path, f"more than {MOST_NODES:,} values", "split the file into child flows")
+            self._give_up(path, f"more than {MOST_NODES:,} values", "split the file into child flows")
             return False
         return True
 
     def _refuse(self, path: Path, message: str, fix: str) -> None:
         self.source.findings.add(path, message, fix)
 
-    def _once(self, path: Path, message: str, fix: str) -> None:
-        if not any(finding.message == message for finding in self.source.findings):
+    def _give_up(self, path: Path, message: str, fix: str) -> None:
+        if not self.too_much:
             self._refuse(path, message, fix)
+        self.too_much = True
 
     def _mapping(self, node: MappingNode, path: Path) -> Any:
         mapping: dict[str, Any] = {}
