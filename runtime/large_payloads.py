@@ -83,8 +83,8 @@ def _preview(payload: Payload) -> str:
 def _payload(claim: StorageDriverClaim, kept: bytes | None) -> Payload:
     if kept is None:
         raise ApplicationError(
-            f"the value {claim.claim_data['key'][:12]}… of {claim.claim_data.get('bytes')} bytes is not in Postgres: it "
-            "was deleted, or this is another database than the one it was kept in.",
+            f"the value {claim.claim_data['key'][:12]}… of {claim.claim_data.get('bytes')} bytes is not in Postgres: "
+            "it was deleted, or this is another database than the one it was kept in.",
             type="NotFound",
             non_retryable=True,
         )

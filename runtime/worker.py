@@ -16,6 +16,7 @@ from .. import workflows
 from ..activities.ask_agent import AskAgent
 from ..workflows import search_attributes
 from . import ray_link, temporal
+from .agent_modules import import_agents
 from .calls import caller
 from .notify import STATE_FIELD, notify
 from .settings import Settings
@@ -30,6 +31,7 @@ GRACE = timedelta(seconds=10)
 
 
 async def run(settings: Settings, metrics_port: int = 0) -> None:
+    import_agents(settings.agents)  # whose messages the activities send
     client = await temporal.client_of(settings)
     await temporal.register_search_attributes(client, search_attributes.ALL)
     await ray_link.connect(settings.ray)

@@ -1,14 +1,22 @@
 """How a task fails: one exception inside the interpreter, whatever was the cause; as `error` in the flow."""
 
+import asyncio
 from typing import Any
 
-from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflowError, FailureError
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    ChildWorkflowError,
+    FailureError,
+    is_cancelled_exception,
+)
 from temporalio.exceptions import TimeoutError as TookTooLong
 
 from ...actors.errors import BY_NAME, Rejected
 from ..flow import ExpressionFailed
 
 TIMEOUT = "Timeout"
+CANCELLED = "Cancelled"
 LOOP_LIMIT = "LoopLimit"
 TOO_FEW = "TooFewSucceeded"
 BUDGET = "BudgetExceeded"
@@ -43,6 +51,10 @@ class TaskFailed(Exception):
 
 def failure_of(error: Exception, task: str) -> TaskFailed:
     """Raises the error itself when it is none of the ways in which a task may fail."""
+    if is_cancelled_exception(error):
+        if _is_being_cancelled():
+            raise asyncio.CancelledError from None
+        return TaskFailed(CANCELLED, "it was cancelled from outside.", task)
     match error:
         case TaskFailed():
             return error
@@ -54,6 +66,12 @@ def failure_of(error: Exception, task: str) -> TaskFailed:
             return TaskFailed(TIMEOUT, "it took longer than it may.", task)
         case _:
             raise error
+
+
+def _is_being_cancelled() -> bool:
+    """Temporal says of a cancelled step that it failed; whether we cancelled it, the task that waited for it knows."""
+    current = asyncio.current_task()
+    return current is not None and current.cancelling() > 0
 
 
 def _caused(error: FailureError, task: str) -> TaskFailed:
