@@ -208,6 +208,23 @@ async def test_what_takes_too_long_fails_with_a_timeout(runs: Runs) -> None:
     assert "Timeout: the task `block` failed" in await runs.failure([block])
 
 
+async def test_what_is_emitted_reaches_the_subscribers(runs: Runs) -> None:
+    emit = {"topic": "@news", "data": {"n": "${{ 1 + 1 }}"}}
+    run = await runs.start(
+        [
+            {"id": "hear", "agent": "@ear", "ask": "step.hear", "with": {"topic": "@news"}},
+            {"id": "seq", "sequential": [{"id": "say", "emit": emit}]},
+        ]
+    )
+
+    await run.result()
+
+    async with asyncio.timeout(30):
+        while not (heard := await runs.notes(run, "ear")):
+            await asyncio.sleep(0.05)
+    assert heard == ['{"n": 2}']
+
+
 async def test_an_equal_cache_key_gives_the_earlier_output(runs: Runs) -> None:
     cached = {"cache": {"key": "${{ run.flow }}-one", "for": "1h"}}
     tasks = [step("a", agent="step/shared-cached", **cached)]
@@ -280,7 +297,7 @@ async def test_an_approval_without_default_fails_when_nobody_answers(runs: Runs)
 
 
 async def test_a_paused_run_begins_nothing_new(runs: Runs) -> None:
-    run = await runs.start([step("a", do={"think_seconds": 0.5}), step("b")])
+    run = await runs.start([step("a", do={"think_seconds": 3}), step("b")])
     await run.handle.execute_update("pause")
     async with asyncio.timeout(30):
         while [task["status"] for task in (await run.state())["tasks"]] != ["completed", "waiting"]:
