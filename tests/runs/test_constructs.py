@@ -357,6 +357,18 @@ async def test_a_large_output_goes_by_reference_and_is_seen_whole(runs: Runs) ->
     assert sum(event.ByteSize() for event in history.events) < 30_000
 
 
+async def test_what_is_too_large_fails_in_words(runs: Runs) -> None:
+    tasks = [
+        step("a", do={"size": 900_000}),
+        step("b", do={"value": "${{ tasks.a.output.text + tasks.a.output.text }}"}),
+    ]
+
+    failure = await runs.failure(tasks)
+
+    assert "TooLarge: the task `b` failed (TooLarge): the message `step.do` has 1,8" in failure
+    assert "the limit is 1,000,000" in failure
+
+
 async def test_a_loop_of_thousands_of_tasks_goes_on_in_new_histories(runs: Runs) -> None:
     loop = {
         "over": list(range(1500)),
@@ -387,3 +399,11 @@ async def approvals(run: Run) -> list[dict[str, Any]]:
 
 def child(tasks: list[dict[str, Any]]) -> dict[str, Any]:
     return {"flow": {"name": "child"}, "inputs": {"n": {"type": "integer"}}, "tasks": tasks}
+
+
+async def test_an_output_that_is_too_large_ends_the_run(runs: Runs) -> None:
+    tasks = [
+        {"id": "lp", "loop": {"over": list(range(75)), "max_parallel": 15, "do": [step("a", do={"size": 900_000})]}}
+    ]
+
+    assert "TooLarge: the task `outputs` failed (TooLarge): the output of the flow has" in await runs.failure(tasks)

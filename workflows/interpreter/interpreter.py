@@ -26,6 +26,7 @@ from .failures import BUDGET, HOPELESS, TIMEOUT, TaskFailed, failure_of
 from .frame import Frame
 from .ledger import Ledger
 from .run_input import Carried, Finished
+from .sizes import refuse_large
 from .steps import Steps
 
 
@@ -48,12 +49,14 @@ class Interpreter:
             raise
 
     def _output(self, last: Any) -> Any:
-        if self.flow.outputs is None:
-            return last
-        try:
-            return {name: evaluate(value, self.top.scope) for name, value in self.flow.outputs.items()}
-        except Exception as error:  # noqa: BLE001 - failure_of raises what it does not know
-            raise failure_of(error, "outputs") from None
+        output = last
+        if self.flow.outputs is not None:
+            try:
+                output = {name: evaluate(value, self.top.scope) for name, value in self.flow.outputs.items()}
+            except Exception as error:  # noqa: BLE001 - failure_of raises what it does not know
+                raise failure_of(error, "outputs") from None
+        refuse_large(output, "the output of the flow", "outputs")
+        return output
 
     async def run_task(self, task: TaskBase, frame: Frame) -> Any:
         """The task's output, null when it is skipped. Raises TaskFailed."""
