@@ -38,7 +38,11 @@ def test_children_are_frozen_with_their_parent_and_survive_json() -> None:
 def test_the_hash_changes_with_a_child_and_not_with_its_spelling() -> None:
     one, spelled, other = (
         with_child(TOP, child).frozen
-        for child in (CHILD, CHILD.replace("flow: {name: child}", "# x\nflow:\n  name: 'child'"), CHILD.replace("2", "3"))
+        for child in (
+            CHILD,
+            CHILD.replace("flow: {name: child}", "# x\nflow:\n  name: 'child'"),
+            CHILD.replace("2", "3"),
+        )
     )
 
     assert one is not None

@@ -76,7 +76,8 @@ class _Writer:
         while end > above and not self.lines[end - 1].strip():
             end -= 1
         return [
-            " " * (_indent(line) - old + column) + line.strip() if line.strip() else "" for line in self.lines[above:end]
+            " " * (_indent(line) - old + column) + line.strip() if line.strip() else ""
+            for line in self.lines[above:end]
         ]
 
     def lead(self, start: int, end: int, column: int) -> list[str]:
