@@ -191,7 +191,7 @@ class Activation:
             error, entry.refused = entry.refused, None
             raise error
         generation = self.generation
-        reply = await self.delivery.reply_of(self, entry.envelope)
+        reply = await self.delivery.reply_of(self.address, entry.envelope.id)
         if self.generation != generation:
             raise Abandoned  # it is back in the mailbox, and not to be removed behind its back
         if reply is None:
@@ -202,21 +202,30 @@ class Activation:
     async def _read(self) -> None:
         snapshot = await self.delivery.read(self)
         self.committed, self.quarantined = snapshot.version, snapshot.quarantined
-        self.agent = (
-            self.kind.from_stored(snapshot.state_version, snapshot.state) if snapshot.state is not None else self.kind()
-        )
-        await self.agent.activated()
+        try:
+            stored = snapshot.state
+            agent = self.kind.from_stored(snapshot.state_version, stored) if stored is not None else self.kind()
+            await agent.activated()
+        except ResproutError:
+            raise
+        except (Exception, SystemExit) as error:
+            log.exception("activation failed", agent=str(self.address))
+            raise AgentFailed(
+                f"{self.address} cannot come into memory: {type(error).__name__}: {error}. Mend its class "
+                "(`upcast`, `activated`); its state is as before."
+            ) from error
+        self.agent = agent
 
     async def _work(self, entry: Entry) -> tuple[Handled, Agent, str]:
         """Runs the handler on a copy of the state."""
         assert self.agent is not None
         envelope = entry.envelope
         handler = self.kind.handler_of(envelope.type)
-        message = parse_stored(envelope.type, envelope.version, envelope.body)
         turn = Turn(self.address, envelope, self.delivery.clock, self._ask)
         after = self.agent.for_turn(turn)
         self.delivery.begins(self)
         try:
+            message = parse_stored(envelope.type, envelope.version, envelope.body)
             if envelope.trace:
                 with span(f"handle {envelope.type}", envelope.trace, **{"resprout.agent": envelope.recipient}):
                     reply = await getattr(after, handler.method)(message)
@@ -225,16 +234,21 @@ class Activation:
         except (ResproutError, Abandoned):
             raise
         except asyncio.CancelledError:
-            if not self.timed_out:
-                raise
             task = asyncio.current_task()
             assert task is not None
+            if not task.cancelling():  # something in the handler was cancelled, not the turn
+                raise AgentFailed(
+                    f"{self.address} failed on `{envelope.type}`: something that it waited for was cancelled. "
+                    "Its state is as before."
+                ) from None
+            if not self.timed_out:
+                raise
             task.uncancel()
             raise DeadlinePassed(
                 f"{self.address} worked on `{envelope.type}` until its deadline and was stopped. "
                 "Its state is as before."
             ) from None
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a handler does not end the host by a call of sys.exit
             log.exception("handler failed", agent=str(self.address), message_type=envelope.type)
             raise AgentFailed(
                 f"{self.address} failed on `{envelope.type}`: {type(error).__name__}: {error}. Its state is as before."

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Protocol
+from uuid import UUID
 
 from .address import AgentAddress
 from .envelope import Accepted, Envelope, Failed, Outcome, Replied
@@ -19,8 +20,16 @@ FIRST_PAUSE = timedelta(milliseconds=20)
 LONGEST_PAUSE = timedelta(milliseconds=500)
 
 
+# A message may be innocent of the end of a host that had it; not of so many hosts' ends.
+MOST_HOSTS_LOST = 5
+
+
 class Lost(Exception):
-    """The connection broke: whether the message arrived is unknown."""
+    """The connection broke: whether the message arrived is unknown, unless it was never `sent`."""
+
+    def __init__(self, text: str, *, sent: bool = True) -> None:
+        super().__init__(text)
+        self.sent = sent
 
 
 class Transport(Protocol):
@@ -78,8 +87,11 @@ class Caller:
 
     async def _call(self, address: AgentAddress, envelope: Envelope, until: datetime) -> Replied | Accepted:
         pause = FIRST_PAUSE
+        lost: set[UUID] = set()
         while True:
-            outcome = await self._attempt(address, envelope, until)
+            outcome = await self._attempt(address, envelope, until, lost)
+            if len(lost) >= MOST_HOSTS_LOST and envelope.way == "ask":  # a told one is buried by its hosts
+                raise _deadly(address, envelope)
             if isinstance(outcome, Replied | Accepted):
                 return outcome
             error = _error(outcome)
@@ -96,7 +108,7 @@ class Caller:
             await self.look()
             envelope = envelope.model_copy(update={"attempt": envelope.attempt + 1})
 
-    async def _attempt(self, address: AgentAddress, envelope: Envelope, until: datetime) -> Outcome:
+    async def _attempt(self, address: AgentAddress, envelope: Envelope, until: datetime, lost: set[UUID]) -> Outcome:
         host = self.routes.host_of(address)
         if host is None:
             await self.look()
@@ -106,6 +118,8 @@ class Caller:
         try:
             return await self.transport.send(host, envelope, until)
         except Lost as error:
+            if error.sent:
+                lost.add(host.id)
             return Failed(error="DatabaseLost", text=str(error))
 
     async def look(self) -> None:
@@ -121,6 +135,15 @@ class Caller:
                 self.routes.learn(view)
         finally:
             self.looking = None
+
+
+def _deadly(address: AgentAddress, envelope: Envelope) -> Broken:
+    return Broken(
+        f"{MOST_HOSTS_LOST} hosts were lost one after the other while {address} had `{envelope.type}`. Whether it was "
+        f"handled is unknown; its handler may be what ends hosts: one that blocks the event loop (`time.sleep`, long "
+        f"computing) or ends the process. Look at the host's log; ask again with the same id, {envelope.id}, to learn "
+        "more."
+    )
 
 
 def _error(outcome: Failed) -> ResproutError:

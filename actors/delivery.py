@@ -116,6 +116,7 @@ class Delivery:
         self.tenants: dict[str, list[int]] = {}
         self.behind = False  # more mail is in the store than fits here: new mail queues up behind it
         self.mail_waits = asyncio.Event()
+        self.after_mail: list[tuple[Activation, Entry]] = []  # asks that wait until the store's mail is in memory
         self.reminders_changed = asyncio.Event()
         self.tasks: set[asyncio.Task[Any]] = set()
 
@@ -125,8 +126,22 @@ class Delivery:
         """Answers once, now or later: Replied or Accepted when it is durable, Failed when nothing was done."""
         try:
             self._admit(envelope, answer)
+        except (Busy, MailboxFull) as error:
+            if envelope.way == "ask" and envelope.attempt > 1:
+                self.spawn(self._look_before_refusing(envelope, answer, error))
+            else:
+                answer(failed(error))
         except ResproutError as error:
             answer(failed(error))
+
+    async def _look_before_refusing(self, envelope: Envelope, answer: Answer, refusal: ResproutError) -> None:
+        """ "Nothing was done" would be wrong of a message that was handled when it came before."""
+        try:
+            reply = await self.reply_of(AgentAddress.parse(envelope.recipient), envelope.id)
+        except ResproutError as error:
+            answer(failed(error))
+        else:
+            answer(reply or failed(refusal))
 
     def _admit(self, envelope: Envelope, answer: Answer) -> None:
         address = AgentAddress.parse(envelope.recipient)
@@ -164,9 +179,21 @@ class Delivery:
         if envelope.way == "tell":
             answer(Accepted())
             activation.mailbox.put(Entry(envelope))
+        elif (activation.left_out or self.behind or envelope.chain) and not activation.kind.options.ephemeral:
+            self._ask_after_mail(activation, Entry(envelope, answers=[answer]))
+            return
         else:
             activation.mailbox.put(Entry(envelope, answers=[answer]))
         activation.start()
+
+    def _ask_after_mail(self, activation: Activation, entry: Entry) -> None:
+        """The asker may have told something before that is in the store and not here yet: it shall not be overtaken.
+
+        An agent's tells are written by its own commits, and the host hears of them later than of its asks.
+        """
+        activation.mailbox.know(entry)
+        self.after_mail.append((activation, entry))
+        self.mail_waits.set()
 
     def _held_of(self, address: AgentAddress) -> Held:
         shard = self._shard_of(address)
@@ -205,12 +232,16 @@ class Delivery:
         return False
 
     def _accept(self, activation: Activation, envelope: Envelope, answer: Answer) -> None:
-        bounds = activation.kind.options.bounds
-        mailbox = activation.mailbox
-        if mailbox.rows + activation.arriving >= bounds.rows or mailbox.bytes + len(envelope.body) > bounds.bytes:
-            raise self._full(str(activation.address), bounds.rows)
-        self._check_tenant(envelope)
+        bounds: tuple[int, int] | None = None
         in_memory = not self.behind and not activation.left_out  # it must not overtake those
+        if not in_memory:
+            bounds = (activation.kind.options.bounds.rows, activation.kind.options.bounds.bytes)
+        try:
+            self._check_room(activation, envelope)
+        except MailboxFull:
+            if envelope.attempt == 1:
+                raise
+            in_memory, bounds = False, (0, 0)  # the store has it already, or finds no room for it
         if not in_memory:
             activation.left_out.add(envelope.id)
         activation.arriving += 1
@@ -219,9 +250,16 @@ class Delivery:
             activation.address,
             envelope,
             in_memory,
-            None if in_memory else (bounds.rows, bounds.bytes),
+            bounds,
         )
         self.arrivals.submit(arrival).add_done_callback(partial(self._arrived, activation, arrival, answer))
+
+    def _check_room(self, activation: Activation, envelope: Envelope) -> None:
+        bounds = activation.kind.options.bounds
+        mailbox = activation.mailbox
+        if mailbox.rows + activation.arriving >= bounds.rows or mailbox.bytes + len(envelope.body) > bounds.bytes:
+            raise self._full(str(activation.address), bounds.rows)
+        self._check_tenant(envelope)
 
     def _arrived(
         self, activation: Activation, arrival: Arrival, answer: Answer, result: "asyncio.Future[AcceptOutcome]"
@@ -320,10 +358,10 @@ class Delivery:
             return Snapshot(None, 1, 0)
         return await self.reads.submit(activation.address)
 
-    async def reply_of(self, activation: Activation, envelope: Envelope) -> Replied | None:
-        if activation.kind.options.ephemeral:
-            return self.recent.get((activation.address, envelope.id.int))
-        return await self.lookups.submit((activation.address, envelope.id))
+    async def reply_of(self, address: AgentAddress, message_id: UUID) -> Replied | None:
+        if agent_class(address.kind).options.ephemeral:
+            return self.recent.get((address, message_id.int))
+        return await self.lookups.submit((address, message_id))
 
     async def ask(self, envelope: Envelope) -> Replied:
         if envelope.deadline is None:
@@ -522,9 +560,25 @@ class Delivery:
         while True:
             await _wait(self.mail_waits, LOOK_FOR_MAIL_EVERY)
             self.mail_waits.clear()
+            await self._collect_for_asks()
             while not await self._collect([held for held in self.held.values() if held.id not in self.closed]):
                 if self.behind:
                     break
+
+    async def _collect_for_asks(self) -> None:
+        """All mail of those who are asked, whether there is room or not: the asker may be what keeps it full."""
+        waited, self.after_mail = self.after_mail, []
+        asked = [activation for activation, _ in waited if self._kept(activation.address) == activation.held]
+        held, addresses = {activation.held for activation in asked}, {activation.address for activation in asked}
+        taken: int | None = PAGE
+        while asked and taken == PAGE and self._may_write():
+            taken = await self._take_from_store(list(held), PAGE, list(addresses))
+        if asked and (taken is None or taken == PAGE):
+            return  # the lease or the shards are lost, and with them who waits
+        for activation, entry in waited:
+            if activation.mailbox.find(entry.envelope.id) is entry:
+                activation.mailbox.line_up(entry)
+                activation.start()
 
     async def _collect(self, held: Sequence[Held]) -> bool:
         """Whether there is no more to collect."""
@@ -535,18 +589,27 @@ class Delivery:
         held = [one for one in held if one not in self.doubted]
         if not held or not self._may_write():
             return True
+        rows = await self._take_from_store(held, most := min(PAGE, room))
+        if rows is None:
+            await asyncio.sleep(LOOK_FOR_MAIL_EVERY / 5)
+            return False
+        if rows < most:
+            self.behind = False
+        return rows < most
+
+    async def _take_from_store(
+        self, held: Sequence[Held], most: int, only: Sequence[AgentAddress] | None = None
+    ) -> int | None:
+        """How many messages were taken into memory; None when that is not known."""
         try:
-            rows = await self.store.collect(self.host, held, most := min(PAGE, room))
+            rows = await self.store.collect(self.host, held, most, only)
         except ResproutError as error:
             self._doubt(one for one in held if self.held.get(one.id) == one)
             log.warning("mail not collected yet", error=str(error))
-            await asyncio.sleep(LOOK_FOR_MAIL_EVERY / 5)
-            return False
+            return None
         for row in rows:
             self._take_in(row)
-        if len(rows) < most:
-            self.behind = False
-        return len(rows) < most
+        return len(rows)
 
     def _doubt(self, held: Iterable[Held]) -> None:
         self.doubted.update(held)

@@ -66,6 +66,9 @@ class Mailbox:
     def put(self, entry: Entry) -> None:
         """A message that is new to this mailbox (see `find`)."""
         self.know(entry)
+        self.line_up(entry)
+
+    def line_up(self, entry: Entry) -> None:
         self.puts += 1
         entry.number = self.puts
         if self.held and (held := self.held.get(_line(entry))) is not None:

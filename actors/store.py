@@ -169,8 +169,13 @@ class Store(Protocol):
 
     async def commit(self, host: UUID, advances: Sequence[Advance]) -> list[CommitOutcome]: ...
 
-    async def collect(self, host: UUID, held: Sequence[Held], most: int) -> list[Collected]:
-        """Rows that no host has in memory under these epochs, the oldest first; from now on this one has them."""
+    async def collect(
+        self, host: UUID, held: Sequence[Held], most: int, only: Sequence[AgentAddress] | None = None
+    ) -> list[Collected]:
+        """Rows that no host has in memory under these epochs, the oldest first; from now on this one has them.
+
+        `only` those of some agents, if given.
+        """
         ...
 
     async def postpone(

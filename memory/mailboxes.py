@@ -40,17 +40,43 @@ SELECT ARRAY(SELECT a.n FROM arriving a JOIN put USING (kind, key, message_id)) 
        ARRAY(SELECT id FROM fence) AS fence
 """
 
-COLLECT = f"""
-WITH {FENCE},
+# Of messages that may have been here before, those that have.
+KNOWN = """
+SELECT a.message_id
+FROM unnest($1::text[], $2::text[], $3::uuid[]) AS a (kind, key, message_id)
+WHERE EXISTS (SELECT FROM resprout.mailbox b
+              WHERE b.kind = a.kind AND b.key = a.key AND b.message_id = a.message_id)
+   OR EXISTS (SELECT FROM resprout.handled h
+              WHERE h.kind = a.kind AND h.key = a.key AND h.message_id = a.message_id)
+   OR EXISTS (SELECT FROM resprout.dead_letters d
+              WHERE d.kind = a.kind AND d.key = a.key AND d.message_id = a.message_id)
+"""
+
+COLLECT_NEXT = """,
 taken AS (
-    UPDATE resprout.mailbox b SET in_memory = true
-    FROM (SELECT seq, kind, key, message_id FROM resprout.mailbox
-          WHERE shard IN (SELECT id FROM fence) AND NOT in_memory ORDER BY seq LIMIT $4) AS next
+    UPDATE resprout.mailbox b SET in_memory = true FROM next
     WHERE b.kind = next.kind AND b.key = next.key AND b.message_id = next.message_id
     RETURNING b.seq, b.kind, b.key, b.envelope, b.attempts, b.due_at
 )
 SELECT * FROM taken ORDER BY seq
 """
+
+COLLECT = f"""
+WITH {FENCE},
+next AS (
+    SELECT seq, kind, key, message_id FROM resprout.mailbox
+    WHERE shard IN (SELECT id FROM fence) AND NOT in_memory ORDER BY seq LIMIT $4
+)
+{COLLECT_NEXT}"""
+
+COLLECT_OF = f"""
+WITH {FENCE},
+next AS (
+    SELECT m.seq, kind, key, m.message_id
+    FROM unnest($5::text[], $6::text[]) AS asked (kind, key) JOIN resprout.mailbox m USING (kind, key)
+    WHERE m.shard IN (SELECT id FROM fence) AND NOT m.in_memory ORDER BY m.seq LIMIT $4
+)
+{COLLECT_NEXT}"""
 
 POSTPONE = f"""
 WITH {FENCE},
@@ -94,8 +120,11 @@ class Mailboxes:
             async with self.pool.acquire() as connection:
                 checked = [(a.address, a.bounds) for a in arrivals if a.bounds is not None]
                 full = await without_room(connection, checked) if checked else set()
+                known = await self._known(connection, [a for a in arrivals if (a.address, a.bounds) in full])
                 # The same message may have come twice at a time; one statement cannot write it twice.
-                fitting = list({(a.address, a.envelope.id): a for a in arrivals if a.address not in full}.values())
+                fitting = list(
+                    {(a.address, a.envelope.id): a for a in arrivals if (a.address, a.bounds) not in full}.values()
+                )
                 row: Any = await connection.fetchrow(
                     ACCEPT,
                     *fence_of(a.held for a in fitting),
@@ -113,17 +142,34 @@ class Mailboxes:
         places = {(a.address, a.envelope.id): n for n, a in enumerate(fitting, 1)}
 
         def outcome(a: Arrival) -> AcceptOutcome:
-            if a.address in full:
-                return Full(str(a.address))
+            if (a.address, a.bounds) in full:
+                return Arrived(new=False) if a.envelope.id in known else Full(str(a.address))
             if a.held.id not in fence:
                 return Fenced()
             return Arrived(new=places[a.address, a.envelope.id] in put)
 
         return [outcome(a) for a in arrivals]
 
-    async def collect(self, host: UUID, held: Sequence[Held], most: int) -> list[Collected]:
+    async def _known(self, connection: Any, refused: Sequence[Arrival]) -> set[UUID]:
+        again = [a for a in refused if a.envelope.attempt > 1]
+        if not again:
+            return set()
+        kinds, keys, ids = (
+            [a.address.kind for a in again],
+            [a.address.key for a in again],
+            [a.envelope.id for a in again],
+        )
+        return {row["message_id"] for row in await connection.fetch(KNOWN, kinds, keys, ids)}
+
+    async def collect(
+        self, host: UUID, held: Sequence[Held], most: int, only: Sequence[AgentAddress] | None = None
+    ) -> list[Collected]:
         with translated(), tracer.start_as_current_span("sql.collect"):
-            rows = await self.pool.fetch(COLLECT, *fence_of(held), host, most)
+            if only is None:
+                rows = await self.pool.fetch(COLLECT, *fence_of(held), host, most)
+            else:
+                kinds, keys = [a.kind for a in only], [a.key for a in only]
+                rows = await self.pool.fetch(COLLECT_OF, *fence_of(held), host, most, kinds, keys)
         return [
             Collected(
                 Envelope.model_validate_json(row["envelope"]),

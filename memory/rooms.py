@@ -8,7 +8,7 @@ from ..actors.shards import SHARED, View, slot_of
 
 # Of the recipients asked, those without room: at most as many rows are looked at as may be there.
 NO_ROOM = """
-SELECT asked.kind, asked.key
+SELECT asked.kind, asked.key, asked.most_rows, asked.most_bytes
 FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) AS asked (kind, key, most_rows, most_bytes)
 CROSS JOIN LATERAL (
     SELECT count(*) AS waiting, coalesce(sum(bytes), 0) AS waiting_bytes
@@ -35,9 +35,12 @@ class Shards:
         return own if own is not None else self.ids[SHARED, slot]
 
 
-async def without_room(connection: Any, asked: Iterable[tuple[AgentAddress, tuple[int, int]]]) -> set[AgentAddress]:
-    """`asked` are recipients with the rows and bytes that may wait for them."""
-    distinct: Sequence[tuple[AgentAddress, tuple[int, int]]] = sorted(set(asked))
+# A recipient with the rows and bytes that may wait for it.
+Room = tuple[AgentAddress, tuple[int, int]]
+
+
+async def without_room(connection: Any, asked: Iterable[Room]) -> set[Room]:
+    distinct: Sequence[Room] = sorted(set(asked))
     rows = await connection.fetch(
         NO_ROOM,
         [address.kind for address, _ in distinct],
@@ -45,4 +48,4 @@ async def without_room(connection: Any, asked: Iterable[tuple[AgentAddress, tupl
         [most_rows for _, (most_rows, _) in distinct],
         [most_bytes for _, (_, most_bytes) in distinct],
     )
-    return {AgentAddress(row["kind"], row["key"]) for row in rows}
+    return {(AgentAddress(row["kind"], row["key"]), (row["most_rows"], row["most_bytes"])) for row in rows}

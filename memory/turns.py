@@ -208,7 +208,7 @@ class Turns:
         asked = {(AgentAddress.parse(envelope.recipient), _bounds(envelope)) for a in advances for envelope in _sent(a)}
         if not asked:
             return {}
-        full = {str(address) for address in await without_room(connection, asked)}
+        full = {str(address) for address, _ in await without_room(connection, asked)}
         refused: dict[int, CommitOutcome] = {}
         for n, advance in enumerate(advances):
             recipient = next((e.recipient for e in _sent(advance) if e.recipient in full), None)

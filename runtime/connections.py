@@ -104,7 +104,7 @@ class Connections:
                 CONNECT_SECONDS,
             )
         except (OSError, TimeoutError) as error:
-            raise Lost(f"no connection to the host at {address}: {error or type(error).__name__}") from None
+            raise Lost(f"no connection to the host at {address}: {error or type(error).__name__}", sent=False) from None
         self.open[address] = connection
         return connection
 

@@ -29,6 +29,7 @@ from ..actors.tenure import Tenure
 from ..memory.database import Database
 from ..memory.store import PostgresStore
 from .agent_modules import import_agents
+from .blocked_loop import BlockedLoop
 from .connections import Connections, now
 from .host_metrics import export
 from .host_server import HostServer
@@ -88,6 +89,7 @@ class Life:
         self.tenure = tenure
         self.server = server
         self.store = store
+        self.blocked_loop = BlockedLoop()
         self.tasks = [asyncio.create_task(work) for work in (self._rule(), delivery.run(), self._say_kinds())]
 
     @classmethod

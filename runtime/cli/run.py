@@ -79,7 +79,7 @@ async def _run(
 
     with trace.get_tracer("resprout.cli").start_as_current_span(f"resprout run {workflow}"):
         temporal.keep_retries_quiet()
-        client = await temporal.connect(settings.temporal)
+        client = await temporal.client_of(settings)
         handle = await _start(client, settings, workflow, inputs, name or f"{workflow}-{uuid4()}")
         return await _report(settings, handle, detach=detach, as_json=as_json)
 

@@ -17,12 +17,13 @@ from uuid import UUID
 
 import psutil
 import pytest
+from resprout.actors.errors import Broken
 from resprout.actors.ids import new_id
 from resprout.runtime.client import AgentRef, Client
 from resprout.runtime.connections import Connections
 from resprout.runtime.settings import Settings
 from resprout.runtime.stack.find import attach
-from support.journal import REPORT_TO, Contents, Read, Write
+from support.journal import REPORT_TO, Contents, Die, Read, Write
 from support.stack import Stack, eventually, kill
 
 AGENTS = 12
@@ -193,6 +194,15 @@ async def test_replies_that_are_lost_double_nothing(stack: Stack, client: Client
     await asyncio.gather(*work)
     assert cuts > 10, "no cut met an answer on its way"
     await all_is_well(agents, sent, attempts)
+
+
+async def test_an_ask_that_ends_every_host_that_has_it_is_refused_in_the_end(client: Client) -> None:
+    agent = client.agent(f"journal/deadly-{new_id().hex[-6:]}")
+
+    with pytest.raises(Broken, match=rf"5 hosts were lost .* while {agent.address} had `journal.die`"):
+        await agent.ask(Die(), timeout=timedelta(seconds=120))
+
+    assert (await read(agent)).times == {}
 
 
 async def all_is_well(agents: list[AgentRef], sent: Sent, attempts: Attempts) -> None:

@@ -4,10 +4,25 @@ import asyncio
 from uuid import uuid4
 
 import pytest
+from resprout.actors.delivery import Limits
 from resprout.actors.errors import AgentFailed, Busy, CallCycle, MailboxFull
 from resprout.memory.database import Database
 from resprout.memory.store import PostgresStore
-from support.counting import Announce, AskOther, Count, Fail, Follow, Increment, Log, Pass, RemindMe, Slow, Words
+from support.counting import (
+    Announce,
+    AskOther,
+    Count,
+    Fail,
+    Follow,
+    Increment,
+    Log,
+    Misbehave,
+    Pass,
+    RemindMe,
+    Slow,
+    TellThenAsk,
+    Words,
+)
 from support.house import HostHere, House, hosts
 from support.waiting import count_of, reaches
 
@@ -62,6 +77,68 @@ async def test_a_failing_ask_leaves_the_state_as_before(house: House) -> None:
         await house.asks("tally/a", Fail())
 
     assert await count_of(house, "tally/a") == 0
+
+
+@pytest.mark.parametrize(("how", "says"), [("exit", "SystemExit: 3"), ("cancel", "was cancelled")])
+async def test_a_handler_that_would_end_its_host_fails_alone(house: House, how: str, says: str) -> None:
+    with pytest.raises(AgentFailed, match=f"unruly/a failed .*{says}.*Its state is as before"):
+        await house.asks("unruly/a", Misbehave(how=how))
+
+    assert await house.asks("unruly/a", Increment()) == Count(count=1)
+
+
+async def test_an_agent_that_cannot_come_into_memory_says_why(house: House) -> None:
+    for _ in range(2):
+        with pytest.raises(AgentFailed, match="lame/a cannot come into memory: ValueError: as written"):
+            await house.asks("lame/a", Increment())
+
+
+async def test_an_ask_does_not_overtake_what_was_told_although_the_host_has_no_room_for_it(database: Database) -> None:
+    async with hosts(PostgresStore(database), limits=Limits(mail_in_memory=10)) as (house, _):
+        for _ in range(5):
+            await asyncio.gather(*(house.tells(f"tally/{n}", Increment(think_seconds=0.01)) for n in range(8)))
+
+        counts = await asyncio.gather(*(house.asks(f"tally/{n}", Increment(by=0)) for n in range(8)))
+
+    assert counts == [Count(count=5)] * 8
+
+
+async def test_an_agents_ask_does_not_overtake_what_it_told_in_an_earlier_turn(house: House) -> None:
+    for n in range(1, 20):
+        await house.asks("clerk/a", TellThenAsk(to="tally/a", times=2))
+        assert await house.asks("clerk/a", TellThenAsk(to="tally/a", times=0, ask=True)) == Count(count=2 * n)
+
+
+async def test_who_asks_again_hears_the_answer_although_the_agent_is_busy(house: House) -> None:
+    message = uuid4()
+    assert await house.asks("picky/a", Increment(), message_id=message) == Count(count=1)
+    busy = asyncio.create_task(house.asks("picky/a", Slow(seconds=0.5)))
+    (host,) = house.hosts.values()
+    async with asyncio.timeout(20):
+        while not host.delivery.running:
+            await asyncio.sleep(0.01)
+
+    assert await house.asks("picky/a", Increment(), message_id=message) == Count(count=1)
+    with pytest.raises(Busy):
+        await house.asks("picky/a", Increment(), message_id=uuid4())
+    assert await busy == Count(count=2)
+
+
+async def test_who_tells_again_hears_that_it_was_accepted_although_the_mailbox_is_full(house: House) -> None:
+    await house.asks("tally/a", Increment(by=0))
+    message = await house.tells("tally/a", Increment(think_seconds=1))
+    told = [await house.tells("tally/a", Increment()) for _ in range(49)]
+
+    await house.tells("tally/a", Increment(), message_id=told[-1])
+    await house.tells("tally/a", Increment(), message_id=message)
+    with pytest.raises(MailboxFull):
+        await house.tells("tally/a", Increment(), message_id=uuid4())
+
+    (host,) = house.hosts.values()
+    async with asyncio.timeout(20):
+        while host.delivery.mail:
+            await asyncio.sleep(0.02)
+    assert await count_of(house, "tally/a") == 50
 
 
 async def test_a_poisonous_message_is_buried_and_the_next_one_is_handled(house: House, database: Database) -> None:

@@ -12,8 +12,6 @@
 3 (effects outside) and 8 (workflows) are not of the delivery core.
 
 Order is that of one sender's messages of one priority, as the mailbox has it: a message of a higher one may overtake.
-Two things are known not to keep it, and are not looked at: an ask that an agent makes in its turn may overtake what it
-told before, which waits in the store to be collected; and so may any ask of a host that has no room for its mail.
 """
 
 from collections.abc import Callable, Iterator
@@ -134,8 +132,7 @@ def _order(ending: Ending) -> Iterator[str]:
     for address, agent in ending.agents.items():
         if isinstance(agent, Ledger):
             for line, taken in agent.order.items():
-                ways = [("ask", "tell")] if ending.record.roomy else [("ask",), ("tell",)]
-                if any(not _sorted([n for n, way in taken if way in together]) for together in ways):
+                if not _sorted([n for n, _ in taken]):
                     yield f"{address} took the messages of {line} in the order {taken}"
 
 

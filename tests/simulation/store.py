@@ -199,8 +199,20 @@ class SimStore:
         return await self._call(lambda: self._accept(host, arrivals))
 
     def _accept(self, host: UUID, arrivals: Sequence[Arrival]) -> list[AcceptOutcome]:
-        full = {a.address for a in arrivals if a.bounds and not self.database.has_room(a.address, *a.bounds)}
-        return [Full(str(a.address)) if a.address in full else self._accept_one(host, a) for a in arrivals]
+        room = {
+            (a.address, a.bounds): self.database.has_room(a.address, *a.bounds)
+            for a in arrivals
+            if a.bounds is not None
+        }
+        return [
+            self._accept_one(host, a) if room.get((a.address, a.bounds), True) else self._refuse(a) for a in arrivals
+        ]
+
+    def _refuse(self, arrival: Arrival) -> AcceptOutcome:
+        message = (arrival.address, arrival.envelope.id)
+        database = self.database
+        known = message in database.mailbox or database.reply_of(message) is not None or message in database.dead
+        return Arrived(new=False) if arrival.envelope.attempt > 1 and known else Full(str(arrival.address))
 
     def _accept_one(self, host: UUID, arrival: Arrival) -> AcceptOutcome:
         database = self.database
@@ -214,12 +226,17 @@ class SimStore:
             database.wrote("accept", arrival.held)
         return Arrived(new)
 
-    async def collect(self, host: UUID, held: Sequence[Held], most: int) -> list[Collected]:
-        return await self._call(lambda: self._collect(host, held, most))
+    async def collect(
+        self, host: UUID, held: Sequence[Held], most: int, only: Sequence[AgentAddress] | None = None
+    ) -> list[Collected]:
+        return await self._call(lambda: self._collect(host, held, most, only))
 
-    def _collect(self, host: UUID, held: Sequence[Held], most: int) -> list[Collected]:
+    def _collect(
+        self, host: UUID, held: Sequence[Held], most: int, only: Sequence[AgentAddress] | None
+    ) -> list[Collected]:
         fence = {one.id: one for one in held if self.database.fence(host, one)}
-        rows = [row for row in self.database.mailbox.values() if row.shard in fence and not row.in_memory][:most]
+        rows = [row for row in self.database.mailbox.values() if row.shard in fence and not row.in_memory]
+        rows = [row for row in rows if only is None or row.address in only][:most]
         for row in rows:
             row.in_memory = True
             self.database.wrote("collect", fence[row.shard])

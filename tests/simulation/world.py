@@ -41,7 +41,6 @@ class Record:
     seed: int
     database: SimDatabase
     weather: Weather
-    roomy: bool = True  # whether hosts have room for all mail in memory
     trace: str = ""
     seconds: float = 0.0
     steps: int = 0
@@ -61,10 +60,8 @@ class World:
         self.database = SimDatabase([*self.agents, AgentAddress.parse(WARDEN)], switches)
         self.network = Network(self.loop, self.weather)
         self.record = Record(seed, self.database, self.weather)
-        self.record.roomy = chance.random() < 0.7
-        self.limits = replace(
-            LIMITS, mail_in_memory=50_000 if self.record.roomy else 4, most_in_memory=chance.choice((1, 20_000))
-        )
+        roomy = chance.random() < 0.7
+        self.limits = replace(LIMITS, mail_in_memory=50_000 if roomy else 4, most_in_memory=chance.choice((1, 20_000)))
         self.numbers = itertools.count(1)
         self.graves: list[SimHost] = []  # held on to: see loop.py
         self.stood_still: list[SimHost] = []

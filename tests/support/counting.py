@@ -1,6 +1,8 @@
 """Agents for tests of the delivery: they count, tell, ask, remind, fail and think on demand."""
 
 import asyncio
+import sys
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -133,6 +135,64 @@ class Circle(Agent, kind="circle"):
 
 class Slow(Message, name="test.slow"):
     seconds: float
+
+
+class Misbehave(Message, name="test.misbehave"):
+    how: str
+
+
+class Unruly(Agent, kind="unruly", supervision=QUICK):
+    """Does in its handlers what no handler should."""
+
+    count: int = 0
+    spoilt: bool = ephemeral(default=False)
+
+    @on
+    async def misbehave(self, message: Misbehave) -> None:
+        self.count += 1
+        match message.how:
+            case "exit":
+                sys.exit(3)
+            case "cancel":
+                raise asyncio.CancelledError
+            case "block":
+                time.sleep(30)
+
+    @on
+    async def increment(self, message: Increment) -> Count:
+        self.count += message.by
+        return Count(count=self.count)
+
+
+class Lame(Agent, kind="lame", supervision=QUICK):
+    """Cannot come into memory."""
+
+    async def activated(self) -> None:
+        raise ValueError("as written")
+
+    @on
+    async def increment(self, message: Increment) -> Count:
+        return Count(count=message.by)
+
+
+class TellThenAsk(Message, name="test.tell-then-ask"):
+    to: str
+    times: int
+    ask: bool = False
+
+
+class Clerk(Agent, kind="clerk"):
+    """Tells in one turn, asks in another."""
+
+    @on
+    async def tell_then_ask(self, message: TellThenAsk) -> Count:
+        if message.ask:
+            reply = await self.ask(message.to, Increment(by=0))
+            assert isinstance(reply, Count)
+            return reply
+        for _ in range(message.times):
+            self.tell(message.to, Increment())
+        return Count(count=0)
 
 
 class Picky(Agent, kind="picky"):

@@ -38,7 +38,7 @@ class House:
     async def _send(self, host: HostSeen, envelope: Envelope) -> Outcome:
         found = self.hosts.get(host.address)
         if found is None:
-            raise Lost(f"nobody at {host.address}")
+            raise Lost(f"nobody at {host.address}", sent=False)
         answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         found.waiting.add(answer)
         found.delivery.receive(envelope, lambda outcome: None if answer.done() else answer.set_result(outcome))

@@ -21,6 +21,10 @@ class Written(Message, name="journal.written"):
     lines: int
 
 
+class Die(Message, name="journal.die"):
+    pass
+
+
 class Read(Message, name="journal.read"):
     pass
 
@@ -49,6 +53,10 @@ class Journal(Agent, kind="journal", bounds=Bounds(rows=100_000)):
         if message.tell is not None:
             self.tell(message.tell, Write(sender=str(self.address), number=message.number))
         return Written(lines=len(self.times))
+
+    @on
+    async def die(self, message: Die) -> None:
+        os._exit(1)
 
     @on
     async def read(self, message: Read) -> Contents:
