@@ -1,5 +1,6 @@
 """From YAML text to a document with places; what is no YAML is told in plainer words than the parser's."""
 
+import re
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -11,6 +12,7 @@ from .source import Mark, Source
 from .yaml_values import Reader, stand
 
 LARGEST = 1_000_000
+_MERGE = re.compile(r"^(<<<<<<<|=======|>>>>>>>)", re.MULTILINE)
 
 
 def from_yaml(text: str, file: str) -> Source:
@@ -58,6 +60,10 @@ def _mark_at(text: str, at: int) -> Mark:
 
 
 def _not_yaml(source: Source, error: MarkedYAMLError) -> None:
+    if (merge := _MERGE.search(source.text or "")) is not None:
+        source.values[("<yaml>",)] = _mark_at(source.text or "", merge.start())
+        source.findings.add(("<yaml>",), "a merge was not finished here", "keep one of the versions, and no marks")
+        return
     mark = error.problem_mark or error.context_mark
     said = str(error.problem or error.context or "it cannot be read")
     if mark is not None:
