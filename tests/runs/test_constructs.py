@@ -104,6 +104,26 @@ async def test_a_switch_takes_the_case_of_the_value(runs: Runs, word: str, outpu
     assert found["value"] == output
 
 
+async def test_what_did_not_run_is_seen_as_skipped(runs: Runs) -> None:
+    tasks = [
+        {"id": "size", "condition": {"if": "${{ inputs.n > 3 }}", "then": [step("big")], "else": [step("small")]}},
+        {"id": "careful", "try": [step("bad", do={"fail": 9}), step("never")], "catch": [step("caught")]},
+        {"id": "calm", "try": [step("fine")], "catch": [step("unneeded")]},
+    ]
+    seen = {name: f"${{{{ tasks.{name}.status }}}}" for name in ("big", "small", "never", "bad", "caught", "unneeded")}
+
+    output = await runs.result(tasks, {"n": 1}, inputs={"n": {"type": "integer"}}, outputs=seen)
+
+    assert output == {
+        "big": "skipped",
+        "small": "completed",
+        "never": "skipped",
+        "bad": "failed",
+        "caught": "completed",
+        "unneeded": "skipped",
+    }
+
+
 @pytest.mark.parametrize("side_by_side", [1, 3])
 async def test_a_loop_over_a_list_gives_the_list_of_outputs(runs: Runs, side_by_side: int) -> None:
     loop = {

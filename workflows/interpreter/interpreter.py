@@ -20,7 +20,7 @@ from typing import Any
 from temporalio import workflow
 
 from ..flow import Flow, evaluate, evaluate_condition
-from ..flow.model import Retry, TaskBase
+from ..flow.model import Loop, Retry, TaskBase
 from .blocks import Blocks
 from .failures import BUDGET, HOPELESS, TIMEOUT, TaskFailed, failure_of
 from .frame import Frame
@@ -66,11 +66,23 @@ class Interpreter:
         if known is None:
             known = await self._begin(task, frame, key)
         frame.see(task, known)
+        self._see_inside(task, frame)
         if known.error is not None:
             raise TaskFailed.of(known.error)
         if known.status == "completed" and task.compensate is not None:
             self.undo.append((task, frame))
         return known.output
+
+    def _see_inside(self, task: TaskBase, frame: Frame) -> None:
+        """What did not run in it, as a branch that was not taken, was skipped: later tasks may refer to it."""
+        if isinstance(task, Loop):
+            return  # its tasks are seen only by its rounds
+        for words, tasks in task.lists():
+            for inner in tasks if words != ("compensate",) else ():
+                if inner.key not in frame.tasks:
+                    known = self.ledger.finished.get(frame.key_of(inner))
+                    frame.see(inner, known or Finished(status="skipped"))
+                self._see_inside(inner, frame)
 
     async def _begin(self, task: TaskBase, frame: Frame, key: str) -> Finished:
         self.ledger.begin(task, key, workflow.now())
