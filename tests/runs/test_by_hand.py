@@ -1,12 +1,14 @@
 """Runs that are started by Temporal's own command line, as an operator does."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from support.stack import Stack
+from support.stack import Stack, clean_environment
 
 HELLO = {
     "flow": {"name": "hello"},
@@ -59,3 +61,20 @@ def test_a_mistake_in_the_input_fails_at_once_with_what_is_wrong(
     assert says in failure["message"]
     assert failure["applicationFailureInfo"]["type"] == "BadInput"
     assert not failure.get("stackTrace")
+
+
+def test_a_plain_temporal_workflow_uses_our_activities(runs_stack: Stack) -> None:
+    example = Path(__file__).resolve().parents[2] / "examples" / "plain_temporal.py"
+    done = subprocess.run(
+        [sys.executable, str(example)],
+        env={**clean_environment(), **runs_stack.env, "RESPROUT_DATA_DIR": str(runs_stack.data_dir)},
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert [line.split(" ")[:2] for line in done.stdout.splitlines()] == [
+        ["Hello", name] for name in ("ada!", "bob!", "cy!")
+    ]

@@ -105,7 +105,7 @@ async def test_a_switch_takes_the_case_of_the_value(runs: Runs, word: str, outpu
 
 
 async def test_what_did_not_run_is_seen_as_skipped(runs: Runs) -> None:
-    tasks = [
+    tasks: list[dict[str, Any]] = [
         {"id": "size", "condition": {"if": "${{ inputs.n > 3 }}", "then": [step("big")], "else": [step("small")]}},
         {"id": "careful", "try": [step("bad", do={"fail": 9}), step("never")], "catch": [step("caught")]},
         {"id": "calm", "try": [step("fine")], "catch": [step("unneeded")]},
