@@ -17,7 +17,6 @@ import asyncio
 from typing import TYPE_CHECKING, assert_never
 from uuid import UUID
 
-import structlog
 from pydantic_core import PydanticSerializationError
 
 from .address import AgentAddress
@@ -35,6 +34,7 @@ from .errors import (
     ResproutError,
 )
 from .lanes import Pending
+from .logger import get_logger
 from .mailbox import Entry, Mailbox
 from .message import Message, parse_stored
 from .store import CommitOutcome, Committed, Duplicate, Fenced, Full, Handled, Held, Superseded
@@ -44,7 +44,7 @@ from .turn import Turn, refuse_large
 if TYPE_CHECKING:
     from .delivery import Delivery
 
-log = structlog.get_logger("resprout.host")
+log = get_logger("resprout.host")
 
 MOST_UNCOMMITTED = 64
 TURNS_BEFORE_OTHERS = 8  # a busy agent lets the others in after so many

@@ -22,13 +22,13 @@ from functools import partial
 from typing import Any, ClassVar, Literal, TypeVar, cast, get_type_hints, overload
 from uuid import UUID
 
-import structlog
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from .address import AgentAddress
 from .capabilities import Capability
 from .envelope import Envelope, Priority
 from .errors import BadMessage, Broken, NewerVersion, UnknownKind, UnknownMessage
+from .logger import get_logger
 from .message import Message
 from .reminders import Missed
 from .supervision import Supervision
@@ -173,7 +173,7 @@ class Agent(BaseModel):
     @property
     def log(self) -> Any:
         turn = current(self)
-        return structlog.get_logger(f"resprout.agent.{self.kind}").bind(
+        return get_logger(f"resprout.agent.{self.kind}").bind(
             agent=str(turn.address), message=str(turn.envelope.id), run=turn.envelope.run
         )
 

@@ -13,8 +13,6 @@ from functools import partial
 from typing import Any, Protocol, assert_never
 from uuid import UUID
 
-import structlog
-
 from .activation import Activation, failed
 from .address import AgentAddress
 from .agent import Agent, Handler, agent_class
@@ -23,6 +21,7 @@ from .envelope import Accepted, Envelope, Replied
 from .errors import AgentFailed, Busy, MailboxFull, Moved, ResproutError
 from .ids import derived_id
 from .lanes import Lane, Pending
+from .logger import get_logger
 from .mailbox import Answer, Entry
 from .poison import Poisoned
 from .reminders import fire
@@ -44,7 +43,7 @@ from .store import (
 )
 from .turn import Effects, refuse_cycle, refuse_large
 
-log = structlog.get_logger("resprout.host")
+log = get_logger("resprout.host")
 
 LOOK_FOR_MAIL_EVERY = 1.0  # the safety net under wakes that are lost
 LOOK_FOR_REMINDERS_EVERY = 10.0

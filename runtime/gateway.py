@@ -10,7 +10,6 @@ from contextlib import AbstractContextManager, nullcontext
 from http import HTTPMethod, HTTPStatus
 from typing import Any
 
-import structlog
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -19,9 +18,10 @@ from prometheus_client import Counter, Histogram
 from starlette.exceptions import HTTPException
 
 from ..actors.errors import StackError
+from ..actors.logger import get_logger
 from .telemetry import REGISTRY, render
 
-log = structlog.get_logger("resprout.gateway")
+log = get_logger("resprout.gateway")
 
 CHECK_SECONDS = 2.0
 DRAIN_SECONDS = 10  # less than the supervisor waits before it kills
