@@ -33,6 +33,18 @@ class StackError(Rejected):
     """The stack cannot be started, found or stopped as asked."""
 
 
+class BadArgument(Rejected):
+    """An argument of a call is of the wrong type, or not one of the values there are."""
+
+
+class BadClass(Rejected, TypeError):
+    """A class of messages or agents is not written as it must be."""
+
+
+class ClientClosed(Rejected):
+    """The client was closed before this call."""
+
+
 class BadAddress(Rejected):
     """An agent address that is not `kind/key`."""
 
@@ -45,8 +57,12 @@ class UnknownMessage(Rejected):
     """No message type has this name, or the agent has no handler for it."""
 
 
+class NoHandler(UnknownMessage, AttributeError):
+    """What was called on an agent's class is no handler of it."""
+
+
 class BadMessage(Rejected):
-    """The body does not fit the message type."""
+    """What was given is no message, or its body does not fit the message type."""
 
 
 class TooLarge(Rejected):
@@ -108,11 +124,19 @@ class AgentFailed(Broken):
 BY_NAME: dict[str, type[ResproutError]] = {
     error.__name__: error
     for error in (
+        Rejected,
+        Unavailable,
+        OutcomeUnknown,
+        Broken,
         ConfigError,
         StackError,
+        BadArgument,
+        BadClass,
+        ClientClosed,
         BadAddress,
         UnknownKind,
         UnknownMessage,
+        NoHandler,
         BadMessage,
         TooLarge,
         DeadlineInPast,

@@ -21,7 +21,8 @@ from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from ..actors.address import AgentAddress
-from ..actors.agent import Agent, Asking
+from ..actors.agent import Agent, Asking, address_of
+from ..actors.arguments import check_id, check_message, check_moment, check_priority, check_span
 from ..actors.calls import Caller, Lost
 from ..actors.envelope import Envelope, Priority
 from ..actors.errors import DeadlineInPast, NotRunning, OutcomeUnknown
@@ -37,6 +38,7 @@ from .settings import Settings, load
 from .stack.find import attach
 
 PATIENCE = timedelta(seconds=30)
+LONGEST = timedelta(days=36_500)  # calendars end
 
 Result = TypeVar("Result")
 Kind = TypeVar("Kind", bound=Agent)
@@ -72,13 +74,15 @@ class Client:
 
     def of(self, kind: type[Kind], key: str) -> Kind:
         """An agent by its class, typed: what is called on it is asked. It takes the class' handlers and no others."""
-        ref = self.agent(f"{kind.kind}/{key}")
+        ref = AgentRef(address_of(kind, key), self)
         return cast("Kind", Asking(kind, ref.ask))
 
     async def publish(self, topic: str, message: Message, *, timeout: timedelta = PATIENCE) -> None:
         """To every agent that is subscribed to the topic. Accepted is kept: it may reach them a moment later."""
+        address = AgentAddress.of("topic", topic)
+        check_message(message, f"topic {topic}")
         publish = Publish(type=message.message_name, version=message.message_version, body=message.model_dump_json())
-        await self.agent(f"topic/{topic}").tell(publish, timeout=timeout)
+        await AgentRef(address, self).tell(publish, timeout=timeout)
 
     async def close(self) -> None:
         cast("Connections", self.caller.transport).close()
@@ -128,8 +132,10 @@ class AgentRef:
     ) -> UUID:
         """Returns the message's id when it is kept on disk. It is handled once, or found among the dead letters;
         after `deadline`, if one is given, it is not handled any more."""
-        if deadline is not None and deadline <= datetime.now(UTC):
-            raise DeadlineInPast(f"the deadline {deadline} of a message to {self.address} has passed already.")
+        if deadline is not None:
+            check_moment("deadline", deadline)
+            if deadline <= datetime.now(UTC):
+                raise DeadlineInPast(f"the deadline {deadline} of a message to {self.address} has passed already.")
         envelope = self._envelope("tell", message, id, priority, deadline, again)
         await self.client.caller.tell(envelope, self._until(timeout))
         return envelope.id
@@ -149,11 +155,12 @@ class AgentRef:
             ) from None
 
     def _until(self, timeout: timedelta) -> datetime:
+        check_span("timeout", timeout)
         if timeout <= timedelta(0):
             raise DeadlineInPast(
                 f"the deadline of a message to {self.address} is in the past. Give a timeout above zero."
             )
-        return datetime.now(UTC) + timeout
+        return datetime.now(UTC) + min(timeout, LONGEST)
 
     def _envelope(
         self,
@@ -164,6 +171,9 @@ class AgentRef:
         deadline: datetime | None,
         again: bool | None,
     ) -> Envelope:
+        check_message(message, str(self.address))
+        check_id(id)
+        check_priority(priority)
         body = message.model_dump_json()
         refuse_large(body, "`%s` to %s", message.message_name, self.address)
         return Envelope(
