@@ -20,19 +20,20 @@ from uuid import UUID
 from pydantic_core import PydanticSerializationError
 
 from .address import AgentAddress
-from .agent import Agent
+from .agent import Agent, bounds_of
 from .envelope import Envelope, Failed, Replied
 from .errors import (
     AgentFailed,
     DatabaseLost,
     DeadlinePassed,
-    MailboxFull,
     Moved,
     NewerVersion,
     Quarantined,
     Rejected,
     ResproutError,
+    Unavailable,
 )
+from .fullness import mailbox_full
 from .lanes import Pending
 from .logger import get_logger
 from .mailbox import Entry, Mailbox
@@ -55,7 +56,8 @@ class Abandoned(BaseException):
 
 
 def failed(error: ResproutError) -> Failed:
-    return Failed(error=type(error).__name__, text=str(error))
+    retry_after = error.retry_after if isinstance(error, Unavailable) else None
+    return Failed(error=type(error).__name__, text=str(error), retry_after=retry_after)
 
 
 class Activation:
@@ -355,8 +357,8 @@ class Activation:
                         self.done(turn.entry, reply)
             case Superseded():
                 self._reset(doubtful=True)
-            case Full(recipient):
-                self._refuse_one(turns, recipient)
+            case Full():
+                self._refuse_one(turns, outcome)
                 self._reset(doubtful=False)
             case Fenced():
                 self.delivery.lost(self.held)
@@ -396,14 +398,12 @@ class Activation:
         else:
             self._reset(doubtful=True)
 
-    def _refuse_one(self, turns: list[Pending], recipient: str) -> None:
+    def _refuse_one(self, turns: list[Pending], full: Full) -> None:
         """The first of the turns that tells the full recipient meets the refusal; the others are taken again."""
-        error = MailboxFull(
-            f"{self.address} tells {recipient}, whose mailbox is full. Nothing was done; try again in some seconds."
-        )
+        error = mailbox_full(full.recipient, full.bound, bounds_of(full.recipient), teller=str(self.address))
         for turn in turns:
             effects = turn.handled.effects
-            if effects is not None and any(sent.recipient == recipient for sent in effects.sent):
+            if effects is not None and any(sent.recipient == full.recipient for sent in effects.sent):
                 turn.entry.refused = error
                 return
 

@@ -322,6 +322,12 @@ def agent_class(kind: str) -> type[Agent]:
         raise UnknownKind(f"no agent class has the kind {kind!r}. Known here: {known}.") from None
 
 
+def bounds_of(recipient: str) -> Bounds:
+    """A kind that is not known here may be known elsewhere: then the usual ones."""
+    kind = _kinds.get(AgentAddress.parse(recipient).kind)
+    return kind.options.bounds if kind is not None else Bounds()
+
+
 def agent_classes() -> list[type[Agent]]:
     return [_kinds[kind] for kind in sorted(_kinds)]
 

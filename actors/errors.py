@@ -4,6 +4,8 @@ Facts go to `super().__init__` so that an error survives pickling (Ray and Tempo
 processes); `__str__` is one sentence that says what was wrong and what to do.
 """
 
+from datetime import timedelta
+
 
 class ResproutError(Exception):
     """The root. Catch one of the four below instead, they tell you what to do next."""
@@ -14,7 +16,14 @@ class Rejected(ResproutError):
 
 
 class Unavailable(ResproutError):
-    """Refused before anything was done, by circumstances: try again later."""
+    """Refused before anything was done, by circumstances: try again later, after `retry_after` where it is given."""
+
+    def __init__(self, text: str, retry_after: timedelta | None = None) -> None:
+        super().__init__(text, retry_after)
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class OutcomeUnknown(ResproutError):
@@ -94,7 +103,7 @@ class Draining(Unavailable):
 
 
 class MailboxFull(Unavailable):
-    """The agent, or its tenant, has as many messages waiting as it may have."""
+    """The agent, or its tenant, has as many messages or bytes waiting as it may have."""
 
 
 class Busy(Unavailable):
