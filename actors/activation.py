@@ -20,7 +20,8 @@ from uuid import UUID
 from pydantic_core import PydanticSerializationError
 
 from .address import AgentAddress
-from .agent import Agent, bounds_of
+from .agent import Agent, Handler, bounds_of
+from .arguments import described
 from .envelope import Envelope, Failed, Replied
 from .errors import (
     AgentFailed,
@@ -259,7 +260,7 @@ class Activation:
             self.timed_out = False
             self.delivery.ends(self)
         after.end_turn()
-        handled = Handled(envelope, entry.stored, self._replied(reply, envelope), turn.effects)
+        handled = Handled(envelope, entry.stored, self._replied(reply, handler), turn.effects)
         if entry.joined:
             handled.joined = [(other.envelope, other.stored) for other in entry.joined]
         if self.kind.options.ephemeral:
@@ -273,13 +274,16 @@ class Activation:
         refuse_large(state, "the state of %s", self.address, limit=self.kind.options.bounds.state_bytes)
         return handled, after, state
 
-    def _replied(self, reply: object, envelope: Envelope) -> Replied:
-        if reply is None:
-            return Replied()
-        if not isinstance(reply, Message):
+    def _replied(self, reply: object, handler: Handler) -> Replied:
+        if not isinstance(reply, handler.reply or type(None)):
+            expected = f"a {handler.reply.__name__}" if handler.reply is not None else "None"
             raise AgentFailed(
-                f"{self.address} answered `{envelope.type}` with a {type(reply).__name__}, which is not a Message."
+                f"{self.kind.__name__}.{handler.method} of {self.address} must return {expected}, "
+                f"and returned {described(reply)}. "
+                "Mend the handler or its annotation; its state is as before."
             )
+        if not isinstance(reply, Message):
+            return Replied()
         body = reply.model_dump_json()
         refuse_large(body, "the reply `%s` of %s", reply.message_name, self.address)
         return Replied(type=reply.message_name, version=reply.message_version, body=body)

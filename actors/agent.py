@@ -362,7 +362,7 @@ def _handler(cls: type[Agent], name: str, method: Callable[..., Any]) -> Handler
         raise BadClass(f"{cls.__name__}.{name} must take one parameter annotated with a Message class.")
     if reply is type(None):
         reply = None
-    if reply is not None and not (isinstance(reply, type) and issubclass(reply, Message)):
+    if reply is not None and not (isinstance(reply, type) and issubclass(reply, Message) and reply is not Message):
         raise BadClass(f"{cls.__name__}.{name} must be annotated to return a Message class or None.")
     if not inspect.iscoroutinefunction(method):
         raise BadClass(f"{cls.__name__}.{name} must be `async def`.")

@@ -35,7 +35,7 @@ def client() -> Any:
     [
         (lambda c: c.agent("clerk/a").ask({"by": 1}), BadMessage, "clerk/a is a dict, not a message. Give an"),
         (lambda c: c.agent("clerk/a").ask(Work), BadMessage, r"the class Work, not a message.*Work\(…\)"),
-        (lambda c: c.agent("clerk/a").tell(None), BadMessage, "a NoneType, not a message"),
+        (lambda c: c.agent("clerk/a").tell(None), BadMessage, "is None, not a message"),
         (lambda c: c.agent("clerk/a").tell(Message()), BadMessage, "not a message"),
         (lambda c: c.publish("news", "hello"), BadMessage, "sent to topic news is a str"),
         (lambda c: c.publish(None, Work()), BadAddress, "None is not an agent key"),
