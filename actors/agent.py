@@ -25,10 +25,11 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from .address import AgentAddress
-from .arguments import described
+from .arguments import check_message, described
 from .capabilities import Capability
 from .envelope import Envelope, Priority
 from .errors import BadClass, BadMessage, Broken, NewerVersion, NoHandler, UnknownKind, UnknownMessage
+from .fullness import refuse_unfit
 from .logger import get_logger
 from .message import Message
 from .reminders import Missed
@@ -185,11 +186,15 @@ class Agent(BaseModel):
         self, recipient: str, message: Message, *, priority: Priority = "normal", deadline: datetime | None = None
     ) -> UUID:
         """Sends with this turn's commit, and not without it. Returns the id of the message."""
-        return current(self).tell(str(recipient), message, priority, deadline)
+        turn = current(self)
+        check_told(str(recipient), message)
+        return turn.tell(str(recipient), message, priority, deadline)
 
     async def ask(self, recipient: str, message: Message, *, timeout: timedelta | None = None) -> Message | None:
         """The reply. Happens at once; when this turn is done again, the same ask gets the same reply."""
-        return await current(self).ask(str(recipient), message, timeout)
+        turn = current(self)
+        check_handled(str(recipient), message)
+        return await turn.ask(str(recipient), message, timeout)
 
     def of(self, kind: type[Other], key: str) -> Other:
         """Another agent, by its class: `await self.of(Counter, "ada").add(Add(by=1))`. Its handlers ask."""
@@ -217,7 +222,9 @@ class Agent(BaseModel):
         missed: Missed = "once",
     ) -> None:
         """Tells this agent the message at a time, or every so often. The same name again replaces the reminder."""
-        current(self).remind(name, message, at, after, every, missed)
+        turn = current(self)
+        check_handled(str(turn.address), message)
+        turn.remind(name, message, at, after, every, missed)
 
     def cancel(self, name: str) -> None:
         """Takes a reminder back. Nothing happens if there is none of that name."""
@@ -320,6 +327,24 @@ def agent_class(kind: str) -> type[Agent]:
     except KeyError:
         known = ", ".join(sorted(_kinds)) or "none"
         raise UnknownKind(f"no agent class has the kind {kind!r}. Known here: {known}.") from None
+
+
+def check_handled(recipient: str, message: object) -> type[Agent] | None:
+    """Refuses what the recipient's kind has no handler for. A kind that is not known here may be known elsewhere."""
+    address = AgentAddress.parse(recipient)
+    check_message(message, recipient)
+    kind = _kinds.get(address.kind)
+    if kind is not None and isinstance(message, Message):
+        kind.handler_of(message.message_name)
+    return kind
+
+
+def check_told(recipient: str, message: Message) -> None:
+    """Also refuses what the recipient's mailbox could never hold."""
+    kind = check_handled(recipient, message)
+    if kind is not None and not kind.options.ephemeral and kind.options.bounds.bytes < LARGEST_BODY:
+        size = len(message.model_dump_json())
+        refuse_unfit(message.message_name, size, AgentAddress.parse(recipient), kind.options.bounds)
 
 
 def bounds_of(recipient: str) -> Bounds:

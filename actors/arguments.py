@@ -4,12 +4,13 @@ A type checker says most of it before anything runs; this is for scripts and not
 """
 
 from datetime import datetime, timedelta
-from typing import NoReturn
+from typing import NoReturn, get_args
 from uuid import UUID
 
 from .envelope import PRIORITIES, RANK
 from .errors import BadArgument, BadMessage
 from .message import Message
+from .reminders import SHORTEST_PERIOD, Missed
 
 
 def check_message(given: object, where: str) -> None:
@@ -53,6 +54,26 @@ def check_moment(name: str, given: object) -> None:
         _refuse_moment(name, given, f"Write {name}=datetime.now(UTC) + timedelta(minutes=5).")
     if given.tzinfo is None:
         raise BadArgument(f"{name}={given!r} has no time zone. Give it one, as in datetime.now(UTC).")
+
+
+def check_name(given: object) -> None:
+    if not isinstance(given, str) or not given:
+        raise BadArgument(f"{given!r} is not the name of a reminder. Give a text, as in 'expire'.")
+
+
+def check_reminder(name: object, at: object, after: object, every: object, missed: object) -> None:
+    check_name(name)
+    if at is None and after is None and every is None:
+        raise BadArgument(f"reminder {name!r} needs a time: at=, after= or every=.")
+    if at is not None:
+        check_moment("at", at)
+    for word, span in (("after", after), ("every", every)):
+        if span is not None:
+            check_span(word, span)
+    if isinstance(every, timedelta) and every < SHORTEST_PERIOD:
+        raise BadArgument(f"reminder {name!r}: `every` is under {SHORTEST_PERIOD.total_seconds():.0f} s.")
+    if missed not in get_args(Missed):
+        raise BadArgument(f"reminder {name!r}: missed={missed!r} is not one of {', '.join(get_args(Missed))}.")
 
 
 def _refuse_moment(name: str, given: object, remedy: str) -> NoReturn:
