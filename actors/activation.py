@@ -17,24 +17,26 @@ import asyncio
 from typing import TYPE_CHECKING, assert_never
 from uuid import UUID
 
-import structlog
 from pydantic_core import PydanticSerializationError
 
 from .address import AgentAddress
-from .agent import Agent
+from .agent import Agent, Handler, bounds_of
+from .arguments import described
 from .envelope import Envelope, Failed, Replied
 from .errors import (
     AgentFailed,
     DatabaseLost,
     DeadlinePassed,
-    MailboxFull,
     Moved,
     NewerVersion,
     Quarantined,
     Rejected,
     ResproutError,
+    Unavailable,
 )
+from .fullness import mailbox_full
 from .lanes import Pending
+from .logger import get_logger
 from .mailbox import Entry, Mailbox
 from .message import Message, parse_stored
 from .store import CommitOutcome, Committed, Duplicate, Fenced, Full, Handled, Held, Superseded
@@ -44,7 +46,7 @@ from .turn import Turn, refuse_large
 if TYPE_CHECKING:
     from .delivery import Delivery
 
-log = structlog.get_logger("resprout.host")
+log = get_logger("resprout.host")
 
 MOST_UNCOMMITTED = 64
 TURNS_BEFORE_OTHERS = 8  # a busy agent lets the others in after so many
@@ -55,7 +57,8 @@ class Abandoned(BaseException):
 
 
 def failed(error: ResproutError) -> Failed:
-    return Failed(error=type(error).__name__, text=str(error))
+    retry_after = error.retry_after if isinstance(error, Unavailable) else None
+    return Failed(error=type(error).__name__, text=str(error), retry_after=retry_after)
 
 
 class Activation:
@@ -257,7 +260,7 @@ class Activation:
             self.timed_out = False
             self.delivery.ends(self)
         after.end_turn()
-        handled = Handled(envelope, entry.stored, self._replied(reply, envelope), turn.effects)
+        handled = Handled(envelope, entry.stored, self._replied(reply, handler), turn.effects)
         if entry.joined:
             handled.joined = [(other.envelope, other.stored) for other in entry.joined]
         if self.kind.options.ephemeral:
@@ -271,13 +274,16 @@ class Activation:
         refuse_large(state, "the state of %s", self.address, limit=self.kind.options.bounds.state_bytes)
         return handled, after, state
 
-    def _replied(self, reply: object, envelope: Envelope) -> Replied:
-        if reply is None:
-            return Replied()
-        if not isinstance(reply, Message):
+    def _replied(self, reply: object, handler: Handler) -> Replied:
+        if not isinstance(reply, handler.reply or type(None)):
+            expected = f"a {handler.reply.__name__}" if handler.reply is not None else "None"
             raise AgentFailed(
-                f"{self.address} answered `{envelope.type}` with a {type(reply).__name__}, which is not a Message."
+                f"{self.kind.__name__}.{handler.method} of {self.address} must return {expected}, "
+                f"and returned {described(reply)}. "
+                "Mend the handler or its annotation; its state is as before."
             )
+        if not isinstance(reply, Message):
+            return Replied()
         body = reply.model_dump_json()
         refuse_large(body, "the reply `%s` of %s", reply.message_name, self.address)
         return Replied(type=reply.message_name, version=reply.message_version, body=body)
@@ -355,8 +361,8 @@ class Activation:
                         self.done(turn.entry, reply)
             case Superseded():
                 self._reset(doubtful=True)
-            case Full(recipient):
-                self._refuse_one(turns, recipient)
+            case Full():
+                self._refuse_one(turns, outcome)
                 self._reset(doubtful=False)
             case Fenced():
                 self.delivery.lost(self.held)
@@ -396,14 +402,12 @@ class Activation:
         else:
             self._reset(doubtful=True)
 
-    def _refuse_one(self, turns: list[Pending], recipient: str) -> None:
+    def _refuse_one(self, turns: list[Pending], full: Full) -> None:
         """The first of the turns that tells the full recipient meets the refusal; the others are taken again."""
-        error = MailboxFull(
-            f"{self.address} tells {recipient}, whose mailbox is full. Nothing was done; try again in some seconds."
-        )
+        error = mailbox_full(full.recipient, full.bound, bounds_of(full.recipient), teller=str(self.address))
         for turn in turns:
             effects = turn.handled.effects
-            if effects is not None and any(sent.recipient == recipient for sent in effects.sent):
+            if effects is not None and any(sent.recipient == full.recipient for sent in effects.sent):
                 turn.entry.refused = error
                 return
 

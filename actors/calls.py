@@ -12,7 +12,17 @@ from uuid import UUID
 
 from .address import AgentAddress
 from .envelope import Accepted, Envelope, Failed, Outcome, Replied
-from .errors import BY_NAME, Broken, DatabaseLost, DeadlinePassed, Draining, Moved, NotRunning, ResproutError
+from .errors import (
+    BY_NAME,
+    Broken,
+    DatabaseLost,
+    DeadlinePassed,
+    Draining,
+    Moved,
+    NotRunning,
+    ResproutError,
+    Unavailable,
+)
 from .shards import SHARED, HostSeen, View, slot_of
 from .tracing import carried, span
 
@@ -147,4 +157,5 @@ def _deadly(address: AgentAddress, envelope: Envelope) -> Broken:
 
 
 def _error(outcome: Failed) -> ResproutError:
-    return BY_NAME.get(outcome.error, Broken)(outcome.text)
+    kind = BY_NAME.get(outcome.error, Broken)
+    return kind(outcome.text, outcome.retry_after) if issubclass(kind, Unavailable) else kind(outcome.text)

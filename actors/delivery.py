@@ -13,16 +13,16 @@ from functools import partial
 from typing import Any, Protocol, assert_never
 from uuid import UUID
 
-import structlog
-
 from .activation import Activation, failed
 from .address import AgentAddress
 from .agent import Agent, Handler, agent_class
 from .batching import Batcher
 from .envelope import Accepted, Envelope, Replied
 from .errors import AgentFailed, Busy, MailboxFull, Moved, ResproutError
+from .fullness import mailbox_full, refuse_unfit, tenant_full
 from .ids import derived_id
 from .lanes import Lane, Pending
+from .logger import get_logger
 from .mailbox import Answer, Entry
 from .poison import Poisoned
 from .reminders import fire
@@ -44,7 +44,7 @@ from .store import (
 )
 from .turn import Effects, refuse_cycle, refuse_large
 
-log = structlog.get_logger("resprout.host")
+log = get_logger("resprout.host")
 
 LOOK_FOR_MAIL_EVERY = 1.0  # the safety net under wakes that are lost
 LOOK_FOR_REMINDERS_EVERY = 10.0
@@ -175,7 +175,7 @@ class Delivery:
         """What needs no place in the store before its turn: asks, and everything for ephemeral agents."""
         bounds = activation.kind.options.bounds
         if len(activation.mailbox) >= bounds.rows:
-            raise self._full(str(activation.address), bounds.rows)
+            raise mailbox_full(str(activation.address), "rows", bounds)
         if envelope.way == "tell":
             answer(Accepted())
             activation.mailbox.put(Entry(envelope))
@@ -233,14 +233,16 @@ class Delivery:
 
     def _accept(self, activation: Activation, envelope: Envelope, answer: Answer) -> None:
         bounds: tuple[int, int] | None = None
+        refusal: MailboxFull | None = None
         in_memory = not self.behind and not activation.left_out  # it must not overtake those
         if not in_memory:
             bounds = (activation.kind.options.bounds.rows, activation.kind.options.bounds.bytes)
         try:
             self._check_room(activation, envelope)
-        except MailboxFull:
+        except MailboxFull as error:
             if envelope.attempt == 1:
                 raise
+            refusal = error
             in_memory, bounds = False, (0, 0)  # the store has it already, or finds no room for it
         if not in_memory:
             activation.left_out.add(envelope.id)
@@ -252,17 +254,25 @@ class Delivery:
             in_memory,
             bounds,
         )
-        self.arrivals.submit(arrival).add_done_callback(partial(self._arrived, activation, arrival, answer))
+        self.arrivals.submit(arrival).add_done_callback(partial(self._arrived, activation, arrival, answer, refusal))
 
     def _check_room(self, activation: Activation, envelope: Envelope) -> None:
         bounds = activation.kind.options.bounds
         mailbox = activation.mailbox
-        if mailbox.rows + activation.arriving >= bounds.rows or mailbox.bytes + len(envelope.body) > bounds.bytes:
-            raise self._full(str(activation.address), bounds.rows)
+        refuse_unfit(envelope.type, len(envelope.body), activation.address, bounds)
+        if mailbox.rows + activation.arriving >= bounds.rows:
+            raise mailbox_full(str(activation.address), "rows", bounds)
+        if mailbox.bytes + len(envelope.body) > bounds.bytes:
+            raise mailbox_full(str(activation.address), "bytes", bounds)
         self._check_tenant(envelope)
 
     def _arrived(
-        self, activation: Activation, arrival: Arrival, answer: Answer, result: "asyncio.Future[AcceptOutcome]"
+        self,
+        activation: Activation,
+        arrival: Arrival,
+        answer: Answer,
+        refusal: MailboxFull | None,  # for want of room here, if the store does not know the message
+        result: "asyncio.Future[AcceptOutcome]",
     ) -> None:
         activation.arriving -= 1
         error = result.exception()
@@ -278,8 +288,8 @@ class Delivery:
             case Fenced():
                 self.lost(arrival.held)
                 answer(failed(Moved(f"{arrival.address} has moved to another host. Ask again.")))
-            case Full():
-                answer(failed(self._full(str(arrival.address), activation.kind.options.bounds.rows)))
+            case Full(recipient, bound):
+                answer(failed(refusal or mailbox_full(recipient, bound, activation.kind.options.bounds)))
             case Arrived(new):
                 answer(Accepted())
                 if new and not arrival.in_memory:
@@ -327,20 +337,10 @@ class Delivery:
     def _check_tenant(self, envelope: Envelope) -> None:
         rows, size = self.tenants.get(envelope.tenant, (0, 0))
         more_rows, more_bytes = self.view.backlog.get(envelope.tenant, (0, 0))
-        if (
-            rows + more_rows >= self.limits.tenant_rows
-            or size + more_bytes + len(envelope.body) > self.limits.tenant_bytes
-        ):
-            raise MailboxFull(
-                f"tenant {envelope.tenant!r} has {rows + more_rows:,} messages waiting, as many as it may. "
-                "Nothing was accepted; try again in some seconds."
-            )
-
-    def _full(self, recipient: str, rows: int) -> MailboxFull:
-        return MailboxFull(
-            f"the mailbox of {recipient} is full (its bound is {rows:,} messages). Nothing was accepted; "
-            "try again in about a second."
-        )
+        if rows + more_rows >= self.limits.tenant_rows:
+            raise tenant_full(envelope.tenant, "rows", rows + more_rows)
+        if size + more_bytes + len(envelope.body) > self.limits.tenant_bytes:
+            raise tenant_full(envelope.tenant, "bytes", size + more_bytes)
 
     # What activations need.
 

@@ -1,6 +1,6 @@
 """What travels: a message with where it goes, who caused it and until when it matters; and how it ended."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -63,6 +63,7 @@ class Failed(BaseModel):
     outcome: Literal["failed"] = "failed"
     error: str
     text: str
+    retry_after: timedelta | None = None
 
 
 Outcome = Replied | Accepted | Failed

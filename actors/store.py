@@ -12,6 +12,7 @@ from uuid import UUID
 
 from .address import AgentAddress
 from .envelope import Envelope, Replied
+from .fullness import Bound
 from .reminders import Reminder
 from .shards import Shard, View
 from .turn import Effects
@@ -77,6 +78,7 @@ class Full:
     """A mailbox has no room. Nothing was written."""
 
     recipient: str
+    bound: Bound = "rows"
 
 
 @dataclass(frozen=True, slots=True)

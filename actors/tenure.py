@@ -12,14 +12,13 @@ from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
-import structlog
-
 from .delivery import Delivery
 from .errors import ResproutError
+from .logger import get_logger
 from .shards import Plan, Shard, View, plan
 from .store import Held, HostRecord, LeaseLost, Store
 
-log = structlog.get_logger("resprout.host")
+log = get_logger("resprout.host")
 
 BETWEEN_TRIES = 0.1
 

@@ -119,7 +119,7 @@ class Mailboxes:
         with translated(), tracer.start_as_current_span("sql.accept", attributes={"messages": len(arrivals)}):
             async with self.pool.acquire() as connection:
                 checked = [(a.address, a.bounds) for a in arrivals if a.bounds is not None]
-                full = await without_room(connection, checked) if checked else set()
+                full = await without_room(connection, checked) if checked else {}
                 known = await self._known(connection, [a for a in arrivals if (a.address, a.bounds) in full])
                 # The same message may have come twice at a time; one statement cannot write it twice.
                 fitting = list(
@@ -142,8 +142,8 @@ class Mailboxes:
         places = {(a.address, a.envelope.id): n for n, a in enumerate(fitting, 1)}
 
         def outcome(a: Arrival) -> AcceptOutcome:
-            if (a.address, a.bounds) in full:
-                return Arrived(new=False) if a.envelope.id in known else Full(str(a.address))
+            if a.bounds is not None and (bound := full.get((a.address, a.bounds))) is not None:
+                return Arrived(new=False) if a.envelope.id in known else Full(str(a.address), bound)
             if a.held.id not in fence:
                 return Fenced()
             return Arrived(new=places[a.address, a.envelope.id] in put)

@@ -208,12 +208,12 @@ class Turns:
         asked = {(AgentAddress.parse(envelope.recipient), _bounds(envelope)) for a in advances for envelope in _sent(a)}
         if not asked:
             return {}
-        full = {str(address) for address, _ in await without_room(connection, asked)}
+        full = {str(address): bound for (address, _), bound in (await without_room(connection, asked)).items()}
         refused: dict[int, CommitOutcome] = {}
         for n, advance in enumerate(advances):
             recipient = next((e.recipient for e in _sent(advance) if e.recipient in full), None)
             if recipient is not None:
-                refused[n] = Full(recipient)
+                refused[n] = Full(recipient, full[recipient])
         return refused
 
     async def _write(self, connection: Any, host: UUID, advances: Sequence[Advance]) -> list[CommitOutcome]:

@@ -5,18 +5,17 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, Protocol, cast
 
-import structlog
-
 from ..actors.address import AgentAddress
 from ..actors.calls import Lost
 from ..actors.envelope import ENVELOPES as ENVELOPE_LIST
 from ..actors.envelope import OUTCOMES as OUTCOME_LIST
 from ..actors.envelope import Envelope, Outcome
 from ..actors.errors import DeadlinePassed
+from ..actors.logger import get_logger
 from ..actors.shards import HostSeen, View
 from .wire import ANSWER, ENVELOPES, HELLO, MOST_IN_FRAME, OUTCOMES, QUESTION, VIEW, WORDS, Frames, frame
 
-log = structlog.get_logger("resprout.calls")
+log = get_logger("resprout.calls")
 
 LOOK_AT_DEADLINES_EVERY = 0.05
 CONNECT_SECONDS = 3.0

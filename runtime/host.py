@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import structlog
-
 from .. import __version__
 from ..actors.address import AgentAddress
 from ..actors.agent import agent_classes
@@ -23,6 +21,7 @@ from ..actors.catalogue import describe
 from ..actors.delivery import Delivery, Limits
 from ..actors.envelope import Envelope, Replied
 from ..actors.errors import ResproutError
+from ..actors.logger import get_logger
 from ..actors.shards import SHARED, HostSeen, View
 from ..actors.store import HostRecord, LeaseLost
 from ..actors.tenure import Tenure
@@ -37,7 +36,7 @@ from .settings import HostsSettings, Settings
 from .telemetry import configure_logs, configure_traces, serve_metrics
 from .wire import VIEW
 
-log = structlog.get_logger("resprout.host")
+log = get_logger("resprout.host")
 
 HOST_PREFIX = "resprout-host/"
 PULSE = timedelta(milliseconds=400)

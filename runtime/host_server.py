@@ -6,16 +6,16 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
-import structlog
 from pydantic import ValidationError
 
 from ..actors.delivery import Delivery
 from ..actors.envelope import ENVELOPES as ENVELOPE_LIST
 from ..actors.envelope import OUTCOMES as OUTCOME_LIST
 from ..actors.envelope import Outcome
+from ..actors.logger import get_logger
 from .wire import ANSWER, ENVELOPES, HELLO, OUTCOMES, QUESTION, WORDS, BadFrame, Frames, frame
 
-log = structlog.get_logger("resprout.host")
+log = get_logger("resprout.host")
 
 # A caller that has so many messages unanswered is not read until some of them are.
 MOST_UNANSWERED = 20_000

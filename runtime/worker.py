@@ -7,13 +7,13 @@ import asyncio
 import signal
 from datetime import timedelta
 
-import structlog
 from temporalio.client import Client
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from .. import workflows
 from ..activities.ask_agent import AskAgent
+from ..actors.logger import get_logger
 from ..workflows import search_attributes
 from . import ray_link, temporal
 from .agent_modules import import_agents
@@ -22,7 +22,7 @@ from .notify import STATE_FIELD, notify
 from .settings import Settings
 from .telemetry import serve_metrics
 
-log = structlog.get_logger("resprout.worker")
+log = get_logger("resprout.worker")
 
 PULSE_SECONDS = 2.0
 # A killed worker's workflows wait this long before another worker may have them (stock: 10 s).

@@ -181,7 +181,7 @@ class TellThenAsk(Message, name="test.tell-then-ask"):
     ask: bool = False
 
 
-class Clerk(Agent, kind="clerk"):
+class Teller(Agent, kind="teller"):
     """Tells in one turn, asks in another."""
 
     @on
