@@ -375,6 +375,7 @@ async def test_a_large_output_goes_by_reference_and_is_seen_whole(runs: Runs) ->
     assert (await run.result())["value"] == 300_000
     history = await run.handle.fetch_history()
     assert sum(event.ByteSize() for event in history.events) < 30_000
+    assert len((await run.handle.query("finished"))["a"]["output"]["text"]) == 300_000
 
 
 async def test_what_is_too_large_fails_in_words(runs: Runs) -> None:

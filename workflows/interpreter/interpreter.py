@@ -33,6 +33,7 @@ from .steps import Steps
 class Interpreter:
     def __init__(self, flow: Flow, roots: dict[str, Any], carried: Carried, steps: Steps) -> None:
         self.flow = flow
+        self.carried = carried
         self.ledger = Ledger(carried.finished)
         self.steps = steps
         self.blocks = Blocks(self)
@@ -115,19 +116,25 @@ class Interpreter:
 
     async def _attempts(self, task: TaskBase, frame: Frame, key: str) -> Any:
         retry = task.retry or Retry(attempts=1)
-        attempt = 1
+        attempts = self.carried.attempts
         while True:
+            attempt = attempts.get(key, 1)
             try:
-                return await self._once(task, frame, key)
+                output = await self._once(task, frame, key)
             except Exception as error:  # noqa: BLE001 - failure_of raises what it does not know
                 failure = failure_of(error, task.key)
                 if attempt >= retry.attempts or not _helps(failure, retry):
+                    attempts.pop(key, None)
                     raise failure from None
-                attempt = await self._before_next(task, frame, key, failure, retry, attempt)
+                attempts[key] = attempt + 1
+                await self._before_next(task, frame, key, failure, retry, attempt)
+            else:
+                attempts.pop(key, None)
+                return output
 
     async def _before_next(
         self, task: TaskBase, frame: Frame, key: str, failure: TaskFailed, retry: Retry, attempt: int
-    ) -> int:
+    ) -> None:
         pause = min(retry.backoff * retry.factor ** (attempt - 1), retry.max_backoff)
         progress = self.ledger.progress[key]
         self.ledger.say(
@@ -139,7 +146,6 @@ class Interpreter:
                 self.ledger.forget_all(inner, frame.prefix)
         self.ledger.say(key, "running")
         progress.attempt = attempt + 1
-        return attempt + 1
 
     async def _once(self, task: TaskBase, frame: Frame, key: str) -> Any:
         if task.cache is None:

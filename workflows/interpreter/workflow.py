@@ -116,6 +116,7 @@ class FlowRun:
         return Carried(
             finished=self.interpreter.ledger.finished,
             begun=self.steps.carried.begun,
+            attempts=self.steps.carried.attempts,
             signals={name: list(waiting) for name, waiting in self.steps.arrived.items() if waiting},
             answers=self.approvals.answers,
             paused=self.steps.paused,
