@@ -469,6 +469,13 @@ class Delivery:
         )
         return shard.id, address, envelope
 
+    def broke(self, activation: Activation) -> None:
+        """Its rows count as in memory and are not any more: they are collected again, under a new epoch."""
+        if self.active.get(activation.address) is activation:
+            del self.active[activation.address]
+        if self.held.get(activation.held.id) == activation.held:
+            self._doubt([activation.held])
+
     def later(self, seconds: float, call: Callable[..., None], *args: Any) -> None:
         self.loop.call_later(seconds, call, *args)
 
