@@ -27,7 +27,7 @@ from .mailbox import Answer, Entry
 from .poison import Poisoned
 from .reminders import fire
 from .runners import Runners
-from .shards import SHARED, HostSeen, Lease, Shard, View, by_slot, slot_of
+from .shards import HostSeen, Lease, Shard, View, by_slot, shard_of
 from .store import (
     AcceptOutcome,
     Arrival,
@@ -209,8 +209,7 @@ class Delivery:
         return None if held is None or held.id in self.leaving or held in self.doubted else held
 
     def _shard_of(self, address: AgentAddress) -> Shard | None:
-        slot = slot_of(address)
-        return self.shards.get((address.kind, slot)) or self.shards.get((SHARED, slot))
+        return shard_of(address, self.shards)
 
     def _activation(self, address: AgentAddress, kind: type[Agent], held: Held) -> Activation:
         activation = self.active.get(address)
