@@ -616,7 +616,7 @@ class Delivery:
 
     def _take_in(self, row: Collected) -> None:
         held = self._kept(row.address)
-        if held is None:
+        if held != row.held:
             return  # lost in the meantime: whoever has it next collects the row again
         try:
             kind = agent_class(row.address.kind)

@@ -83,6 +83,7 @@ class Full:
 class Collected:
     """A row of a mailbox."""
 
+    held: Held  # as it was when the row was taken: under another epoch the row counts as taken by nobody
     envelope: Envelope
     address: AgentAddress
     attempts: int

@@ -11,7 +11,7 @@ from opentelemetry import trace
 from ..actors.address import AgentAddress
 from ..actors.envelope import Envelope
 from ..actors.store import AcceptOutcome, Arrival, Arrived, Collected, Fenced, Full, Held
-from .fence import FENCE, fence_of
+from .fence import FENCE, claims_of, fence_of
 from .rooms import without_room
 from .translated import translated
 
@@ -21,10 +21,11 @@ tracer = trace.get_tracer("resprout.memory")
 ACCEPT = f"""
 WITH {FENCE},
 arriving AS MATERIALIZED (
-    SELECT * FROM unnest($4::text[], $5::text[], $6::integer[], $7::uuid[], $8::text[], $9::integer[], $10::boolean[],
-                         $11::boolean[])
-    WITH ORDINALITY AS a (kind, key, shard, message_id, envelope, bytes, in_memory, again, n)
-    WHERE shard IN (SELECT id FROM fence)
+    SELECT a.*, fence.id AS shard
+    FROM unnest($4::text[], $5::text[], $6::integer[], $7::uuid[], $8::text[], $9::integer[], $10::boolean[],
+                $11::boolean[])
+         WITH ORDINALITY AS a (kind, key, claim, message_id, envelope, bytes, in_memory, again, n)
+    JOIN fence USING (claim)
 ),
 put AS (
     INSERT INTO resprout.mailbox (kind, key, shard, message_id, envelope, bytes, in_memory)
@@ -37,7 +38,7 @@ put AS (
     ORDER BY n ON CONFLICT DO NOTHING RETURNING kind, key, message_id
 )
 SELECT ARRAY(SELECT a.n FROM arriving a JOIN put USING (kind, key, message_id)) AS put,
-       ARRAY(SELECT id FROM fence) AS fence
+       ARRAY(SELECT n FROM arriving) AS arriving
 """
 
 # Of messages that may have been here before, those that have.
@@ -56,9 +57,9 @@ COLLECT_NEXT = """,
 taken AS (
     UPDATE resprout.mailbox b SET in_memory = true FROM next
     WHERE b.kind = next.kind AND b.key = next.key AND b.message_id = next.message_id
-    RETURNING b.seq, b.kind, b.key, b.envelope, b.attempts, b.due_at
+    RETURNING b.seq, b.shard, b.kind, b.key, b.envelope, b.attempts, b.due_at
 )
-SELECT * FROM taken ORDER BY seq
+SELECT taken.*, fence.epoch FROM taken JOIN fence ON fence.id = taken.shard ORDER BY seq
 """
 
 COLLECT = f"""
@@ -122,31 +123,28 @@ class Mailboxes:
                 full = await without_room(connection, checked) if checked else set()
                 known = await self._known(connection, [a for a in arrivals if (a.address, a.bounds) in full])
                 # The same message may have come twice at a time; one statement cannot write it twice.
-                fitting = list(
-                    {(a.address, a.envelope.id): a for a in arrivals if (a.address, a.bounds) not in full}.values()
-                )
+                fitting = list({_place(a): a for a in arrivals if (a.address, a.bounds) not in full}.values())
                 row: Any = await connection.fetchrow(
                     ACCEPT,
                     *fence_of(a.held for a in fitting),
                     host,
                     [a.address.kind for a in fitting],
                     [a.address.key for a in fitting],
-                    [a.held.id for a in fitting],
+                    claims_of([a.held for a in fitting]),
                     [a.envelope.id for a in fitting],
                     [a.envelope.model_dump_json() for a in fitting],
                     [len(a.envelope.body) for a in fitting],
                     [a.in_memory for a in fitting],
                     [a.envelope.attempt > 1 for a in fitting],
                 )
-        put, fence = set(row["put"]), set(row["fence"])
-        places = {(a.address, a.envelope.id): n for n, a in enumerate(fitting, 1)}
+        put, within_fence = set(row["put"]), set(row["arriving"])
+        places = {_place(a): n for n, a in enumerate(fitting, 1)}
 
         def outcome(a: Arrival) -> AcceptOutcome:
             if (a.address, a.bounds) in full:
                 return Arrived(new=False) if a.envelope.id in known else Full(str(a.address))
-            if a.held.id not in fence:
-                return Fenced()
-            return Arrived(new=places[a.address, a.envelope.id] in put)
+            place = places[_place(a)]
+            return Arrived(new=place in put) if place in within_fence else Fenced()
 
         return [outcome(a) for a in arrivals]
 
@@ -172,6 +170,7 @@ class Mailboxes:
                 rows = await self.pool.fetch(COLLECT_OF, *fence_of(held), host, most, kinds, keys)
         return [
             Collected(
+                Held(row["shard"], row["epoch"]),
                 Envelope.model_validate_json(row["envelope"]),
                 AgentAddress(row["kind"], row["key"]),
                 row["attempts"],
@@ -227,3 +226,7 @@ class Mailboxes:
                 [len(envelope.body) for _, _, envelope in letters],
             )
         return fence == 1
+
+
+def _place(arrival: Arrival) -> tuple[Held, AgentAddress, UUID]:
+    return arrival.held, arrival.address, arrival.envelope.id

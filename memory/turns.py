@@ -31,7 +31,7 @@ from ..actors.store import (
     Snapshot,
     Superseded,
 )
-from .fence import FENCE, fence_of
+from .fence import FENCE, claims_of, fence_of
 from .rooms import Shards, without_room
 from .translated import translated
 
@@ -55,9 +55,10 @@ ORDER BY asked.n
 COMMIT = f"""
 WITH {FENCE},
 advancing AS MATERIALIZED (
-    SELECT * FROM unnest($4::text[], $5::text[], $6::integer[], $7::bigint[], $8::integer[], $9::text[], $10::integer[])
-    WITH ORDINALITY AS a (kind, key, shard, expected, turns, state, state_version, n)
-    WHERE shard IN (SELECT id FROM fence)
+    SELECT a.*, fence.id AS shard
+    FROM unnest($4::text[], $5::text[], $6::integer[], $7::bigint[], $8::integer[], $9::text[], $10::integer[])
+         WITH ORDINALITY AS a (kind, key, claim, expected, turns, state, state_version, n)
+    JOIN fence USING (claim)
 ),
 created AS (
     INSERT INTO resprout.agents (kind, key, state, state_version, version)
@@ -142,7 +143,7 @@ described AS (
 )
 """
 
-OUTCOME = "SELECT ARRAY(SELECT n FROM moved) AS moved, ARRAY(SELECT id FROM fence) AS fence, "
+OUTCOME = "SELECT ARRAY(SELECT n FROM moved) AS moved, ARRAY(SELECT n FROM advancing) AS advancing, "
 PLAIN = f"{COMMIT} {OUTCOME} ARRAY[]::integer[] AS woken"
 RICH = f"{COMMIT} {RARE} {OUTCOME} ARRAY(SELECT shard FROM published) AS woken"
 
@@ -222,11 +223,11 @@ class Turns:
         row = await connection.fetchrow(
             statement, *fence_of(a.held for a in advances), host, *rows.common, *(rows.rare or [])
         )
-        moved, fence = set(row["moved"]), set(row["fence"])
+        moved, within_fence = set(row["moved"]), set(row["advancing"])
         woken = frozenset(row["woken"]) | rows.woken
         return [
-            Committed(woken) if n in moved else Superseded() if advance.held.id in fence else Fenced()
-            for n, advance in enumerate(advances, 1)
+            Committed(woken) if n in moved else Superseded() if n in within_fence else Fenced()
+            for n in range(1, len(advances) + 1)
         ]
 
     async def _find_handled(self, connection: Any, advances: Sequence[Advance]) -> dict[int, CommitOutcome]:
@@ -270,8 +271,9 @@ class Rows:
         self._cancelled: list[tuple[Any, ...]] = []
         self._topics: dict[bool, list[tuple[Any, ...]]] = {True: [], False: []}
         self._described: list[tuple[Any, ...]] = []
-        for n, a in enumerate(advances, 1):
-            agents.append((*a.address, a.held.id, a.expected, len(a.handled), a.state, a.state_version))
+        claims = claims_of([a.held for a in advances])
+        for n, (a, claim) in enumerate(zip(advances, claims, strict=True), 1):
+            agents.append((*a.address, claim, a.expected, len(a.handled), a.state, a.state_version))
             for turn, handled in enumerate(a.handled, 1):
                 reply = handled.reply
                 messages = [(handled.envelope, handled.stored), *handled.joined]

@@ -240,7 +240,7 @@ class SimStore:
         for row in rows:
             row.in_memory = True
             self.database.wrote("collect", fence[row.shard])
-        return [Collected(row.envelope, row.address, row.attempts, row.due) for row in rows]
+        return [Collected(fence[row.shard], row.envelope, row.address, row.attempts, row.due) for row in rows]
 
     async def postpone(
         self,

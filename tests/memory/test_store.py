@@ -1,0 +1,105 @@
+"""The contract of `actors.store.Store`: Postgres and the simulation's dictionaries must not differ in it.
+
+What the simulation shows of the delivery is worth as much as its store is like the real one.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from random import Random
+from typing import TypeVar
+
+import pytest
+from resprout.actors.address import AgentAddress
+from resprout.actors.envelope import Replied
+from resprout.actors.shards import slot_of
+from resprout.actors.store import Advance, Arrival, Arrived, Committed, Fenced, Handled, Held, Store
+from resprout.memory.database import Database
+from resprout.memory.store import PostgresStore
+from simulation.database import SimDatabase, Switches
+from simulation.loop import SimulatedLoop
+from simulation.store import SimStore
+from simulation.weather import Weather
+from support.counting import Increment
+from support.house import envelope
+from support.shards import Holder, holder
+
+Result = TypeVar("Result")
+
+A = AgentAddress("tally", "a")
+NEIGHBOUR = next(one for n in range(10_000) if slot_of(one := AgentAddress("tally", f"a-{n}")) == slot_of(A))
+
+
+class CalmStore(SimStore):
+    """Nothing befalls its calls; what they do is the simulation's."""
+
+    async def _call(self, work: Callable[[], Result]) -> Result:
+        return work()
+
+
+@pytest.fixture
+async def postgres_store(dsn: str) -> AsyncIterator[Store]:
+    async with await Database.open(dsn) as database:
+        store = PostgresStore(database)
+        yield store
+        store.abandon()
+
+
+@pytest.fixture
+def calm_store() -> Store:
+    chance = Random(0)
+    loop = SimulatedLoop(chance)  # type: ignore[abstract]  # what it lacks nobody calls
+    return CalmStore(SimDatabase([A], Switches()), loop, Weather(chance, (0.0,)))
+
+
+@pytest.fixture(params=["postgres_store", "calm_store"])
+def store(request: pytest.FixtureRequest) -> Store:
+    store: Store = request.getfixturevalue(request.param)
+    return store
+
+
+@pytest.fixture
+async def host(store: Store) -> Holder:
+    return await holder(store)
+
+
+def before(held: Held) -> Held:
+    return Held(held.id, held.epoch - 1)
+
+
+def arrival(held: Held) -> Arrival:
+    return Arrival(held, A, envelope(str(A), Increment(), "tell", seconds=None), in_memory=False)
+
+
+def turn(address: AgentAddress, held: Held) -> Advance:
+    message = envelope(str(address), Increment(), "ask")
+    return Advance(address, held, 0, "{}", 1, [Handled(message, stored=False, reply=Replied())])
+
+
+async def test_a_message_accepted_under_an_old_epoch_is_refused_beside_one_under_the_new(host: Holder) -> None:
+    held = host.held_of(A)
+
+    outcomes = await host.store.accept(host.id, [arrival(before(held)), arrival(held), arrival(before(held))])
+
+    assert outcomes == [Fenced(), Arrived(new=True), Fenced()]
+
+
+async def test_the_same_message_under_both_epochs_arrives_under_the_new(host: Holder) -> None:
+    new = arrival(host.held_of(A))
+    old = Arrival(before(new.held), A, new.envelope, in_memory=False)
+
+    assert await host.store.accept(host.id, [new, old]) == [Arrived(new=True), Fenced()]
+
+
+async def test_a_turn_under_an_old_epoch_is_refused_beside_one_under_the_new(host: Holder) -> None:
+    held = host.held_of(A)
+
+    outcomes = await host.store.commit(host.id, [turn(A, before(held)), turn(NEIGHBOUR, held)])
+
+    assert outcomes == [Fenced(), Committed()]
+
+
+async def test_mail_is_collected_under_the_epoch_that_holds(host: Holder) -> None:
+    held = host.held_of(A)
+    await host.store.accept(host.id, [arrival(held)])
+
+    assert await host.store.collect(host.id, [before(held)], 10) == []
+    assert [row.held for row in await host.store.collect(host.id, [before(held), held], 10)] == [held]
