@@ -22,6 +22,7 @@ from .store import Held, HostRecord, LeaseLost, Store
 log = structlog.get_logger("resprout.host")
 
 BETWEEN_TRIES = 0.1
+TRIES_IN_A_LEASE = 3
 
 
 class Tenure:
@@ -83,12 +84,13 @@ class Tenure:
                 asked = self.delivery.now()
 
     async def _renew(self) -> View:
+        patience = self.lease.length.total_seconds() / TRIES_IN_A_LEASE  # one call that hangs shall not cost the lease
         while True:
             asked = self.delivery.now()
             try:
                 view = await asyncio.wait_for(
                     self.store.renew(self.record.id, self.lease.length, self.delivery.waiting()),
-                    max(self.lease.ends - asked, 0.001),
+                    min(max(self.lease.ends - asked, 0.001), patience),
                 )
             except (ResproutError, TimeoutError) as error:
                 if not self.lease.holds(self.delivery.now()):

@@ -199,7 +199,7 @@ class SimStore:
         return await self._call(lambda: self._accept(host, arrivals))
 
     def _accept(self, host: UUID, arrivals: Sequence[Arrival]) -> list[AcceptOutcome]:
-        room = {
+        room: dict[tuple[AgentAddress, tuple[int, int] | None], bool] = {
             (a.address, a.bounds): self.database.has_room(a.address, *a.bounds)
             for a in arrivals
             if a.bounds is not None
