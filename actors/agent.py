@@ -302,6 +302,11 @@ def agent_class(kind: str) -> type[Agent]:
         raise UnknownKind(f"no agent class has the kind {kind!r}. Known here: {known}.") from None
 
 
+def shares_hosts(kind: str) -> bool:
+    """Whether the kind is known here and asks for no hosts of its own."""
+    return kind in _kinds and _kinds[kind].options.hosts is None
+
+
 def agent_classes() -> list[type[Agent]]:
     return [_kinds[kind] for kind in sorted(_kinds)]
 

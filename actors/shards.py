@@ -50,8 +50,11 @@ class View:
     shards: Sequence[Shard]
     backlog: Mapping[str, tuple[int, int]]  # rows and bytes that wait in the mailboxes of each tenant, on other hosts
 
-    def pools(self) -> set[str]:
-        return {shard.pool for shard in self.shards}
+    def forsaken(self) -> set[str]:
+        """Kinds' own pools that no host lives in."""
+        return (
+            {shard.pool for shard in self.shards} - {host.pool for host in self.hosts.values() if host.alive} - {SHARED}
+        )
 
 
 @dataclass(frozen=True)

@@ -160,6 +160,14 @@ class Store(Protocol):
 
     async def release(self, host: UUID, held: Sequence[Held]) -> None: ...
 
+    async def dissolve(self, pool: str) -> bool:
+        """Brings the agents of a kind without hosts of its own back into the shared pool. False if it still has some,
+        or had a moment ago, or is back already.
+
+        All holds on shards end with it, as they do when the first host of a kind's own pool enrols.
+        """
+        ...
+
     async def load(self, agents: Sequence[AgentAddress]) -> list[Snapshot]: ...
 
     async def replies(self, asked: Sequence[tuple[AgentAddress, UUID]]) -> list[Replied | None]:

@@ -14,9 +14,10 @@ from uuid import UUID
 
 import structlog
 
+from .agent import shares_hosts
 from .delivery import Delivery
 from .errors import ResproutError
-from .shards import Plan, Shard, View, plan
+from .shards import SHARED, Plan, Shard, View, plan
 from .store import Held, HostRecord, LeaseLost, Store
 
 log = structlog.get_logger("resprout.host")
@@ -58,6 +59,7 @@ class Tenure:
                 await self._say_draining()
             wish = plan(self.record.id, self.record.pool, view)
             await self._follow(wish, view)
+            await self._dissolve(view.forsaken())
             if self.draining and not self.delivery.held:
                 await self._retire()
                 return
@@ -151,6 +153,18 @@ class Tenure:
         living = [host.id for host in view.hosts.values() if host.alive and host.id != self.record.id]
         if shards:
             await self._claim(shards, living)
+
+    async def _dissolve(self, forsaken: set[str]) -> None:
+        """Pools whose hosts are gone, of kinds that the code here says share hosts: nobody else would serve them."""
+        for pool in forsaken:
+            if self.record.pool != SHARED or not shares_hosts(pool):
+                continue
+            try:
+                if await self.store.dissolve(pool):
+                    log.info("a kind shares hosts again", kind=pool)
+                    self.nudge()
+            except ResproutError as error:
+                log.warning("a pool without hosts stays for now", kind=pool, error=str(error))
 
     async def _leave(self, held: Held) -> None:
         await self.delivery.leave(held)

@@ -18,12 +18,12 @@ from uuid import UUID
 
 import asyncpg
 
-from ..actors.shards import SHARDS, HostSeen, Shard, View
+from ..actors.shards import HostSeen, Shard, View
 from ..actors.store import Held, HostRecord, LeaseLost
+from .pools import LOCK_CLASS, open_pool
 from .rooms import Shards
 from .translated import translated
 
-LOCK_CLASS = 0x7265_7370
 # A host without its session is gone when it has not renewed its lease for so long.
 SILENCE = timedelta(seconds=0.8)
 FORGOTTEN_AFTER = timedelta(days=1)
@@ -31,11 +31,6 @@ FORGOTTEN_AFTER = timedelta(days=1)
 ENROL = """
 INSERT INTO resprout.hosts (id, name, pool, address, node, pid, version, lease_until)
 VALUES ($1, $2, $3, $4, $5, $6, $7, clock_timestamp() + $8::interval) RETURNING slot
-"""
-
-ADD_SHARDS = f"""
-INSERT INTO resprout.shards (pool, slot) SELECT $1, slot FROM generate_series(0, {SHARDS - 1}) AS slot
-ON CONFLICT DO NOTHING
 """
 
 RENEW = """
@@ -115,7 +110,7 @@ class Leases:
                     ENROL, host.id, host.name, host.pool, host.address, host.node, host.pid, host.version, lease
                 )
                 self.locked = await session.fetchval(TAKE_LOCK, LOCK_CLASS, self.slot)
-                await session.execute(ADD_SHARDS, host.pool)
+                await open_pool(session, host.pool)
             await session.execute(PRUNE, FORGOTTEN_AFTER)
 
     async def renew(self, host: UUID, lease: timedelta, waiting: Mapping[str, tuple[int, int]]) -> View:

@@ -3,7 +3,7 @@
 import asyncio
 
 from resprout.memory.database import Database
-from resprout.memory.leases import LOCK_CLASS
+from resprout.memory.pools import LOCK_CLASS
 from resprout.memory.store import PostgresStore
 from support.counting import Count, Increment
 from support.house import HostHere, House

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import asyncpg
 from resprout.memory.database import Database
-from resprout.memory.leases import LOCK_CLASS
+from resprout.memory.pools import LOCK_CLASS
 from resprout.memory.store import PostgresStore
 from support.shards import holder
 

@@ -27,6 +27,8 @@ Result = TypeVar("Result")
 A = AgentAddress("tally", "a")
 NEIGHBOUR = next(one for n in range(10_000) if slot_of(one := AgentAddress("tally", f"a-{n}")) == slot_of(A))
 
+WARDEN = AgentAddress("warden", "main")
+
 
 class CalmStore(SimStore):
     """Nothing befalls its calls; what they do is the simulation's."""
@@ -47,7 +49,7 @@ async def postgres_store(dsn: str) -> AsyncIterator[Store]:
 def calm_store() -> Store:
     chance = Random(0)
     loop = SimulatedLoop(chance)  # type: ignore[abstract]  # what it lacks nobody calls
-    return CalmStore(SimDatabase([A], Switches()), loop, Weather(chance, (0.0,)))
+    return CalmStore(SimDatabase([A, WARDEN], Switches()), loop, Weather(chance, (0.0,)))
 
 
 @pytest.fixture(params=["postgres_store", "calm_store"])
@@ -103,3 +105,42 @@ async def test_mail_is_collected_under_the_epoch_that_holds(host: Holder) -> Non
 
     assert await host.store.collect(host.id, [before(held)], 10) == []
     assert [row.held for row in await host.store.collect(host.id, [before(held), held], 10)] == [held]
+
+
+async def test_what_waits_for_a_kind_goes_over_to_its_own_hosts_with_the_first_of_them(host: Holder) -> None:
+    held = host.held_of(A)
+    waiting = arrival(held)
+    await host.store.accept(host.id, [waiting])
+
+    own = await holder(host.store, pool=A.kind)
+
+    assert await host.store.accept(host.id, [arrival(held)]) == [Fenced()]
+    collected = await host.store.collect(own.id, list(own.held.values()), 10)
+    assert [(row.envelope.id, row.held) for row in collected] == [(waiting.envelope.id, own.held_of(A))]
+    await host.look()
+    assert await host.store.collect(host.id, list(host.held.values()), 10) == []
+
+
+async def test_what_waits_for_a_kind_comes_back_when_its_hosts_are_gone(host: Holder) -> None:
+    own = await holder(host.store, pool=A.kind)
+    waiting = arrival(own.held_of(A))
+    await host.store.accept(own.id, [waiting])
+
+    assert not await host.store.dissolve(A.kind)
+    await host.store.retire(own.id)
+    assert await host.store.dissolve(A.kind)
+    assert not await host.store.dissolve(A.kind)
+
+    await host.look()
+    collected = await host.store.collect(host.id, list(host.held.values()), 10)
+    assert [(row.envelope.id, row.held) for row in collected] == [(waiting.envelope.id, host.held_of(A))]
+
+
+async def test_a_second_host_of_a_pool_ends_nobodys_hold(host: Holder) -> None:
+    own = await holder(host.store, pool=A.kind)
+    await host.look()
+
+    await holder(host.store, pool=A.kind)
+
+    assert await host.store.accept(own.id, [arrival(own.held_of(A))]) == [Arrived(new=True)]
+    assert await host.store.commit(host.id, [turn(WARDEN, host.held_of(WARDEN))]) == [Committed()]

@@ -95,6 +95,7 @@ class SimStore:
     async def enrol(self, host: HostRecord, lease: timedelta) -> None:
         def work() -> None:
             self.database.hosts[host.id] = HostRow(host, self.database.now() + lease)
+            self.database.open_pool(host.pool)
 
         await self._call(work)
 
@@ -136,8 +137,8 @@ class SimStore:
         database = self.database
         held = []
         for seen in wanted:
-            shard = database.shards[seen.id]
-            if shard.epoch != seen.epoch or shard.host in living:
+            shard = database.shards.get(seen.id)
+            if shard is None or shard.epoch != seen.epoch or shard.host in living:
                 continue
             held.append(Held(shard.id, shard.epoch + 1))
             database.shards[shard.id] = Shard(shard.id, shard.pool, shard.slot, shard.epoch + 1, host)
@@ -160,11 +161,14 @@ class SimStore:
     async def release(self, host: UUID, held: Sequence[Held]) -> None:
         def work() -> None:
             for one in held:
-                shard = self.database.shards[one.id]
-                if shard.epoch == one.epoch and shard.host == host:
+                shard = self.database.shards.get(one.id)
+                if shard is not None and shard.epoch == one.epoch and shard.host == host:
                     self.database.shards[one.id] = Shard(shard.id, shard.pool, shard.slot, shard.epoch, None)
 
         await self._call(work)
+
+    async def dissolve(self, pool: str) -> bool:
+        return await self._call(lambda: self.database.dissolve(pool))
 
     # Agents and their turns.
 
