@@ -32,6 +32,7 @@ from .store import (
     AcceptOutcome,
     Arrival,
     Arrived,
+    Beginning,
     Collected,
     Committed,
     DueReminder,
@@ -49,7 +50,7 @@ log = structlog.get_logger("resprout.host")
 LOOK_FOR_MAIL_EVERY = 1.0  # the safety net under wakes that are lost
 LOOK_FOR_REMINDERS_EVERY = 10.0
 PAGE = 1_000
-# A message at the head may be innocent of the death of its host; not of so many.
+# A message may be innocent of the death of the host that it was in its turn on; not of so many.
 FEWEST_DEATHS = 3
 
 
@@ -108,6 +109,7 @@ class Delivery:
         self.runners = Runners()
         self.lanes = [Lane(store, host, self._may_write) for _ in range(limits.lanes)]
         self.arrivals: Batcher[Arrival, AcceptOutcome] = Batcher(self._fenced_accept)
+        self.beginnings: Batcher[Beginning, bool] = Batcher(partial(store.begin, host))
         self.reads: Batcher[AgentAddress, Snapshot] = Batcher(store.load)
         self.lookups: Batcher[tuple[AgentAddress, UUID], Replied | None] = Batcher(store.replies)
         self.recent: OrderedDict[tuple[AgentAddress, int], Replied] = OrderedDict()  # of ephemeral agents
@@ -351,6 +353,13 @@ class Delivery:
 
     def ends(self, activation: Activation) -> None:
         self.running.pop(activation, None)
+
+    async def writes_down(self, activation: Activation, entry: Entry) -> bool:
+        """That the turn of a suspect begins: it may be what ends this host. False if it is not ours to begin."""
+        kept = await self.beginnings.submit(Beginning(activation.held, activation.address, entry.envelope.id))
+        if not kept:
+            self.lost(activation.held)
+        return kept
 
     async def read(self, activation: Activation) -> Snapshot:
         if activation.kind.options.ephemeral:
@@ -630,10 +639,10 @@ class Delivery:
             activation.mailbox.unhold(known)
             activation.start()
             return
-        entry = Entry(row.envelope, stored=True, attempts=row.attempts)
+        entry = Entry(row.envelope, stored=True, attempts=row.attempts, suspect=row.suspect)
         if row.attempts >= max(kind.options.supervision.attempts, FEWEST_DEATHS):
             entry.refused = AgentFailed(
-                f"`{row.envelope.type}` was at the head of {row.address}'s mailbox when its host died, again and again."
+                f"{row.address} was in the turn of `{row.envelope.type}` when its host died, again and again."
             )
         self._put_stored(activation, entry)
         wait = (row.due - self.clock()).total_seconds() if row.due is not None else 0

@@ -87,7 +87,17 @@ class Collected:
     envelope: Envelope
     address: AgentAddress
     attempts: int
+    suspect: bool  # a host died while it had this row in memory
     due: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """A suspect's turn that begins: if its host dies now, it was maybe because of this message."""
+
+    held: Held
+    address: AgentAddress
+    message: UUID
 
 
 @dataclass(slots=True)
@@ -185,6 +195,10 @@ class Store(Protocol):
 
         `only` those of some agents, if given.
         """
+        ...
+
+    async def begin(self, host: UUID, turns: Sequence[Beginning]) -> list[bool]:
+        """Writes down that these turns begin. False for those that are fenced."""
         ...
 
     async def postpone(

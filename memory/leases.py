@@ -66,14 +66,15 @@ RETURNING s.id, s.epoch
 """
 
 # Whoever had these shards in memory has them no longer.
-UNLOAD = "UPDATE resprout.mailbox SET in_memory = false WHERE shard = ANY($1) AND in_memory"
+UNLOAD = "UPDATE resprout.mailbox SET in_memory = false, began_at = NULL WHERE shard = ANY($1) AND in_memory"
 
-# The host died while these were next in line: maybe because of one of them. It counts as a failed attempt.
+# The host died, maybe because of one of these. All are suspect from now on, which costs them a write as their turns
+# begin; only one whose turn had begun is to blame. What waited, or belongs to an agent that was set aside, never is.
 SUSPECT = """
-UPDATE resprout.mailbox b SET attempts = attempts + 1, error = 'the host died while this message was at the head'
-FROM (SELECT DISTINCT ON (kind, key) kind, key, message_id FROM resprout.mailbox
-      WHERE shard = ANY($1) AND in_memory AND (due_at IS NULL OR due_at <= now()) ORDER BY kind, key, seq) AS head
-WHERE b.kind = head.kind AND b.key = head.key AND b.message_id = head.message_id
+UPDATE resprout.mailbox
+SET in_memory = false, suspect = true, began_at = NULL, attempts = attempts + (began_at IS NOT NULL)::integer,
+    error = CASE WHEN began_at IS NULL THEN error ELSE 'its host died in its turn' END
+WHERE shard = ANY($1) AND in_memory
 """
 
 RELEASE = """

@@ -10,7 +10,7 @@ from opentelemetry import trace
 
 from ..actors.address import AgentAddress
 from ..actors.envelope import Envelope
-from ..actors.store import AcceptOutcome, Arrival, Arrived, Collected, Fenced, Full, Held
+from ..actors.store import AcceptOutcome, Arrival, Arrived, Beginning, Collected, Fenced, Full, Held
 from .fence import FENCE, claims_of, fence_of
 from .rooms import without_room
 from .translated import translated
@@ -57,7 +57,7 @@ COLLECT_NEXT = """,
 taken AS (
     UPDATE resprout.mailbox b SET in_memory = true FROM next
     WHERE b.kind = next.kind AND b.key = next.key AND b.message_id = next.message_id
-    RETURNING b.seq, b.shard, b.kind, b.key, b.envelope, b.attempts, b.due_at
+    RETURNING b.seq, b.shard, b.kind, b.key, b.envelope, b.attempts, b.suspect, b.due_at
 )
 SELECT taken.*, fence.epoch FROM taken JOIN fence ON fence.id = taken.shard ORDER BY seq
 """
@@ -79,10 +79,21 @@ next AS (
 )
 {COLLECT_NEXT}"""
 
+BEGIN = f"""
+WITH {FENCE},
+began AS (
+    UPDATE resprout.mailbox b SET began_at = now()
+    FROM unnest($4::text[], $5::text[], $6::integer[], $7::uuid[]) AS t (kind, key, claim, message_id)
+    JOIN fence USING (claim)
+    WHERE b.kind = t.kind AND b.key = t.key AND b.message_id = t.message_id
+)
+SELECT claim FROM fence
+"""
+
 POSTPONE = f"""
 WITH {FENCE},
 postponed AS (
-    UPDATE resprout.mailbox SET attempts = $7::integer, error = $8::text, due_at = now() + $9::interval
+    UPDATE resprout.mailbox SET attempts = $7::integer, error = $8::text, due_at = now() + $9::interval, began_at = NULL
     WHERE kind = $4 AND key = $5 AND message_id = $6 AND shard IN (SELECT id FROM fence)
 )
 SELECT count(*) FROM fence
@@ -174,10 +185,26 @@ class Mailboxes:
                 Envelope.model_validate_json(row["envelope"]),
                 AgentAddress(row["kind"], row["key"]),
                 row["attempts"],
+                row["suspect"],
                 row["due_at"],
             )
             for row in rows
         ]
+
+    async def begin(self, host: UUID, turns: Sequence[Beginning]) -> list[bool]:
+        claims = claims_of([turn.held for turn in turns])
+        with translated(), tracer.start_as_current_span("sql.begin"):
+            rows = await self.pool.fetch(
+                BEGIN,
+                *fence_of(turn.held for turn in turns),
+                host,
+                [turn.address.kind for turn in turns],
+                [turn.address.key for turn in turns],
+                claims,
+                [turn.message for turn in turns],
+            )
+        within_fence = {row["claim"] for row in rows}
+        return [claim in within_fence for claim in claims]
 
     async def postpone(
         self,

@@ -77,6 +77,25 @@ async def test_a_message_that_kills_its_hosts_is_buried_in_the_end(database: Dat
     assert "its host died" in row["error"]
 
 
+async def test_what_waits_for_an_agent_in_quarantine_is_not_blamed_for_deaths_of_hosts(database: Database) -> None:
+    async with hosts(PostgresStore(database)) as (house, (host,)):
+        await house.tells("wary/a", Fail())
+        await buried(database)
+        await house.tells("wary/a", Increment(by=5))
+        await host.kill()
+    for _ in range(3):
+        async with hosts(PostgresStore(database)) as (house, (host,)):
+            async with asyncio.timeout(20):
+                while len(host.delivery.held) < 128 or host.delivery.closed:
+                    await asyncio.sleep(0.02)
+            with pytest.raises(Quarantined):
+                await house.asks("wary/a", Increment())
+            await host.kill()
+
+    assert await database.pool.fetchval("SELECT attempts FROM resprout.mailbox") == 0
+    assert await database.pool.fetchval("SELECT count(*) FROM resprout.dead_letters") == 1
+
+
 async def test_a_told_message_past_its_deadline_is_dropped_with_a_record(house: House, database: Database) -> None:
     await house.tells("tally/a", Increment(think_seconds=0.3))
     await house.tells("tally/a", Increment(), deadline=datetime.now(UTC) + timedelta(seconds=0.1))

@@ -11,7 +11,7 @@ import pytest
 from resprout.actors.address import AgentAddress
 from resprout.actors.envelope import Replied
 from resprout.actors.shards import slot_of
-from resprout.actors.store import Advance, Arrival, Arrived, Committed, Fenced, Handled, Held, Store
+from resprout.actors.store import Advance, Arrival, Arrived, Beginning, Committed, Fenced, Handled, Held, Store
 from resprout.memory.database import Database
 from resprout.memory.store import PostgresStore
 from simulation.database import SimDatabase, Switches
@@ -144,3 +144,42 @@ async def test_a_second_host_of_a_pool_ends_nobodys_hold(host: Holder) -> None:
 
     assert await host.store.accept(own.id, [arrival(own.held_of(A))]) == [Arrived(new=True)]
     assert await host.store.commit(host.id, [turn(WARDEN, host.held_of(WARDEN))]) == [Committed()]
+
+
+async def test_a_message_is_blamed_for_the_death_of_a_host_only_when_its_turn_had_begun(host: Holder) -> None:
+    store = host.store
+    begun, waiting = arrival(host.held_of(A)), arrival(host.held_of(A))
+    await store.accept(host.id, [begun, waiting])
+
+    seen = []
+    for _ in range(3):
+        rows = await store.collect(host.id, list(host.held.values()), 10)
+        seen.append([(row.attempts, row.suspect) for row in rows])
+        assert await store.begin(host.id, [Beginning(host.held_of(A), A, begun.envelope.id)]) == [True]
+        await store.retire(host.id)
+        host = await holder(store)
+
+    assert seen == [[(0, False)] * 2, [(1, True), (0, True)], [(2, True), (0, True)]]
+
+
+async def test_nobody_is_blamed_when_a_host_gives_its_shards_back(host: Holder) -> None:
+    message = arrival(host.held_of(A))
+    await host.store.accept(host.id, [message])
+    await host.store.collect(host.id, list(host.held.values()), 10)
+    await host.store.begin(host.id, [Beginning(host.held_of(A), A, message.envelope.id)])
+
+    await host.store.release(host.id, list(host.held.values()))
+    await host.look()
+
+    (row,) = await host.store.collect(host.id, list(host.held.values()), 10)
+    assert (row.attempts, row.suspect) == (0, False)
+
+
+async def test_a_turn_cannot_begin_under_an_old_epoch(host: Holder) -> None:
+    held = host.held_of(A)
+    message = arrival(held)
+    await host.store.accept(host.id, [message])
+
+    turns = [Beginning(one, A, message.envelope.id) for one in (before(held), held)]
+
+    assert await host.store.begin(host.id, turns) == [False, True]

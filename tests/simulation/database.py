@@ -50,6 +50,8 @@ class Row:
     attempts: int = 0
     error: str = ""
     due: datetime | None = None
+    suspect: bool = False
+    began: bool = False
 
 
 @dataclass(frozen=True)

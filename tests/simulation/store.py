@@ -21,6 +21,7 @@ from resprout.actors.store import (
     Advance,
     Arrival,
     Arrived,
+    Beginning,
     Collected,
     CommitOutcome,
     DueReminder,
@@ -33,7 +34,7 @@ from resprout.actors.store import (
 )
 
 from .commit import commit, outbox_of
-from .database import HostRow, Message, SimDatabase
+from .database import HostRow, Message, Row, SimDatabase
 from .loop import SimulatedLoop
 from .weather import Fate, Weather
 
@@ -143,20 +144,16 @@ class SimStore:
             held.append(Held(shard.id, shard.epoch + 1))
             database.shards[shard.id] = Shard(shard.id, shard.pool, shard.slot, shard.epoch + 1, host)
             database.epochs.append(held[-1])
-            if seen.host is not None:
-                self._suspect(shard.id)
             for row in database.mailbox.values():
-                row.in_memory = row.in_memory and row.shard != shard.id
+                if row.shard == shard.id and row.in_memory:
+                    self._unload(row, died=seen.host is not None)
         return held
 
-    def _suspect(self, shard: int) -> None:
-        """The oldest row of each agent may be what its host died of."""
-        heads: set[AgentAddress] = set()
-        for row in self.database.mailbox.values():
-            due = row.due is None or row.due <= self.database.now()
-            if row.shard == shard and row.in_memory and due and row.address not in heads:
-                heads.add(row.address)
-                row.attempts += 1
+    def _unload(self, row: Row, *, died: bool) -> None:
+        if died:
+            row.suspect = True
+            row.attempts += row.began
+        row.in_memory = row.began = False
 
     async def release(self, host: UUID, held: Sequence[Held]) -> None:
         def work() -> None:
@@ -244,7 +241,20 @@ class SimStore:
         for row in rows:
             row.in_memory = True
             self.database.wrote("collect", fence[row.shard])
-        return [Collected(fence[row.shard], row.envelope, row.address, row.attempts, row.due) for row in rows]
+        return [
+            Collected(fence[row.shard], row.envelope, row.address, row.attempts, row.suspect, row.due) for row in rows
+        ]
+
+    async def begin(self, host: UUID, turns: Sequence[Beginning]) -> list[bool]:
+        return await self._call(lambda: [self._begin(host, turn) for turn in turns])
+
+    def _begin(self, host: UUID, turn: Beginning) -> bool:
+        if not self.database.fence(host, turn.held):
+            return False
+        if (row := self.database.mailbox.get((turn.address, turn.message))) is not None:
+            row.began = True
+            self.database.wrote("begin", turn.held)
+        return True
 
     async def postpone(
         self,
@@ -261,6 +271,7 @@ class SimStore:
                 return False
             if (row := self.database.mailbox.get((address, message))) is not None:
                 row.attempts, row.error, row.due = attempts, error, self.database.now() + pause
+                row.began = False
                 self.database.wrote("postpone", held)
             return True
 
