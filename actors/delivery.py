@@ -17,7 +17,7 @@ import structlog
 
 from .activation import Activation, failed
 from .address import AgentAddress
-from .agent import Agent, Handler, agent_class
+from .agent import Agent, Bounds, Handler, agent_class
 from .batching import Batcher
 from .envelope import Accepted, Envelope, Replied
 from .errors import AgentFailed, Busy, MailboxFull, Moved, ResproutError
@@ -37,6 +37,7 @@ from .store import (
     Committed,
     DueReminder,
     Fenced,
+    Fired,
     Full,
     Handled,
     Held,
@@ -49,6 +50,7 @@ log = structlog.get_logger("resprout.host")
 
 LOOK_FOR_MAIL_EVERY = 1.0  # the safety net under wakes that are lost
 LOOK_FOR_REMINDERS_EVERY = 10.0
+FULL_AGAIN_AFTER = 1.0
 PAGE = 1_000
 # A message may be innocent of the death of the host that it was in its turn on; not of so many.
 FEWEST_DEATHS = 3
@@ -120,6 +122,7 @@ class Delivery:
         self.mail_waits = asyncio.Event()
         self.after_mail: list[tuple[Activation, Entry]] = []  # asks that wait until the store's mail is in memory
         self.reminders_changed = asyncio.Event()
+        self.full: dict[tuple[AgentAddress, str], float] = {}  # reminders of full mailboxes, and when to try again
         self.tasks: set[asyncio.Task[Any]] = set()
 
     # What comes in.
@@ -667,23 +670,29 @@ class Delivery:
         if not held or not self._may_write():
             return LOOK_FOR_REMINDERS_EVERY / 10
         try:
-            due, next_due = await self.store.due(held, self.clock(), PAGE)
-            for one in due:
-                await self._fire(one)
+            self.full = {one: until for one, until in self.full.items() if until > self.now()}
+            due, next_due = await self.store.due(held, self.clock(), PAGE + len(self.full))
+            fired = [await self._fire(one) for one in due if (one.address, one.reminder.name) not in self.full]
         except ResproutError as error:
             log.warning("reminders wait for the store", error=str(error))
             return LOOK_FOR_REMINDERS_EVERY / 10
-        if due:
+        if any(fired):
             self.mail_waits.set()
+        if fired:
             return 0.0
+        if self.full:
+            return LOOK_FOR_REMINDERS_EVERY / 10
         if next_due is None:
             return LOOK_FOR_REMINDERS_EVERY
         return min(LOOK_FOR_REMINDERS_EVERY, max(0.0, (next_due - self.clock()).total_seconds()))
 
-    async def _fire(self, due: DueReminder) -> None:
+    async def _fire(self, due: DueReminder) -> bool:
         firing = fire(due.reminder, self.clock())
         ticks = [_tick(due, at) for at in firing.ticks]
-        await self.store.fire(self.host, due, ticks, firing.next_due)
+        outcome = await self.store.fire(self.host, due, ticks, firing.next_due, room_of(due.address))
+        if isinstance(outcome, Full):
+            self.full[due.address, due.reminder.name] = self.now() + FULL_AGAIN_AFTER
+        return isinstance(outcome, Fired)
 
     async def _watch_forever(self) -> None:
         rounds = 0
@@ -752,6 +761,15 @@ def is_ephemeral(recipient: str) -> bool:
         return agent_class(AgentAddress.parse(recipient).kind).options.ephemeral
     except ResproutError:
         return False
+
+
+def room_of(address: AgentAddress) -> tuple[int, int]:
+    """Rows and bytes that may wait for it. A kind that is not known here may be known elsewhere."""
+    try:
+        bounds = agent_class(address.kind).options.bounds
+    except ResproutError:
+        bounds = Bounds()
+    return bounds.rows, bounds.bytes
 
 
 def _tick(due: DueReminder, at: datetime) -> Envelope:

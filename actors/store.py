@@ -130,7 +130,7 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class Superseded:
-    """The agent is not at the expected version any more. Nothing was written."""
+    """The agent is not at the expected version any more, or the reminder not where it was. Nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +140,14 @@ class Duplicate:
     replies: Mapping[UUID, Replied]
 
 
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """The ticks are in the mailbox, and the reminder has moved on."""
+
+
 CommitOutcome = Committed | Superseded | Fenced | Full | Duplicate
 AcceptOutcome = Arrived | Fenced | Full
+FireOutcome = Fired | Superseded | Full
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +239,16 @@ class Store(Protocol):
         """Reminders whose time has come, and the time of the next one."""
         ...
 
-    async def fire(self, host: UUID, due: DueReminder, ticks: Sequence[Envelope], next_due: datetime | None) -> bool:
-        """Puts the ticks into the mailbox and moves the reminder on. False when fenced or moved on already."""
+    async def fire(
+        self,
+        host: UUID,
+        due: DueReminder,
+        ticks: Sequence[Envelope],
+        next_due: datetime | None,
+        bounds: tuple[int, int],
+    ) -> FireOutcome:
+        """Puts the ticks into the mailbox, if it has room for one, and moves the reminder on.
+
+        Superseded when fenced or moved on already.
+        """
         ...

@@ -18,7 +18,7 @@ import asyncpg
 from opentelemetry import trace
 
 from ..actors.address import AgentAddress
-from ..actors.agent import Bounds, agent_class
+from ..actors.agent import Bounds, agent_class, agent_classes
 from ..actors.envelope import Envelope, Replied
 from ..actors.errors import UnknownKind
 from ..actors.store import (
@@ -98,16 +98,38 @@ sent AS (
 )
 """
 
-# What few turns do. Each array of the ones before stays as it is; these come behind them.
+# What few turns do. Each array of the ones before stays as it is; these come behind them. A subscriber without room
+# does not stop the publisher, who cannot know it: its copy goes to its dead letters.
 RARE = """,
-published AS (
-    INSERT INTO resprout.mailbox (kind, key, shard, message_id, envelope, bytes, in_memory)
-    SELECT t.kind, t.key, t.shard, p.message_id,
-           p.envelope::jsonb || jsonb_build_object('recipient', t.kind || '/' || t.key), p.bytes, false
+addressed AS MATERIALIZED (
+    SELECT t.kind, t.key, t.shard, p.topic, p.message_id, p.bytes, p.place,
+           p.envelope::jsonb || jsonb_build_object('recipient', t.kind || '/' || t.key) AS envelope,
+           count(*) OVER line AS up_to_here, sum(p.bytes) OVER line AS bytes_up_to_here,
+           coalesce(b.most_rows, $51::bigint) AS most_rows, coalesce(b.most_bytes, $52::bigint) AS most_bytes
     FROM unnest($28::bigint[], $29::text[], $30::uuid[], $31::text[], $32::integer[])
          WITH ORDINALITY AS p (n, topic, message_id, envelope, bytes, place)
-    JOIN moved USING (n) JOIN resprout.subscriptions t USING (topic) ORDER BY p.place
+    JOIN moved USING (n) JOIN resprout.subscriptions t USING (topic)
+    LEFT JOIN unnest($53::text[], $54::bigint[], $55::bigint[]) AS b (kind, most_rows, most_bytes) ON b.kind = t.kind
+    WINDOW line AS (PARTITION BY t.kind, t.key ORDER BY p.place)
+),
+fitted AS MATERIALIZED (
+    SELECT addressed.*, box.waiting + up_to_here <= most_rows AND box.bytes + bytes_up_to_here <= most_bytes AS fits
+    FROM addressed CROSS JOIN LATERAL (
+        SELECT count(*) AS waiting, coalesce(sum(seen.bytes), 0) AS bytes
+        FROM (SELECT m.bytes FROM resprout.mailbox m
+              WHERE m.kind = addressed.kind AND m.key = addressed.key LIMIT most_rows) AS seen
+    ) AS box
+),
+published AS (
+    INSERT INTO resprout.mailbox (kind, key, shard, message_id, envelope, bytes, in_memory)
+    SELECT kind, key, shard, message_id, envelope, bytes, false FROM fitted WHERE fits ORDER BY place
     ON CONFLICT DO NOTHING RETURNING shard
+),
+overflowed AS (
+    INSERT INTO resprout.dead_letters (kind, key, message_id, shard, envelope, attempts, error, accepted_at)
+    SELECT kind, key, message_id, shard, envelope, 0,
+           'its mailbox was full when this was published to ' || topic || '; replay it when there is room', now()
+    FROM fitted WHERE NOT fits ON CONFLICT DO NOTHING
 ),
 reminded AS (
     INSERT INTO resprout.reminders (kind, key, shard, name, id, due_at, every, missed, type, version, body, tenant)
@@ -291,7 +313,7 @@ class Rows:
         ]  # fmt: skip
 
     @property
-    def rare(self) -> list[list[Any]] | None:
+    def rare(self) -> list[Any] | None:
         parts = (
             (self._published, 5),
             (self._reminders, 10),
@@ -302,7 +324,7 @@ class Rows:
         )
         if not any(rows for rows, _ in parts):
             return None
-        return [column for rows, width in parts for column in _columns(rows, width)]
+        return [*(column for rows, width in parts for column in _columns(rows, width)), *_bounds_of_subscribers()]
 
     def _mail(self, n: int, envelope: Envelope) -> tuple[Any, ...]:
         address = AgentAddress.parse(envelope.recipient)
@@ -351,6 +373,17 @@ def _sent(advance: Advance) -> list[Envelope]:
         for envelope in handled.effects.sent
         if not _options(envelope)[0]
     ]
+
+
+def _bounds_of_subscribers() -> list[Any]:
+    """Rows and bytes of kinds that say nothing, and of those that do."""
+    usual = Bounds()
+    own = [
+        (kind.kind, kind.options.bounds.rows, kind.options.bounds.bytes)
+        for kind in agent_classes()
+        if kind.options.bounds != usual
+    ]
+    return [usual.rows, usual.bytes, *_columns(own, 3)]
 
 
 def _bounds(envelope: Envelope) -> tuple[int, int]:

@@ -3,22 +3,42 @@
 What the simulation shows of the delivery is worth as much as its store is like the real one.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import TypeVar
+from uuid import UUID
 
 import pytest
 from resprout.actors.address import AgentAddress
 from resprout.actors.envelope import Replied
+from resprout.actors.ids import new_id
+from resprout.actors.reminders import Reminder
 from resprout.actors.shards import slot_of
-from resprout.actors.store import Advance, Arrival, Arrived, Beginning, Committed, Fenced, Handled, Held, Store
+from resprout.actors.store import (
+    Advance,
+    Arrival,
+    Arrived,
+    Beginning,
+    Committed,
+    Fenced,
+    Fired,
+    FireOutcome,
+    Full,
+    Handled,
+    Held,
+    Store,
+    Superseded,
+)
+from resprout.actors.turn import Effects
 from resprout.memory.database import Database
 from resprout.memory.store import PostgresStore
 from simulation.database import SimDatabase, Switches
 from simulation.loop import SimulatedLoop
 from simulation.store import SimStore
 from simulation.weather import Weather
-from support.counting import Increment
+from support.counting import Increment, Tally
 from support.house import envelope
 from support.shards import Holder, holder
 
@@ -27,6 +47,7 @@ Result = TypeVar("Result")
 A = AgentAddress("tally", "a")
 NEIGHBOUR = next(one for n in range(10_000) if slot_of(one := AgentAddress("tally", f"a-{n}")) == slot_of(A))
 
+ROWS = Tally.options.bounds.rows
 WARDEN = AgentAddress("warden", "main")
 
 
@@ -183,3 +204,52 @@ async def test_a_turn_cannot_begin_under_an_old_epoch(host: Holder) -> None:
     turns = [Beginning(one, A, message.envelope.id) for one in (before(held), held)]
 
     assert await host.store.begin(host.id, turns) == [False, True]
+
+
+async def fill(host: Holder, rows: int) -> None:
+    arrivals = [arrival(host.held_of(A)) for _ in range(rows)]
+    assert await host.store.accept(host.id, arrivals) == [Arrived(new=True)] * rows
+
+
+async def mail_of(host: Holder) -> list[UUID]:
+    return [row.envelope.id for row in await host.store.collect(host.id, list(host.held.values()), 1_000)]
+
+
+async def test_what_is_published_to_a_full_mailbox_goes_to_the_dead_letters_of_that_subscriber(host: Holder) -> None:
+    follows = replace(turn(A, host.held_of(A)).handled[0], effects=Effects(topics={"news": True}))
+    await host.store.commit(host.id, [replace(turn(A, host.held_of(A)), handled=[follows])])
+    await fill(host, ROWS - 1)
+    news = [envelope("", Increment(), "tell", seconds=None) for _ in range(3)]
+    publishes = replace(
+        turn(WARDEN, host.held_of(WARDEN)).handled[0], effects=Effects(published=[("news", one) for one in news])
+    )
+
+    outcome = await host.store.commit(host.id, [replace(turn(WARDEN, host.held_of(WARDEN)), handled=[publishes])])
+
+    assert outcome == [Committed(frozenset({host.held_of(A).id}))]
+    mail = await mail_of(host)
+    assert mail[ROWS - 1 :] == [news[0].id]
+    again = [Arrival(host.held_of(A), A, one.model_copy(update={"attempt": 2}), False) for one in news]
+    assert await host.store.accept(host.id, again) == [Arrived(new=False)] * 3
+
+
+def reminder_of(at: datetime) -> Reminder:
+    return Reminder(new_id(), "tick", at, timedelta(seconds=1), "once", "test.increment", 1, "{}")
+
+
+async def test_a_reminder_of_a_full_mailbox_stays_due_until_there_is_room(host: Holder) -> None:
+    at = datetime(2030, 1, 1, tzinfo=UTC)
+    reminds = replace(turn(A, host.held_of(A)).handled[0], effects=Effects(reminders={"tick": reminder_of(at)}))
+    await host.store.commit(host.id, [replace(turn(A, host.held_of(A)), handled=[reminds])])
+    await fill(host, 2)
+    (due,), _ = await host.store.due(list(host.held.values()), at, 10)
+    tick = envelope(str(A), Increment(), "tell", seconds=None)
+
+    def fire(rows: int) -> Awaitable[FireOutcome]:
+        return host.store.fire(host.id, due, [tick], at + timedelta(seconds=1), (rows, 1_000_000))
+
+    assert await fire(rows=2) == Full(str(A))
+    assert await host.store.due(list(host.held.values()), at, 10) == ([due], None)
+    assert await fire(rows=3) == Fired()
+    assert await fire(rows=9) == Superseded()
+    assert (await mail_of(host))[2:] == [tick.id]

@@ -154,6 +154,10 @@ class SimDatabase:
         self.most_rows[address] = max(self.most_rows.get(address, 0), sum(1 for _ in self.rows_of(address)))
         return True
 
+    def bury(self, address: AgentAddress, envelope: Envelope) -> None:
+        """Something that never was in the mailbox."""
+        self.dead.setdefault((address, envelope.id), Row(address, envelope, self.shard_of(address), in_memory=False))
+
     def rows_of(self, address: AgentAddress) -> Iterator[Row]:
         return (row for row in self.mailbox.values() if row.address == address)
 

@@ -26,11 +26,14 @@ from resprout.actors.store import (
     CommitOutcome,
     DueReminder,
     Fenced,
+    Fired,
+    FireOutcome,
     Full,
     Held,
     HostRecord,
     LeaseLost,
     Snapshot,
+    Superseded,
 )
 
 from .commit import commit, outbox_of
@@ -320,17 +323,33 @@ class SimStore:
         due = sorted((one for one in mine if one.reminder.due <= now), key=lambda one: one.reminder.due)[:most]
         return due, min((one.reminder.due for one in mine if one.reminder.due > now), default=None)
 
-    async def fire(self, host: UUID, due: DueReminder, ticks: Sequence[Envelope], next_due: datetime | None) -> bool:
-        return await self._call(lambda: self._fire(host, due, ticks, next_due))
+    async def fire(
+        self,
+        host: UUID,
+        due: DueReminder,
+        ticks: Sequence[Envelope],
+        next_due: datetime | None,
+        bounds: tuple[int, int],
+    ) -> FireOutcome:
+        return await self._call(lambda: self._fire(host, due, ticks, next_due, bounds))
 
-    def _fire(self, host: UUID, due: DueReminder, ticks: Sequence[Envelope], next_due: datetime | None) -> bool:
+    def _fire(
+        self,
+        host: UUID,
+        due: DueReminder,
+        ticks: Sequence[Envelope],
+        next_due: datetime | None,
+        bounds: tuple[int, int],
+    ) -> FireOutcome:
         database = self.database
         name = (due.address, due.reminder.name)
         now = database.reminders.get(name)
         if now is None or (now.id, now.due) != (due.reminder.id, due.reminder.due):
-            return False
+            return Superseded()
         if not database.fence(host, due.held):
-            return False
+            return Superseded()
+        if not database.has_room(due.address, *bounds):
+            return Full(str(due.address))
         database.wrote("fire", due.held)
         if next_due is None:
             del database.reminders[name]
@@ -338,7 +357,7 @@ class SimStore:
             database.reminders[name] = replace(now, due=next_due)
         for tick in ticks:
             database.put(due.address, tick)
-        return True
+        return Fired()
 
 
 def _settle(reply: "asyncio.Future[Result]", result: Result) -> None:
