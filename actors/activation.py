@@ -155,6 +155,8 @@ class Activation:
             if self.quarantined is not None:
                 self._set_aside(entry)
                 return
+            if entry.suspect and not await self.delivery.writes_down(self, entry):
+                return
             handled, after, state = await self._work(entry)
         except Abandoned:
             return

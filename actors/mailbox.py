@@ -26,6 +26,7 @@ class Entry:
     envelope: Envelope
     stored: bool = False  # whether it has a row in Postgres' mailbox
     attempts: int = 0  # failed so far, as counted durably
+    suspect: bool = False  # a host died while it had this message: its turn is written down as it begins
     doubtful: bool = False  # it may have been handled already: look before working
     answers: list[Answer] = field(default_factory=list)
     joined: Sequence["Entry"] = ()  # equal messages that share this one's turn

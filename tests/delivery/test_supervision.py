@@ -18,9 +18,9 @@ from resprout.actors.errors import (
 )
 from resprout.memory.database import Database
 from resprout.memory.store import PostgresStore
-from support.counting import Fail, Increment, Log, Pass, Slow, Words
+from support.counting import Announce, Fail, Follow, Increment, Log, Pass, RemindMe, Slow, Words
 from support.house import House, envelope, hosts
-from support.waiting import count_of
+from support.waiting import count_of, reaches
 
 
 async def buried(database: Database) -> Any:
@@ -28,6 +28,12 @@ async def buried(database: Database) -> Any:
         while (row := await database.pool.fetchrow("SELECT * FROM resprout.dead_letters")) is None:
             await asyncio.sleep(0.02)
     return row
+
+
+async def drained(database: Database) -> None:
+    async with asyncio.timeout(20):
+        while await database.pool.fetchval("SELECT count(*) FROM resprout.mailbox"):
+            await asyncio.sleep(0.02)
 
 
 async def test_poison_sets_a_wary_agent_aside_and_tells_its_supervisor(house: House, database: Database) -> None:
@@ -75,6 +81,25 @@ async def test_a_message_that_kills_its_hosts_is_buried_in_the_end(database: Dat
         row = await buried(database)
 
     assert "its host died" in row["error"]
+
+
+async def test_what_waits_for_an_agent_in_quarantine_is_not_blamed_for_deaths_of_hosts(database: Database) -> None:
+    async with hosts(PostgresStore(database)) as (house, (host,)):
+        await house.tells("wary/a", Fail())
+        await buried(database)
+        await house.tells("wary/a", Increment(by=5))
+        await host.kill()
+    for _ in range(3):
+        async with hosts(PostgresStore(database)) as (house, (host,)):
+            async with asyncio.timeout(20):
+                while len(host.delivery.held) < 128 or host.delivery.closed:
+                    await asyncio.sleep(0.02)
+            with pytest.raises(Quarantined):
+                await house.asks("wary/a", Increment())
+            await host.kill()
+
+    assert await database.pool.fetchval("SELECT attempts FROM resprout.mailbox") == 0
+    assert await database.pool.fetchval("SELECT count(*) FROM resprout.dead_letters") == 1
 
 
 async def test_a_told_message_past_its_deadline_is_dropped_with_a_record(house: House, database: Database) -> None:
@@ -173,3 +198,33 @@ async def test_higher_priorities_go_first_and_low_ones_do_not_starve(house: Hous
     assert order[:3] == ["high"] * 3
     assert "low" in order[3:6]
     assert sorted(order) == ["high"] * 15 + ["low"] * 5
+
+
+async def test_a_reminder_of_a_full_agent_ticks_when_there_is_room_again(house: House, database: Database) -> None:
+    await house.asks("tally/a", RemindMe(after_seconds=0.3))
+    await house.tells("tally/a", Increment(think_seconds=1.5))
+    await asyncio.gather(*(house.tells("tally/a", Increment()) for _ in range(49)))
+    (host,) = house.hosts.values()
+
+    async with asyncio.timeout(20):
+        while not host.delivery.full:
+            await asyncio.sleep(0.01)
+
+    assert await database.pool.fetchval("SELECT count(*) FROM resprout.mailbox") == 50
+    await drained(database)
+    await reaches(house, "tally/a", 51)
+
+
+async def test_what_a_full_subscriber_misses_is_found_among_its_dead_letters(house: House, database: Database) -> None:
+    await house.asks("tally/a", Follow(topic="news"))
+    await house.tells("tally/a", Increment(think_seconds=3))
+    await asyncio.gather(*(house.tells("tally/a", Increment()) for _ in range(48)))
+
+    for _ in range(3):
+        await house.asks("tally/b", Announce(topic="news"))
+
+    letters = await database.pool.fetch("SELECT kind, key, error FROM resprout.dead_letters")
+    assert [(row["kind"], row["key"]) for row in letters] == [("tally", "a")] * 2
+    assert "published to news" in letters[0]["error"]
+    await drained(database)
+    await reaches(house, "tally/a", 50)
