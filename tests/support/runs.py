@@ -20,9 +20,9 @@ class Runs:
         """In each text, `@name` stands for a step agent that no other run has."""
         name = uuid4().hex[:10]
         words = {"flow": {"flow": {"name": "test"}, "tasks": tasks, **more}, "inputs": given or {}}
-        return await self._start(name, words)
+        return await self.begin(name, words)
 
-    async def _start(self, name: str, words: dict[str, Any]) -> "Run":
+    async def begin(self, name: str, words: dict[str, Any]) -> "Run":
         words = _own(words, f"step/{name}-")
         handle = await self.client.start_workflow("flow", words, id=f"run-{name}", task_queue="resprout")
         return Run(handle, name)
@@ -31,7 +31,7 @@ class Runs:
         name = uuid4().hex[:10]
         frozen = {path: {"document": document, "hash": path} for path, document in children.items()}
         words = {"flow": {"flow": {"name": "test"}, "tasks": tasks}, "children": frozen}
-        return await self._start(name, words)
+        return await self.begin(name, words)
 
     async def times(self, run: "Run", step: str) -> int:
         """How often the step agent has done its step."""

@@ -20,7 +20,7 @@ from typing import Any
 from temporalio import workflow
 
 from ..flow import Flow, evaluate, evaluate_condition
-from ..flow.model import Retry, TaskBase
+from ..flow.model import Parallel, Retry, TaskBase
 from .blocks import Blocks
 from .failures import BUDGET, HOPELESS, TIMEOUT, TaskFailed, failure_of
 from .frame import Frame
@@ -62,12 +62,34 @@ class Interpreter:
         known = self.ledger.known(task, key, workflow.now())
         if known is None:
             known = await self._begin(task, frame, key)
+        else:
+            self._see_inside(task, frame)
         frame.see(task, known)
         if known.error is not None:
             raise TaskFailed.of(known.error)
         if known.status == "completed" and task.compensate is not None:
             self.undo.append((task, frame))
         return known.output
+
+    def _see_inside(self, task: TaskBase, frame: Frame) -> None:
+        """What is inside a block that ended in an earlier run: later tasks may refer to it, and failures undo it."""
+        for steps, tasks in task.lists():
+            if steps in (("loop", "do"), ("compensate",)):
+                continue
+            for inner in tasks:
+                known = self.ledger.finished.get(frame.key_of(inner))
+                if known is not None:
+                    frame.keys.append(frame.key_of(inner))
+                    self._see_inside(inner, frame)
+                    frame.see(inner, known)
+                    if known.status == "completed" and not self._is_undone(inner, frame):
+                        self.undo.append((inner, frame))
+                elif isinstance(task, Parallel):
+                    frame.see(inner, Finished(status="cancelled"))
+
+    def _is_undone(self, task: TaskBase, frame: Frame) -> bool:
+        """Or has nothing that undoes it."""
+        return not task.compensate or any(frame.key_of(inner) in self.ledger.finished for inner in task.compensate)
 
     async def _begin(self, task: TaskBase, frame: Frame, key: str) -> Finished:
         self.ledger.begin(task, key, workflow.now())
