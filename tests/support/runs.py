@@ -8,6 +8,7 @@ import pytest
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
+from .flow_tasks import own
 from .stack import Stack
 
 
@@ -23,7 +24,7 @@ class Runs:
         return await self.begin(name, words)
 
     async def begin(self, name: str, words: dict[str, Any]) -> "Run":
-        words = _own(words, f"step/{name}-")
+        words = own(words, f"step/{name}-")
         handle = await self.client.start_workflow("flow", words, id=f"run-{name}", task_queue="resprout")
         return Run(handle, name)
 
@@ -79,11 +80,3 @@ class Run:
     async def state(self) -> dict[str, Any]:
         state: dict[str, Any] = await self.handle.query("state")
         return state
-
-
-def _own(value: Any, prefix: str) -> Any:
-    if isinstance(value, dict):
-        return {key: _own(inner, prefix) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_own(inner, prefix) for inner in value]
-    return prefix + value[1:] if isinstance(value, str) and value.startswith("@") else value
