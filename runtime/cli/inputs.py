@@ -39,5 +39,8 @@ def _read_pairs(pairs: list[str]) -> dict[str, Any]:
 
 def remedy(reason: str) -> str:
     """What to do about a number where text belongs: the shell cannot tell the two apart, JSON's quotes can."""
-    wants_text = re.search(r"(\w+): Input should be a valid string", reason)
-    return f""". For text that looks like a number, write --input {wants_text[1]}='"5"'""" if wants_text else ""
+    wants_text = re.search(r"(\w+): Input should be a valid string|input `(\w+)`: \S+ is an? \w+, not a text", reason)
+    if wants_text is None:
+        return ""
+    name = wants_text[1] or wants_text[2]
+    return f"""{"" if reason.endswith(".") else "."} For text that looks like a number, write --input {name}='"5"'"""
