@@ -51,6 +51,10 @@ class Transport(Protocol):
         """From whoever knows; None when nobody answers."""
         ...
 
+    def cancel(self, host: HostSeen, envelope: Envelope) -> None:
+        """Nobody wants the answer any more. May get lost."""
+        ...
+
 
 class Routes:
     def __init__(self) -> None:
@@ -80,6 +84,12 @@ class Caller:
 
     async def tell(self, envelope: Envelope, until: datetime) -> None:
         await self.call(envelope, until)
+
+    def cancel(self, envelope: Envelope) -> None:
+        """Takes back an ask that is on its way or in its turn."""
+        host = self.routes.host_of(AgentAddress.parse(envelope.recipient))
+        if host is not None:
+            self.transport.cancel(host, envelope)
 
     async def call(self, envelope: Envelope, until: datetime) -> Replied | Accepted:
         address = AgentAddress.parse(envelope.recipient)

@@ -74,6 +74,11 @@ class Connections:
             task = asyncio.create_task(self._wake(host))
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
+    def cancel(self, host: HostSeen, envelope: Envelope) -> None:
+        connection = self.open.get(host.address)
+        if connection is not None:  # the message went through one, so there is one
+            connection.say("cancel", agent=envelope.recipient, message=str(envelope.id))
+
     async def _wake(self, host: HostSeen) -> None:
         (await self._to(host.address)).say("wake")
 

@@ -8,7 +8,9 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
+from resprout.actors.address import AgentAddress
 from resprout.actors.calls import Caller, Lost
+from resprout.actors.cancelling import cancel
 from resprout.actors.delivery import Delivery, Limits
 from resprout.actors.envelope import Accepted, Envelope, Outcome, Replied
 from resprout.actors.ids import new_id
@@ -59,6 +61,10 @@ class House:
     def wake(self, host: HostSeen) -> None:
         if host.address in self.hosts:
             self.hosts[host.address].delivery.mail_waits.set()
+
+    def cancel(self, host: HostSeen, envelope: Envelope) -> None:
+        if host.address in self.hosts:
+            cancel(self.hosts[host.address].delivery, AgentAddress.parse(envelope.recipient), envelope.id)
 
     # What a test says.
 
