@@ -26,6 +26,7 @@ from .arguments import described
 from .envelope import Envelope, Failed, Replied
 from .errors import (
     AgentFailed,
+    Broken,
     DatabaseLost,
     DeadlinePassed,
     Moved,
@@ -457,6 +458,11 @@ class Activation:
             self.task.cancel()
         self.refuse_waiting(error)
         self._tell_settled()
+
+    def met_defect(self) -> None:
+        """Something went wrong that nobody foresaw: what this agent has in memory cannot be trusted."""
+        self.cut(Broken(f"{self.address} met a defect of Resprout. The host's log has it."))
+        self.delivery.broke(self)
 
     def refuse_waiting(self, error: ResproutError) -> None:
         for entry in self.mailbox:

@@ -18,7 +18,7 @@ from .address import AgentAddress
 from .agent import Agent, Handler, agent_class
 from .batching import Batcher
 from .envelope import Accepted, Envelope, Replied
-from .errors import AgentFailed, Busy, MailboxFull, Moved, ResproutError
+from .errors import AgentFailed, Busy, MailboxFull, Moved, OutcomeUnknown, ResproutError
 from .fullness import mailbox_full, refuse_unfit, tenant_full
 from .ids import derived_id
 from .lanes import Lane, Pending
@@ -41,6 +41,7 @@ from .store import (
     Held,
     Snapshot,
     Store,
+    Unreadable,
 )
 from .turn import Effects, refuse_cycle, refuse_large
 
@@ -469,6 +470,13 @@ class Delivery:
         )
         return shard.id, address, envelope
 
+    def broke(self, activation: Activation) -> None:
+        """Its rows count as in memory and are not any more: they are collected again, under a new epoch."""
+        if self.active.get(activation.address) is activation:
+            del self.active[activation.address]
+        if self.held.get(activation.held.id) == activation.held:
+            self._doubt([activation.held])
+
     def later(self, seconds: float, call: Callable[..., None], *args: Any) -> None:
         self.loop.call_later(seconds, call, *args)
 
@@ -608,21 +616,27 @@ class Delivery:
             log.warning("mail not collected yet", error=str(error))
             return None
         for row in rows:
-            self._take_in(row)
+            try:
+                self._take_in(row)
+            except Exception:  # the others come into memory all the same
+                log.exception("mail not taken in", agent=str(row.address))
         return len(rows)
 
     def _doubt(self, held: Iterable[Held]) -> None:
         self.doubted.update(held)
         self.on_doubt()
 
-    def _take_in(self, row: Collected) -> None:
+    def _take_in(self, row: Collected | Unreadable) -> None:
         held = self._kept(row.address)
         if held is None:
             return  # lost in the meantime: whoever has it next collects the row again
+        if isinstance(row, Unreadable):
+            self.spawn(self._bury_untaken(held, row))
+            return
         try:
             kind = agent_class(row.address.kind)
         except ResproutError as error:
-            self.spawn(self._bury_unknown(row, held, error))
+            self.spawn(self._bury_untaken(held, Unreadable(row.address, row.envelope.id, row.attempts, str(error))))
             return
         activation = self._activation(row.address, kind, held)
         activation.left_out.discard(row.envelope.id)
@@ -642,10 +656,17 @@ class Delivery:
             activation.withhold(entry)
             self.later(wait, activation.try_again, entry)
 
-    async def _bury_unknown(self, row: Collected, held: Held, error: ResproutError) -> None:
-        await self.store.bury(
-            self.host, held, row.address, row.envelope.id, row.attempts, str(error), quarantine=False, tell=None
-        )
+    async def _bury_untaken(self, held: Held, row: Unreadable) -> None:
+        try:
+            await self.store.bury(
+                self.host, held, row.address, row.message, row.attempts, row.error, quarantine=False, tell=None
+            )
+        except OutcomeUnknown as error:  # the row counts as in memory, and nobody has it
+            log.warning("mail that cannot be read is not buried yet", error=str(error))
+            if self.held.get(held.id) == held:
+                self._doubt([held])
+        else:
+            log.error("message buried", agent=str(row.address), message=str(row.message), error=row.error)
 
     async def _remind_forever(self) -> None:
         while True:
@@ -660,22 +681,29 @@ class Delivery:
             return LOOK_FOR_REMINDERS_EVERY / 10
         try:
             due, next_due = await self.store.due(held, self.clock(), PAGE)
-            for one in due:
-                await self._fire(one)
+            fired = [await self._fire(one) for one in due]
         except ResproutError as error:
             log.warning("reminders wait for the store", error=str(error))
             return LOOK_FOR_REMINDERS_EVERY / 10
         if due:
             self.mail_waits.set()
-            return 0.0
+            return 0.0 if all(fired) else LOOK_FOR_REMINDERS_EVERY / 10
         if next_due is None:
             return LOOK_FOR_REMINDERS_EVERY
         return min(LOOK_FOR_REMINDERS_EVERY, max(0.0, (next_due - self.clock()).total_seconds()))
 
-    async def _fire(self, due: DueReminder) -> None:
-        firing = fire(due.reminder, self.clock())
-        ticks = [_tick(due, at) for at in firing.ticks]
-        await self.store.fire(self.host, due, ticks, firing.next_due)
+    async def _fire(self, due: DueReminder) -> bool:
+        """False when this one cannot be fired, which shall not keep the others from it."""
+        try:
+            firing = fire(due.reminder, self.clock())
+            ticks = [_tick(due, at) for at in firing.ticks]
+            await self.store.fire(self.host, due, ticks, firing.next_due)
+        except OutcomeUnknown:
+            raise
+        except Exception:
+            log.exception("a reminder cannot be fired", agent=str(due.address), reminder=due.reminder.name)
+            return False
+        return True
 
     async def _watch_forever(self) -> None:
         rounds = 0

@@ -9,7 +9,6 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
-from .errors import Broken
 from .logger import get_logger
 
 if TYPE_CHECKING:
@@ -77,8 +76,7 @@ class Runners:
             task.uncancel()  # it was the activation that was cut, not this runner
         except Exception:
             log.exception("a defect in the delivery", agent=str(activation.address))
-            activation.cut(Broken(f"{activation.address} met a defect of Resprout. The host's log has it."))
-            activation.delivery.active.pop(activation.address, None)
+            activation.met_defect()
         finally:
             activation.ran()
 

@@ -91,6 +91,16 @@ class Collected:
     due: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A row of a mailbox whose envelope is none: a hand or a rival's code wrote it."""
+
+    address: AgentAddress
+    message: UUID
+    attempts: int
+    error: str
+
+
 @dataclass(slots=True)
 class Handled:
     """One message's turn, as it will be committed."""
@@ -173,7 +183,7 @@ class Store(Protocol):
 
     async def collect(
         self, host: UUID, held: Sequence[Held], most: int, only: Sequence[AgentAddress] | None = None
-    ) -> list[Collected]:
+    ) -> Sequence[Collected | Unreadable]:
         """Rows that no host has in memory under these epochs, the oldest first; from now on this one has them.
 
         `only` those of some agents, if given.

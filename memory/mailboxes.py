@@ -7,10 +7,11 @@ from uuid import UUID
 
 import asyncpg
 from opentelemetry import trace
+from pydantic import ValidationError
 
 from ..actors.address import AgentAddress
 from ..actors.envelope import Envelope
-from ..actors.store import AcceptOutcome, Arrival, Arrived, Collected, Fenced, Full, Held
+from ..actors.store import AcceptOutcome, Arrival, Arrived, Collected, Fenced, Full, Held, Unreadable
 from .fence import FENCE, fence_of
 from .rooms import without_room
 from .translated import translated
@@ -56,7 +57,7 @@ COLLECT_NEXT = """,
 taken AS (
     UPDATE resprout.mailbox b SET in_memory = true FROM next
     WHERE b.kind = next.kind AND b.key = next.key AND b.message_id = next.message_id
-    RETURNING b.seq, b.kind, b.key, b.envelope, b.attempts, b.due_at
+    RETURNING b.seq, b.kind, b.key, b.message_id, b.envelope, b.attempts, b.due_at
 )
 SELECT * FROM taken ORDER BY seq
 """
@@ -163,22 +164,14 @@ class Mailboxes:
 
     async def collect(
         self, host: UUID, held: Sequence[Held], most: int, only: Sequence[AgentAddress] | None = None
-    ) -> list[Collected]:
+    ) -> list[Collected | Unreadable]:
         with translated(), tracer.start_as_current_span("sql.collect"):
             if only is None:
                 rows = await self.pool.fetch(COLLECT, *fence_of(held), host, most)
             else:
                 kinds, keys = [a.kind for a in only], [a.key for a in only]
                 rows = await self.pool.fetch(COLLECT_OF, *fence_of(held), host, most, kinds, keys)
-        return [
-            Collected(
-                Envelope.model_validate_json(row["envelope"]),
-                AgentAddress(row["kind"], row["key"]),
-                row["attempts"],
-                row["due_at"],
-            )
-            for row in rows
-        ]
+        return [_read(row) for row in rows]
 
     async def postpone(
         self,
@@ -227,3 +220,19 @@ class Mailboxes:
                 [len(envelope.body) for _, _, envelope in letters],
             )
         return fence == 1
+
+
+def _read(row: Any) -> Collected | Unreadable:
+    address = AgentAddress(row["kind"], row["key"])
+    try:
+        envelope = Envelope.model_validate_json(row["envelope"])
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return Unreadable(
+            address,
+            row["message_id"],
+            row["attempts"],
+            f"`{where}` of the envelope cannot be read: {first['msg']}. Mend the row, or drop the letter.",
+        )
+    return Collected(envelope, address, row["attempts"], row["due_at"])

@@ -89,7 +89,7 @@ class Life:
         self.server = server
         self.store = store
         self.blocked_loop = BlockedLoop()
-        self.tasks = [asyncio.create_task(work) for work in (self._rule(), delivery.run(), self._say_kinds())]
+        self.tasks = [asyncio.create_task(work) for work in (self._rule(), self._say_kinds())]
 
     @classmethod
     async def begin(cls, name: str, pool: str, settings: Settings) -> "Life":
@@ -123,7 +123,7 @@ class Life:
 
     async def _rule(self) -> None:
         try:
-            await self.tenure.run()
+            await self._until_drained()
         except LeaseLost as error:
             log.error("lease lost, this host ends", host=str(self.delivery.host), error=str(error))
         except Exception:
@@ -133,6 +133,13 @@ class Life:
             return
         self.delivery.lose_all()
         os._exit(LEASE_LOST)
+
+    async def _until_drained(self) -> None:
+        """A host that holds shards and no longer delivers would keep others from doing it: neither lives alone."""
+        tenure, delivering = asyncio.create_task(self.tenure.run()), asyncio.create_task(self.delivery.run())
+        self.tasks += [tenure, delivering]
+        await asyncio.wait({tenure, delivering}, return_when=asyncio.FIRST_COMPLETED)
+        await (delivering if delivering.done() else tenure)
 
     async def _say_kinds(self) -> None:
         kinds = {kind.kind: (kind.options.version, describe(kind)) for kind in agent_classes()}

@@ -53,18 +53,21 @@ def make(client: Client, settings: Settings) -> Worker:
         task_queue=settings.temporal.task_queue,
         workflows=workflows.ALL,
         activities=[AskAgent(caller()).ask],
-        workflow_runner=SandboxedWorkflowRunner(
-            # Our own modules and pydantic hold no state that a replay could see differently; re-importing them
-            # for every run costs a third of the throughput.
-            restrictions=SandboxRestrictions.default.with_passthrough_modules(
-                "resprout", "pydantic", "opentelemetry", "cel", "jsonschema", "ruamel"
-            )
-        ),
+        workflow_runner=workflow_runner(),
         # Bad input fails the run at once with its reason, instead of failing the task for ever.
         workflow_failure_exception_types=[Exception],
         sticky_queue_schedule_to_start_timeout=STICKY_WAIT,
         graceful_shutdown_timeout=GRACE,
     )
+
+
+def workflow_runner() -> SandboxedWorkflowRunner:
+    """Our own modules and those below hold no state that a replay could see differently.
+
+    Re-importing them for every run costs a third of the throughput.
+    """
+    same_for_all = ("resprout", "pydantic", "opentelemetry", "cel", "jsonschema", "ruamel")
+    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*same_for_all))
 
 
 async def _watch(client: Client, halt: asyncio.Event) -> None:

@@ -54,6 +54,7 @@ class Announce(Message, name="test.announce"):
 
 
 class RemindMe(Message, name="test.remind-me"):
+    name: str = "tick"
     after_seconds: float = 0.0
     every_seconds: float | None = None
 
@@ -112,7 +113,7 @@ class Tally(Agent, kind="tally", supervision=QUICK, bounds=Bounds(rows=50, state
     @on
     async def remind_me(self, message: RemindMe) -> None:
         self.remind(
-            "tick",
+            message.name,
             Increment(),
             after=timedelta(seconds=message.after_seconds),
             every=timedelta(seconds=message.every_seconds) if message.every_seconds else None,
