@@ -14,6 +14,7 @@ The rules, and why they hold:
 """
 
 import asyncio
+import shlex
 from typing import TYPE_CHECKING, assert_never
 from uuid import UUID
 
@@ -149,7 +150,9 @@ class Activation:
                 return
             deadline = entry.envelope.deadline
             if deadline is not None and self.delivery.clock() > deadline:
-                raise DeadlinePassed(f"the deadline of message {entry.envelope.id} to {self.address} has passed.")
+                raise DeadlinePassed(
+                    f"the deadline of message {entry.envelope.id}, `{entry.envelope.type}` to {self.address}, passed."
+                )
             if self.agent is None:
                 await self._read()
             if self.quarantined is not None:
@@ -488,7 +491,8 @@ class Activation:
 
     def _quarantine_text(self) -> str:
         reason = (self.quarantined or "").rstrip(".")
+        address = shlex.quote(str(self.address))
         return (
-            f"{self.address} was set aside: {reason}. Look at `resprout agent dead-letters {self.address}`, "
-            f"then `resprout agent release {self.address}`."
+            f"{self.address} was set aside: {reason}. Look at `resprout agent dead-letters {address}`, "
+            f"then `resprout agent release {address}`."
         )

@@ -39,4 +39,7 @@ def _parse(text: str) -> AgentAddress:
     kind, slash, key = text.partition("/")
     if not slash:
         raise BadAddress(f"{text!r} is not an agent address: write kind/key, as in greeter/ada.")
-    return AgentAddress.of(kind, key)
+    try:
+        return AgentAddress.of(kind, key)
+    except BadAddress as error:
+        raise BadAddress(f"{text!r} is not an agent address: {error}") from None

@@ -112,10 +112,7 @@ class Caller:
                 raise error
             left = until - self.clock()
             if left <= timedelta(0):
-                raise DeadlinePassed(
-                    f"{address} did not answer `{envelope.type}` in time; last: {error} "
-                    f"Ask again with the same id, {envelope.id}, to learn whether it was handled."
-                )
+                raise _too_late(address, envelope, f"; last: {error}")
             await asyncio.sleep(min(pause, left).total_seconds())
             pause = min(pause * 2, LONGEST_PAUSE)
             await self.look()
@@ -130,6 +127,8 @@ class Caller:
             return Failed(error="NotRunning", text=f"no host has {address} now.")
         try:
             return await self.transport.send(host, envelope, until)
+        except DeadlinePassed:  # the transport does not know what it carries
+            raise _too_late(address, envelope, ".") from None
         except Lost as error:
             if error.sent:
                 lost.add(host.id)
@@ -148,6 +147,14 @@ class Caller:
                 self.routes.learn(view)
         finally:
             self.looking = None
+
+
+def _too_late(address: AgentAddress, envelope: Envelope, last: str) -> DeadlinePassed:
+    did, again = ("answer", "Ask") if envelope.way == "ask" else ("accept", "Tell")
+    return DeadlinePassed(
+        f"{address} did not {did} `{envelope.type}` in time{last} "
+        f"{again} again with the same id, {envelope.id}: it is done once, however often you do."
+    )
 
 
 def _deadly(address: AgentAddress, envelope: Envelope) -> Broken:

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-import structlog
-
 from .errors import DatabaseLost, Rejected, ResproutError
+from .logger import get_logger
 from .mailbox import Entry
 from .store import Advance, CommitOutcome, Fenced, Handled, Store
 from .tracing import under
@@ -23,7 +22,7 @@ from .tracing import under
 if TYPE_CHECKING:
     from .activation import Activation
 
-log = structlog.get_logger("resprout.host")
+log = get_logger("resprout.host")
 
 MOST_TURNS = 256
 

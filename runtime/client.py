@@ -71,12 +71,23 @@ class Client:
         ref = AgentRef(address_of(kind, key), self)
         return cast("Kind", Asking(kind, ref.ask))
 
-    async def publish(self, topic: str, message: Message, *, timeout: timedelta = PATIENCE) -> None:
-        """To every agent that is subscribed to the topic. Accepted is kept: it may reach them a moment later."""
+    async def publish(
+        self,
+        topic: str,
+        message: Message,
+        *,
+        timeout: timedelta = PATIENCE,
+        id: UUID | None = None,  # noqa: A002
+        again: bool | None = None,
+    ) -> UUID:
+        """To every agent that is subscribed to the topic. Accepted is kept: it may reach them a moment later.
+
+        Returns an id, under which it is published once, however often it is said.
+        """
         address = AgentAddress.of("topic", topic)
         check_message(message, f"topic {topic}")
         publish = Publish(type=message.message_name, version=message.message_version, body=message.model_dump_json())
-        await AgentRef(address, self).tell(publish, timeout=timeout)
+        return await AgentRef(address, self).tell(publish, timeout=timeout, id=id, again=again)
 
     def check_open(self) -> None:
         if self.closed:

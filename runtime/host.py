@@ -42,6 +42,9 @@ log = get_logger("resprout.host")
 HOST_PREFIX = "resprout-host/"
 PULSE = timedelta(milliseconds=400)
 SAY_KINDS_EVERY = 10.0
+FORGET_EVERY = 60.0
+FORGET_AT_ONCE = 5_000
+FORGET_PAUSE = 0.2
 LEASE_LOST = 3  # exit code
 
 
@@ -84,13 +87,16 @@ class Host:
 class Life:
     """From enrolling to the end of the lease. A host that loses its lease ends its process, and Ray starts another."""
 
-    def __init__(self, delivery: Delivery, tenure: Tenure, server: HostServer, store: PostgresStore) -> None:
+    def __init__(
+        self, delivery: Delivery, tenure: Tenure, server: HostServer, store: PostgresStore, remember: timedelta
+    ) -> None:
         self.delivery = delivery
         self.tenure = tenure
         self.server = server
         self.store = store
+        self.remember = remember
         self.blocked_loop = BlockedLoop()
-        self.tasks = [asyncio.create_task(work) for work in (self._rule(), self._say_kinds())]
+        self.tasks = [asyncio.create_task(work) for work in (self._rule(), self._say_kinds(), self._forget_handled())]
 
     @classmethod
     async def begin(cls, name: str, pool: str, settings: Settings) -> "Life":
@@ -115,7 +121,7 @@ class Life:
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)
-        return cls(delivery, tenure, server, store)
+        return cls(delivery, tenure, server, store, timedelta(days=settings.hosts.handled_days))
 
     async def drain(self, seconds: float) -> bool:
         await self.tenure.drain()
@@ -148,6 +154,14 @@ class Life:
             with suppress(ResproutError):  # said again soon
                 await self.store.say_kinds(kinds)
             await asyncio.sleep(SAY_KINDS_EVERY)
+
+    async def _forget_handled(self) -> None:
+        """All hosts try; the store lets one at a time. Between two batches turns have the disk for themselves."""
+        while True:
+            gone = 0
+            with suppress(ResproutError):  # tried again soon
+                gone = await self.store.forget_handled(self.remember, FORGET_AT_ONCE)
+            await asyncio.sleep(FORGET_PAUSE if gone == FORGET_AT_ONCE else FORGET_EVERY)
 
 
 class Outside:

@@ -2,8 +2,11 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
 
 SAYS = """
 from resprout.actors.logger import get_logger
@@ -48,3 +51,11 @@ def test_a_script_that_configured_structlog_hears_us_there(when: str) -> None:
 
     assert '{"hosts": 3, "event": "no host answers"}' in done.stdout
     assert "early" not in done.stdout
+
+
+def test_no_module_of_ours_logs_past_that_logger() -> None:
+    rooms = [path for room in ("actors", "memory", "activities", "runtime") for path in (ROOT / room).rglob("*.py")]
+
+    loud = [path for path in rooms if "structlog.get_logger" in path.read_text()]
+
+    assert [path.relative_to(ROOT).as_posix() for path in loud] == ["actors/logger.py"]
