@@ -38,6 +38,7 @@ from .errors import (
 from .lanes import Pending
 from .mailbox import Entry, Mailbox
 from .message import Message, parse_stored
+from .runners import forget_cancellation
 from .store import CommitOutcome, Committed, Duplicate, Fenced, Full, Handled, Held, Superseded
 from .tracing import span, under
 from .turn import Turn, refuse_large
@@ -242,9 +243,9 @@ class Activation:
                     f"{self.address} failed on `{envelope.type}`: something that it waited for was cancelled. "
                     "Its state is as before."
                 ) from None
-            if not self.timed_out:
+            if not self.timed_out or self.delivery.runners.stopped:
                 raise
-            task.uncancel()
+            forget_cancellation(task)
             raise DeadlinePassed(
                 f"{self.address} worked on `{envelope.type}` until its deadline and was stopped. "
                 "Its state is as before."
@@ -447,7 +448,7 @@ class Activation:
         self.generation += 1
         self.delivery.lane_of(self.held).withdraw(self)
         self.uncommitted, self.taken = [], 0
-        if self.task is not None:
+        if self.task is not None and self.task is not asyncio.current_task():  # that one sees `closing`
             self.task.cancel()
         self.refuse_waiting(error)
         self._tell_settled()
