@@ -159,12 +159,20 @@ class Activation:
         except ResproutError as error:
             await self._failed(entry, error, generation)
             return
+        except Exception as error:  # outside the handler, and this message's failure all the same: others go on
+            log.exception("message failed", agent=str(self.address), message_type=entry.envelope.type)
+            await self._failed(entry, self._unforeseen(entry.envelope, error), generation)
+            return
         if self.generation != generation:
             return  # `_reset` has put it back
         if self.kind.options.ephemeral:
             await self._apply(entry, handled, after)
         else:
             await self._submit(entry, handled, after, state)
+
+    def _unforeseen(self, envelope: Envelope, error: BaseException) -> AgentFailed:
+        what = f"{type(error).__name__}: {error}"
+        return AgentFailed(f"{self.address} failed on `{envelope.type}`: {what}. Its state is as before.")
 
     async def _apply(self, entry: Entry, handled: Handled, after: Agent) -> None:
         self.agent, self.committed = after, self.committed + 1
@@ -252,9 +260,7 @@ class Activation:
             ) from None
         except (Exception, SystemExit) as error:  # a handler does not end the host by a call of sys.exit
             log.exception("handler failed", agent=str(self.address), message_type=envelope.type)
-            raise AgentFailed(
-                f"{self.address} failed on `{envelope.type}`: {type(error).__name__}: {error}. Its state is as before."
-            ) from error
+            raise self._unforeseen(envelope, error) from error
         finally:
             self.timed_out = False
             self.delivery.ends(self)
@@ -280,7 +286,13 @@ class Activation:
             raise AgentFailed(
                 f"{self.address} answered `{envelope.type}` with a {type(reply).__name__}, which is not a Message."
             )
-        body = reply.model_dump_json()
+        try:
+            body = reply.model_dump_json()
+        except PydanticSerializationError as error:
+            raise AgentFailed(
+                f"the reply `{reply.message_name}` of {self.address} cannot be stored as JSON: {error}. "
+                "Its state is as before."
+            ) from None
         refuse_large(body, "the reply `%s` of %s", reply.message_name, self.address)
         return Replied(type=reply.message_name, version=reply.message_version, body=body)
 
