@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from resprout.actors.agent import Agent
 from resprout.actors.delivery import Limits
 from resprout.actors.errors import (
     AgentFailed,
@@ -18,7 +19,20 @@ from resprout.actors.errors import (
 )
 from resprout.memory.database import Database
 from resprout.memory.store import PostgresStore
-from support.counting import Announce, Fail, Follow, Increment, Log, Pass, RemindMe, Slow, Words
+from support.counting import (
+    Announce,
+    AnswerBadly,
+    Fail,
+    Follow,
+    Increment,
+    Log,
+    Misbehave,
+    Pass,
+    RemindMe,
+    Slow,
+    Tally,
+    Words,
+)
 from support.house import House, envelope, hosts
 from support.waiting import count_of, reaches
 
@@ -142,6 +156,37 @@ async def test_a_state_that_grows_too_large_is_refused_and_stays_as_before(house
 async def test_a_state_that_is_no_json_fails_its_turn_and_names_the_agent(house: House) -> None:
     with pytest.raises(AgentFailed, match="the state of blob/a cannot be stored"):
         await house.asks("blob/a", Increment())
+
+
+async def test_a_reply_that_is_no_json_fails_its_turn_and_is_buried_when_told(house: House, database: Database) -> None:
+    with pytest.raises(AgentFailed, match=r"the reply `test\.any-reply` of unruly/a cannot be stored as JSON"):
+        await house.asks("unruly/a", AnswerBadly())
+
+    await house.tells("unruly/a", AnswerBadly())
+
+    await buried(database)
+    assert await count_of(house, "unruly/a") == 0
+
+
+async def test_a_deadline_without_a_time_zone_fails_the_turn_that_gives_it(house: House) -> None:
+    with pytest.raises(AgentFailed, match="timezone"):
+        await house.asks("unruly/a", Misbehave(how="naive deadline"))
+
+    assert await count_of(house, "unruly/a") == 0
+
+
+async def test_an_exception_beside_the_handler_is_the_failure_of_its_message(
+    house: House, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: Agent) -> None:
+        raise KeyError("a defect")
+
+    monkeypatch.setattr(Tally, "end_turn", fails)
+    await house.tells("tally/a", Increment())
+
+    assert "KeyError: 'a defect'" in (await buried(database))["error"]
+    monkeypatch.undo()
+    assert await count_of(house, "tally/a") == 0
 
 
 async def test_what_postgres_cannot_store_fails_its_own_turn_and_no_other(house: House) -> None:

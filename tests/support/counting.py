@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from resprout.actors.agent import Agent, Bounds, ephemeral, on
@@ -142,6 +142,14 @@ class Misbehave(Message, name="test.misbehave"):
     how: str
 
 
+class AnswerBadly(Message, name="test.answer-badly"):
+    pass
+
+
+class AnyReply(Message, name="test.any-reply"):
+    value: Any = None
+
+
 class Unruly(Agent, kind="unruly", supervision=QUICK):
     """Does in its handlers what no handler should."""
 
@@ -158,6 +166,14 @@ class Unruly(Agent, kind="unruly", supervision=QUICK):
                 raise asyncio.CancelledError
             case "block":
                 time.sleep(30)
+            case "naive deadline":
+                self.tell("tally/a", Increment(), deadline=datetime.now())
+            case "null byte":
+                raise ValueError("bad \0 input")
+
+    @on
+    async def answer_badly(self, message: AnswerBadly) -> AnyReply:
+        return AnyReply(value=object())
 
     @on
     async def increment(self, message: Increment) -> Count:
