@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
 Priority = Literal["low", "normal", "high", "critical"]
 PRIORITIES: tuple[Priority, ...] = ("low", "normal", "high", "critical")
@@ -63,6 +63,12 @@ class Failed(BaseModel):
     outcome: Literal["failed"] = "failed"
     error: str
     text: str
+
+    @field_validator("text", mode="before")
+    @classmethod
+    def _can_be_encoded(cls, text: str) -> str:
+        """An error may quote what is no UTF-8, as names of files are; one such text would cost others their outcomes."""
+        return text.encode("utf-8", "backslashreplace").decode()
 
 
 Outcome = Replied | Accepted | Failed

@@ -37,6 +37,10 @@ class Fail(Message, name="test.fail"):
     times: int = 1_000_000
 
 
+class Mislead(Message, name="test.mislead"):
+    """Fail with a text that is no UTF-8."""
+
+
 class Log(Message, name="test.log"):
     word: str
 
@@ -95,6 +99,10 @@ class Tally(Agent, kind="tally", supervision=QUICK, bounds=Bounds(rows=50, state
     async def fail(self, message: Fail) -> None:
         self.count += 1000  # must never be seen
         raise ValueError("as asked")
+
+    @on
+    async def mislead(self, message: Mislead) -> None:
+        raise FileNotFoundError("no file \udcff here")  # as os.listdir gives names that are no UTF-8
 
     @on
     async def log_word(self, message: Log) -> Words:
@@ -215,6 +223,10 @@ class Picky(Agent, kind="picky"):
 
 class Flash(Agent, kind="flash", ephemeral=True):
     count: int = 0
+
+    @on
+    async def log_word(self, message: Log) -> Words:
+        return Words(words=(message.word,))
 
     @on
     async def increment(self, message: Increment) -> Count:
