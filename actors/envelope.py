@@ -67,7 +67,7 @@ class Failed(BaseModel):
     @field_validator("text", mode="before")
     @classmethod
     def _can_be_encoded(cls, text: str) -> str:
-        """An error may quote what is no UTF-8, as names of files are; one such text would cost others their outcomes."""
+        """An error may quote what is no UTF-8, a name of a file; one such text would cost others their outcomes."""
         return text.encode("utf-8", "backslashreplace").decode()
 
 

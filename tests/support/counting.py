@@ -131,6 +131,19 @@ class Tally(Agent, kind="tally", supervision=QUICK, bounds=Bounds(rows=50, state
         self.cancel("tick")
 
 
+class Small(Agent, kind="small", bounds=Bounds(bytes=1_000)):
+    """Has room for little."""
+
+    @on
+    async def increment(self, message: Increment) -> Count:
+        await asyncio.sleep(message.think_seconds)
+        return Count(count=message.by)
+
+    @on
+    async def log_word(self, message: Log) -> Count:
+        return Count(count=len(message.word))
+
+
 class Circle(Agent, kind="circle"):
     """Asks the agent that it is told to, which asks back."""
 
