@@ -179,17 +179,17 @@ class Delivery:
 
     def _enqueue(self, activation: Activation, envelope: Envelope, answer: Answer) -> None:
         """What needs no place in the store before its turn: asks, and everything for ephemeral agents."""
-        bounds = activation.kind.options.bounds
-        if len(activation.mailbox) >= bounds.rows:
-            raise mailbox_full(str(activation.address), "rows", bounds)
+        self._check_room(activation, envelope, len(activation.mailbox))
         if envelope.way == "tell":
             answer(Accepted())
-            activation.mailbox.put(Entry(envelope))
+            activation.mailbox.put(entry := Entry(envelope))
+            self._count(entry, 1)
         elif (activation.left_out or self.behind or envelope.chain) and not activation.kind.options.ephemeral:
             self._ask_after_mail(activation, Entry(envelope, answers=[answer]))
             return
         else:
-            activation.mailbox.put(Entry(envelope, answers=[answer]))
+            activation.mailbox.put(entry := Entry(envelope, answers=[answer]))
+            self._count(entry, 1)
         activation.start()
 
     def _ask_after_mail(self, activation: Activation, entry: Entry) -> None:
@@ -198,6 +198,7 @@ class Delivery:
         An agent's tells are written by its own commits, and the host hears of them later than of its asks.
         """
         activation.mailbox.know(entry)
+        self._count(entry, 1)
         self.after_mail.append((activation, entry))
         self.mail_waits.set()
 
@@ -230,9 +231,11 @@ class Delivery:
         for entry in activation.mailbox:
             same = entry.envelope.type == envelope.type and entry.envelope.body == envelope.body
             if same and entry not in activation.uncommitted:
+                self._check_room(activation, envelope, len(activation.mailbox))
                 joined = Entry(envelope, answers=[answer])
                 entry.joined = (*entry.joined, joined)
                 activation.mailbox.know(joined)
+                self._count(joined, 1)
                 return True
         return False
 
@@ -243,7 +246,7 @@ class Delivery:
         if not in_memory:
             bounds = (activation.kind.options.bounds.rows, activation.kind.options.bounds.bytes)
         try:
-            self._check_room(activation, envelope)
+            self._check_room(activation, envelope, activation.mailbox.rows + activation.arriving)
         except MailboxFull as error:
             if envelope.attempt == 1:
                 raise
@@ -261,13 +264,12 @@ class Delivery:
         )
         self.arrivals.submit(arrival).add_done_callback(partial(self._arrived, activation, arrival, answer, refusal))
 
-    def _check_room(self, activation: Activation, envelope: Envelope) -> None:
+    def _check_room(self, activation: Activation, envelope: Envelope, waiting: int) -> None:
         bounds = activation.kind.options.bounds
-        mailbox = activation.mailbox
         refuse_unfit(envelope.type, len(envelope.body), activation.address, bounds)
-        if mailbox.rows + activation.arriving >= bounds.rows:
+        if waiting >= bounds.rows:
             raise mailbox_full(str(activation.address), "rows", bounds)
-        if mailbox.bytes + len(envelope.body) > bounds.bytes:
+        if activation.mailbox.bytes + len(envelope.body) > bounds.bytes:
             raise mailbox_full(str(activation.address), "bytes", bounds)
         self._check_tenant(envelope)
 
@@ -318,26 +320,31 @@ class Delivery:
             return
         activation.mailbox.put(entry)
         self.mail += 1
-        counts = self.tenants.setdefault(entry.envelope.tenant, [0, 0])
-        counts[0] += 1
-        counts[1] += len(entry.envelope.body)
+        self._count(entry, 1)
         activation.start()
+
+    def _count(self, entry: Entry, one: int) -> None:
+        """Of what waits in this host's memory for a tenant, told or asked: one more, or (-1) one less."""
+        counts = self.tenants.get(entry.envelope.tenant)
+        if counts is None:
+            counts = self.tenants[entry.envelope.tenant] = [0, 0]
+        counts[0] += one
+        counts[1] += one * len(entry.envelope.body)
 
     def forget(self, activation: Activation, entry: Entry) -> None:
         """The message is done with, or not ours any more."""
         if activation.mailbox.find(entry.envelope.id) is None:
             return
         activation.mailbox.remove(entry)
+        self._count(entry, -1)
         if entry.stored:
             self.mail -= 1
-            counts = self.tenants[entry.envelope.tenant]
-            counts[0] -= 1
-            counts[1] -= len(entry.envelope.body)
             if self.behind and self.mail < self.limits.mail_in_memory // 2:
                 self.mail_waits.set()
 
     def waiting(self) -> dict[str, tuple[int, int]]:
-        return {tenant: (rows, size) for tenant, (rows, size) in self.tenants.items() if rows}
+        self.tenants = {tenant: counts for tenant, counts in self.tenants.items() if counts[0]}
+        return {tenant: (rows, size) for tenant, (rows, size) in self.tenants.items()}
 
     def _check_tenant(self, envelope: Envelope) -> None:
         rows, size = self.tenants.get(envelope.tenant, (0, 0))

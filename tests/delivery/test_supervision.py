@@ -50,6 +50,14 @@ async def drained(database: Database) -> None:
             await asyncio.sleep(0.02)
 
 
+async def running(house: House) -> None:
+    """Until a turn runs."""
+    (host,) = house.hosts.values()
+    async with asyncio.timeout(20):
+        while not host.delivery.running:
+            await asyncio.sleep(0.01)
+
+
 async def test_poison_sets_a_wary_agent_aside_and_tells_its_supervisor(house: House, database: Database) -> None:
     await house.tells("wary/a", Fail())
     await buried(database)
@@ -224,13 +232,34 @@ async def test_a_tenant_has_its_bound_over_all_its_agents(database: Database) ->
         await house.tells("tally/more", Increment(), tenant="other")
 
 
+async def test_asks_that_wait_are_bounded_by_bytes_as_mail_is(house: House) -> None:
+    slow = asyncio.create_task(house.asks("small/a", Increment(think_seconds=1)))
+    await running(house)
+
+    asked = [asyncio.create_task(house.asks("small/a", Log(word="x" * 400))) for _ in range(5)]
+
+    outcomes = await asyncio.gather(slow, *asked, return_exceptions=True)
+    assert [isinstance(one, MailboxFull) for one in outcomes] == [False] * 3 + [True] * 3
+
+
+async def test_asks_that_wait_count_for_their_tenant(database: Database) -> None:
+    async with hosts(PostgresStore(database), limits=Limits(tenant_rows=5)) as (house, (host,)):
+        slow = [asyncio.create_task(house.asks(f"tally/{n}", Increment(think_seconds=1), tenant="x")) for n in range(5)]
+        async with asyncio.timeout(20):
+            while len(host.delivery.running) < 5:
+                await asyncio.sleep(0.01)
+
+        with pytest.raises(MailboxFull, match="tenant 'x'"):
+            await house.asks("tally/more", Increment(), tenant="x")
+        await house.asks("tally/more", Increment(), tenant="y")
+        await asyncio.gather(*slow)
+        await house.asks("tally/more", Increment(), tenant="x")
+
+
 async def test_higher_priorities_go_first_and_low_ones_do_not_starve(house: House) -> None:
     await house.asks("tally/a", Log(word=""))
     first = asyncio.create_task(house.asks("tally/a", Increment(think_seconds=0.5)))
-    (host,) = house.hosts.values()
-    async with asyncio.timeout(20):
-        while not host.delivery.running:
-            await asyncio.sleep(0.01)
+    await running(house)
     low = [asyncio.create_task(house.asks("tally/a", Log(word="low"), priority="low")) for _ in range(5)]
     await asyncio.sleep(0)
     high = [asyncio.create_task(house.asks("tally/a", Log(word="high"), priority="critical")) for _ in range(15)]
