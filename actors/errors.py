@@ -141,6 +141,11 @@ class RunFailed(Broken):
         self.type = type  # of the failure
         self.task = task  # that failed
 
+    @property
+    def never_began(self) -> bool:
+        """It was given what it cannot run."""
+        return self.type == "BadInput" and self.task is None
+
     def __str__(self) -> str:
         return f"the run {self.run} {'was ' if self.status in ('cancelled', 'terminated') else ''}{self.status}" + (
             f": {self.reason}" if self.reason else "."

@@ -37,8 +37,8 @@ class Watch:
                 f"{run.id} is a run of the workflow `{row.kind}`, not of a flow: look at it in Temporal's UI."
             )
         failure = None if row.is_open or row.status == "completed" else await failure_of(run)
-        if failure is not None and failure.type == "BadInput" and failure.task is None:
-            return View(row, failure=failure)  # it never began, and could not answer
+        if failure is not None and failure.never_began:
+            return View(row, failure=failure)  # so it could not answer
         try:
             state = await run.state()
         except NotRunning as silence:

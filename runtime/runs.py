@@ -109,6 +109,15 @@ class RunRef:
         hint = f"did you mean `{near}`?" if near else "list them with `resprout runs list`."
         raise NotFound(f"there is no run {self.id}: {hint}")
 
+    async def exists(self) -> bool:
+        try:
+            await self.handle.describe(rpc_timeout=ANSWER_WITHIN)
+        except RPCError as error:
+            if error.status != RPCStatusCode.NOT_FOUND:
+                raise refused(self.id, error) from None
+            return False
+        return True
+
     async def result(self) -> Any:
         """Waits for the end. Raises RunFailed; RPCError where Temporal goes away."""
         try:

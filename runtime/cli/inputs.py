@@ -19,22 +19,22 @@ def read_inputs(pairs: list[str], file: Path | None) -> dict[str, Any]:
             raise ConfigError(f"--input-file {file} is not valid JSON: {error}.") from None
         if not isinstance(inputs, dict):
             raise ConfigError(f'--input-file {file} must hold a JSON object, as in {{"name": "ada"}}.')
-    return inputs | _read_pairs(pairs)
+    return inputs | read_pairs(pairs)
 
 
-def _read_pairs(pairs: list[str]) -> dict[str, Any]:
-    inputs: dict[str, Any] = {}
+def read_pairs(pairs: list[str], option: str = "--input", example: str = "name=ada") -> dict[str, Any]:
+    values: dict[str, Any] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name:
-            raise ConfigError(f"--input {pair}: write it as K=V, as in --input name=ada.")
-        if name in inputs:
-            raise ConfigError(f"--input {name} is given twice. Leave one out.")
+            raise ConfigError(f"{option} {pair}: write it as K=V, as in {option} {example}.")
+        if name in values:
+            raise ConfigError(f"{option} {name} is given twice. Leave one out.")
         try:
-            inputs[name] = json.loads(value)
+            values[name] = json.loads(value)
         except ValueError:
-            inputs[name] = value
-    return inputs
+            values[name] = value
+    return values
 
 
 def remedy(reason: str) -> str:

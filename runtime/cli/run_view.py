@@ -1,7 +1,9 @@
 """How a run looks: the tree of its tasks on a terminal, and news of it, a line each, elsewhere."""
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import typer
 from rich.console import Group, RenderableType
@@ -10,6 +12,7 @@ from rich.text import Text
 
 from ..run_tree import PENDING, UNDER_WAY, Node
 from ..run_watch import View
+from .stack_view import console
 
 MARKS = {
     PENDING: ("·", "dim"),
@@ -133,3 +136,21 @@ class News:
         if line not in self.told:
             self.told.add(line)
             typer.echo(line, err=self.err)
+
+
+def print_view(seen: View, inputs: dict[str, Any]) -> None:
+    wide = console()
+    wide.print(view(seen))
+    row = seen.row
+    facts = {"version": row.version, "tenant": row.tenant, "tags": " ".join(row.tags), "child flow of": row.parent}
+    facts["inputs"] = json.dumps(inputs, ensure_ascii=False) if inputs else None
+    wide.print("  ".join(f"{name} {value}" for name, value in facts.items() if value), style="dim", soft_wrap=True)
+
+
+def print_end(seen: View, output: Any) -> None:
+    if seen.failure is not None:
+        typer.secho(str(seen.failure), fg="red", err=True)
+        if seen.nodes:
+            typer.echo(f"start again from there: resprout runs retry {seen.row.id}", err=True)
+    elif seen.row.status == "completed":
+        typer.echo(output if isinstance(output, str) else json.dumps(output, indent=2, ensure_ascii=False))
