@@ -1,8 +1,9 @@
-"""Talking to agents from Python, outside of any host and workflow.
+"""Talking to agents and running flows from Python, outside of any host and workflow.
 
     async with await Client.connect() as client:
         reply = await client.agent("greeter/ada").ask(Greet(name="ada"))
         total = await client.of(Counter, "ada").add(Add(amount=2))
+        output = await client.run("hello.flow.yaml", {"name": "ada"})
 
 A call that ends in DeadlinePassed or DatabaseLost may have happened: ask again with the same `id` to learn it.
 In a notebook or script without a loop, `with Client.in_thread() as client:` gives the same, without `await`.
@@ -12,19 +13,20 @@ import asyncio
 import os
 import socket
 import threading
-from collections.abc import Awaitable, Coroutine, Iterator
+from collections.abc import Awaitable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 from uuid import UUID
 
 from ..actors.address import AgentAddress
 from ..actors.agent import Agent, Asking
 from ..actors.calls import Caller, Lost
 from ..actors.envelope import Envelope, Priority
-from ..actors.errors import DeadlineInPast, NotRunning, OutcomeUnknown
+from ..actors.errors import DeadlineInPast, NotRunning, OutcomeUnknown, ResproutError
 from ..actors.ids import new_id
 from ..actors.message import Message, parse_stored
 from ..actors.roles.topic import Publish
@@ -36,6 +38,10 @@ from .connections import Connections
 from .settings import Settings, load
 from .stack.find import attach
 
+if TYPE_CHECKING:
+    from ..workflows.flow import Flow
+    from .runs import RunRef, Runs
+
 PATIENCE = timedelta(seconds=30)
 
 Result = TypeVar("Result")
@@ -43,11 +49,16 @@ Kind = TypeVar("Kind", bound=Agent)
 
 
 class Client:
-    """One per process: it holds the process's connection to the Ray cluster on which agents live."""
+    """One per process: it holds the process's connection to the Ray cluster on which agents live.
 
-    def __init__(self, caller: Caller, *, tenant: str = "default") -> None:
+    Temporal is connected to when the first run is spoken of.
+    """
+
+    def __init__(self, caller: Caller, *, tenant: str = "default", settings: Settings | None = None) -> None:
         self.caller = caller
         self.tenant = tenant
+        self.settings = settings
+        self._runs: asyncio.Future[Runs] | None = None
         self.name = f"client:{socket.gethostname()}:{os.getpid()}:{new_id().hex[-8:]}"
 
     @classmethod
@@ -55,7 +66,7 @@ class Client:
         """By default, to what resprout.toml, the environment and the stack of this directory say."""
         settings = attach(settings or load().settings, "ray.address")
         await ray_link.connect(settings.ray)
-        return cls(caller(), tenant=tenant)
+        return cls(caller(), tenant=tenant, settings=settings)
 
     @classmethod
     @contextmanager
@@ -79,6 +90,62 @@ class Client:
         """To every agent that is subscribed to the topic. Accepted is kept: it may reach them a moment later."""
         publish = Publish(type=message.message_name, version=message.message_version, body=message.model_dump_json())
         await self.agent(f"topic/{topic}").tell(publish, timeout=timeout)
+
+    @overload
+    async def run(
+        self,
+        flow: "str | Path | Flow",
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        id: str | None = None,
+        tags: Sequence[str] = (),
+        wait: Literal[True] = True,
+    ) -> Any: ...
+    @overload
+    async def run(
+        self,
+        flow: "str | Path | Flow",
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        id: str | None = None,
+        tags: Sequence[str] = (),
+        wait: Literal[False],
+    ) -> "RunRef": ...
+    async def run(
+        self,
+        flow: "str | Path | Flow",
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        id: str | None = None,  # noqa: A002
+        tags: Sequence[str] = (),
+        wait: bool = True,
+    ) -> Any:
+        """Runs a flow, from a file or built in Python; its output, or without `wait` a reference to the run.
+
+        Raises BadFlow for mistakes in the flow, Rejected for inputs that do not fit, RunFailed when the run fails.
+        """
+        from .flow_start import freeze_flow, run_input
+
+        given = run_input(freeze_flow(flow), inputs or {}, tenant=self.tenant, tags=tags)
+        run = await (await self.runs()).start(given, id)
+        return await run.result() if wait else run
+
+    async def runs(self) -> "Runs":
+        """All runs: `(await client.runs()).get("my-run")`."""
+        if self._runs is None:
+            self._runs = asyncio.ensure_future(self._connect_to_temporal())
+        try:
+            return await asyncio.shield(self._runs)
+        except ResproutError:  # the next who asks tries again
+            self._runs = None
+            raise
+
+    async def _connect_to_temporal(self) -> "Runs":
+        from . import temporal
+        from .runs import Runs
+
+        settings = attach(self.settings or load().settings, "temporal.address")
+        return Runs(await temporal.client_of(settings), settings.temporal)
 
     async def close(self) -> None:
         cast("Connections", self.caller.transport).close()
@@ -197,6 +264,10 @@ class BlockingClient:
 
     def publish(self, topic: str, message: Message, **options: Any) -> None:
         _wait(self.loop, self.client.publish(topic, message, **options))
+
+    def run(self, flow: "str | Path | Flow", inputs: Mapping[str, Any] | None = None, **options: Any) -> Any:
+        """Its output: who has no loop waits."""
+        return _wait(self.loop, self.client.run(flow, inputs, **options))
 
 
 @contextmanager
