@@ -1,20 +1,24 @@
-"""Talking to agents from Python, outside of any host and workflow.
+"""Talking to agents and running flows from Python, outside of any host and workflow.
 
     async with await Client.connect() as client:
         reply = await client.agent("greeter/ada").ask(Greet(name="ada"))
         total = await client.of(Counter, "ada").add(Add(amount=2))
+        output = await client.run("hello.flow.yaml", {"name": "ada"})
 
 A call that ends in DeadlinePassed or DatabaseLost may have happened: ask again with the same `id` to learn it.
 In a notebook or script without a loop, `with Client.in_thread() as client:` gives the same, without `await`.
 """
 
+import asyncio
 import os
 import socket
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 from uuid import UUID
 
 from ..actors.address import AgentAddress
@@ -22,7 +26,7 @@ from ..actors.agent import Agent, Asking, address_of
 from ..actors.arguments import check_id, check_message, check_moment, check_priority, check_span
 from ..actors.calls import Caller, Lost
 from ..actors.envelope import Envelope, Priority
-from ..actors.errors import ClientClosed, DeadlineInPast, NotRunning, OutcomeUnknown
+from ..actors.errors import ClientClosed, DeadlineInPast, NotRunning, OutcomeUnknown, ResproutError
 from ..actors.ids import new_id
 from ..actors.message import Message, parse_stored
 from ..actors.roles.topic import Publish
@@ -35,6 +39,10 @@ from .connections import Connections
 from .settings import Settings, load
 from .stack.find import attach
 
+if TYPE_CHECKING:
+    from ..workflows.flow import Flow
+    from .runs import RunRef, Runs
+
 PATIENCE = timedelta(seconds=30)
 LONGEST = timedelta(days=36_500)  # calendars end
 
@@ -42,12 +50,17 @@ Kind = TypeVar("Kind", bound=Agent)
 
 
 class Client:
-    """One per process: it holds the process's connection to the Ray cluster on which agents live."""
+    """One per process: it holds the process's connection to the Ray cluster on which agents live.
 
-    def __init__(self, caller: Caller, *, tenant: str = "default") -> None:
+    Temporal is connected to when the first run is spoken of.
+    """
+
+    def __init__(self, caller: Caller, *, tenant: str = "default", settings: Settings | None = None) -> None:
         self.caller = caller
         self.tenant = tenant
         self.closed = False
+        self.settings = settings
+        self._runs: asyncio.Future[Runs] | None = None
         self.name = f"client:{socket.gethostname()}:{os.getpid()}:{new_id().hex[-8:]}"
 
     @classmethod
@@ -55,7 +68,7 @@ class Client:
         """By default, to what resprout.toml, the environment and the stack of this directory say."""
         settings = attach(settings or load().settings, "ray.address")
         await ray_link.connect(settings.ray)
-        return cls(caller(), tenant=tenant)
+        return cls(caller(), tenant=tenant, settings=settings)
 
     @classmethod
     def in_thread(
@@ -95,6 +108,62 @@ class Client:
                 "this client is closed: the `async with` block that opened it has ended, or `close()` was called. "
                 "Open another with `Client.connect()`."
             )
+
+    @overload
+    async def run(
+        self,
+        flow: "str | Path | Flow",
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        id: str | None = None,
+        tags: Sequence[str] = (),
+        wait: Literal[True] = True,
+    ) -> Any: ...
+    @overload
+    async def run(
+        self,
+        flow: "str | Path | Flow",
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        id: str | None = None,
+        tags: Sequence[str] = (),
+        wait: Literal[False],
+    ) -> "RunRef": ...
+    async def run(
+        self,
+        flow: "str | Path | Flow",
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        id: str | None = None,  # noqa: A002
+        tags: Sequence[str] = (),
+        wait: bool = True,
+    ) -> Any:
+        """Runs a flow, from a file or built in Python; its output, or without `wait` a reference to the run.
+
+        Raises BadFlow for mistakes in the flow, Rejected for inputs that do not fit, RunFailed when the run fails.
+        """
+        from .flow_start import freeze_flow, run_input
+
+        given = run_input(freeze_flow(flow), inputs or {}, tenant=self.tenant, tags=tags)
+        run = await (await self.runs()).start(given, id)
+        return await run.result() if wait else run
+
+    async def runs(self) -> "Runs":
+        """All runs: `(await client.runs()).get("my-run")`."""
+        if self._runs is None:
+            self._runs = asyncio.ensure_future(self._connect_to_temporal())
+        try:
+            return await asyncio.shield(self._runs)
+        except ResproutError:  # the next who asks tries again
+            self._runs = None
+            raise
+
+    async def _connect_to_temporal(self) -> "Runs":
+        from . import temporal
+        from .runs import Runs
+
+        settings = attach(self.settings or load().settings, "temporal.address")
+        return Runs(await temporal.client_of(settings), settings.temporal)
 
     async def close(self) -> None:
         self.closed = True

@@ -9,7 +9,7 @@ A run is Temporal's: it goes on whether or not somebody holds a reference. Where
 there is none, the error says so.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -45,9 +45,7 @@ class Runs:
 
     async def start(self, given: RunInput, id: str | None = None) -> "RunRef":  # noqa: A002
         """Returns when Temporal has it on disk. An id is free again when its run has ended."""
-        header = given.flow.get("flow")
-        name = header.get("name") if isinstance(header, Mapping) else None
-        return await self.start_workflow(FLOW, given, id or f"{name}-{uuid4().hex[:10]}")
+        return await self.start_workflow(FLOW, given, id or f"{given.name}-{uuid4().hex[:10]}")
 
     async def start_workflow(self, kind: str, given: Any, id: str) -> "RunRef":  # noqa: A002
         try:
@@ -70,7 +68,7 @@ class Runs:
         return RunRef(self, id, self.client.get_workflow_handle(id))
 
     async def list(self, query: str, *, limit: int = 100) -> list[RunRow]:
-        """The newest first; `run_rows.query` writes queries."""
+        """Open ones first, then the newest; `run_rows.query` writes queries."""
         try:
             return [row_of(one) async for one in self.client.list_workflows(query, limit=limit)]
         except RPCError as error:

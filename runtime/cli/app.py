@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 
 from ... import __version__
 from ...actors.errors import OutcomeUnknown, Rejected, ResproutError, Unavailable
-from . import agent, config, doctor, flow, logs, processes, run, runs, stack
+from . import agent, config, doctor, flow, logs, processes, run, runs, schedules, stack
 from .flags import GLOBAL, global_flags
 from .hints import as_given
 
@@ -89,6 +89,7 @@ config.register(app)
 processes.register(app)
 run.register(app)
 runs.register(app)
+schedules.register(app)
 agent.register(app)
 flow.register(app)
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 from ...actors.errors import Rejected
 from ..settings import Settings
 from ..stack.find import attach
-from . import run_flow, run_hello
+from . import run_flow, run_hello, schedules
 from .flags import settings_of
 from .inputs import read_inputs
 from .run_flow import Start
@@ -42,6 +42,19 @@ def run(
     detach: Annotated[
         bool, typer.Option("--detach/--wait", "-d/-w", help="Return when it is started, or wait for its result.")
     ] = False,
+    cron: Annotated[
+        str | None, typer.Option("--schedule", metavar="CRON", help='Start by itself, as in "0 6 * * *" (UTC).')
+    ] = None,
+    every: Annotated[str | None, typer.Option("--every", metavar="TIME", help="Start so often, as in 15m.")] = None,
+    jitter: Annotated[
+        str | None, typer.Option("--jitter", metavar="TIME", help="Of a schedule: start up to so much later.")
+    ] = None,
+    overlap: Annotated[
+        str | None,
+        typer.Option(
+            "--overlap", help="Of a schedule, while its last run goes on: skip, buffer (one), allow or cancel that run."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The result as one JSON object.")] = False,
     print_input: Annotated[
         bool,
@@ -54,14 +67,17 @@ def run(
     """Start a flow, show how it goes, print its result and a link to the run in the Temporal UI."""
     start = Start(flow, read_inputs(inputs or [], input_file), name, tuple(tags or ()), tenant, detach, as_json)
     if flow == run_hello.HELLO:
-        if tags or print_input:
-            raise Rejected("--tag and --print-input are for flows: give a flow file instead of hello.")
+        if tags or print_input or cron or every:
+            raise Rejected("hello takes no --tag, --print-input, --schedule or --every: give a flow file instead.")
         raise typer.Exit(_traced(ctx, start, None))
     given = run_flow.prepared(start)
+    timing = schedules.timing_of(cron, every, jitter, overlap, given.name)
     if print_input:
         typer.echo(given.model_dump_json(exclude_defaults=True))
-        return
-    raise typer.Exit(_traced(ctx, start, given))
+    elif timing is not None:
+        schedules.create(ctx, given, timing, name, as_json=as_json)
+    else:
+        raise typer.Exit(_traced(ctx, start, given))
 
 
 def _traced(ctx: typer.Context, start: Start, given: "RunInput | None") -> int:

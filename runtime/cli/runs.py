@@ -43,7 +43,7 @@ def list_(
     limit: Limit = 20,
     as_json: AsJson = False,
 ) -> None:
-    """List runs, the newest first."""
+    """List runs: those that go on, then those that have ended; the newest first."""
     from ..run_rows import query
     from .run_view import length
 

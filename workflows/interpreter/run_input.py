@@ -54,6 +54,12 @@ class RunInput(BaseModel):
     tags: tuple[str, ...] = ()
     carried: Carried | None = None
 
+    @property
+    def name(self) -> str:
+        """Of the flow, which may not have been checked yet."""
+        header = self.flow.get("flow")
+        return str(header.get("name")) if isinstance(header, dict) else "flow"
+
 
 def child_id(run: str, key: str, attempt: int) -> str:
     """Of the run of a child flow, by the key of its task."""
