@@ -41,6 +41,7 @@ from .lanes import Pending
 from .logger import get_logger
 from .mailbox import Entry, Mailbox
 from .message import Message, parse_stored
+from .runners import forget_cancellation
 from .store import CommitOutcome, Committed, Duplicate, Fenced, Full, Handled, Held, Superseded
 from .tracing import span, under
 from .turn import Turn, refuse_large
@@ -148,15 +149,13 @@ class Activation:
         try:
             if entry.looks_again and await self._needs_no_turn(entry):
                 return
-            deadline = entry.envelope.deadline
-            if deadline is not None and self.delivery.clock() > deadline:
-                raise DeadlinePassed(
-                    f"the deadline of message {entry.envelope.id}, `{entry.envelope.type}` to {self.address}, passed."
-                )
+            self._refuse_late(entry.envelope)
             if self.agent is None:
                 await self._read()
             if self.quarantined is not None:
                 self._set_aside(entry)
+                return
+            if entry.suspect and not await self.delivery.writes_down(self, entry):
                 return
             handled, after, state = await self._work(entry)
         except Abandoned:
@@ -164,12 +163,24 @@ class Activation:
         except ResproutError as error:
             await self._failed(entry, error, generation)
             return
+        except Exception as error:  # outside the handler, and this message's failure all the same: others go on
+            log.exception("message failed", agent=str(self.address), message_type=entry.envelope.type)
+            await self._failed(entry, self._unforeseen(entry.envelope, error), generation)
+            return
         if self.generation != generation:
             return  # `_reset` has put it back
         if self.kind.options.ephemeral:
             await self._apply(entry, handled, after)
         else:
             await self._submit(entry, handled, after, state)
+
+    def _refuse_late(self, envelope: Envelope) -> None:
+        if envelope.deadline is not None and self.delivery.clock() > envelope.deadline:
+            raise DeadlinePassed(f"the deadline of message {envelope.id}, `{envelope.type}` to {self.address}, passed.")
+
+    def _unforeseen(self, envelope: Envelope, error: BaseException) -> AgentFailed:
+        what = f"{type(error).__name__}: {error}"
+        return AgentFailed(f"{self.address} failed on `{envelope.type}`: {what}. Its state is as before.")
 
     async def _apply(self, entry: Entry, handled: Handled, after: Agent) -> None:
         self.agent, self.committed = after, self.committed + 1
@@ -248,18 +259,16 @@ class Activation:
                     f"{self.address} failed on `{envelope.type}`: something that it waited for was cancelled. "
                     "Its state is as before."
                 ) from None
-            if not self.timed_out:
+            if not self.timed_out or self.delivery.runners.stopped:
                 raise
-            task.uncancel()
+            forget_cancellation(task)
             raise DeadlinePassed(
                 f"{self.address} worked on `{envelope.type}` until its deadline and was stopped. "
                 "Its state is as before."
             ) from None
         except (Exception, SystemExit) as error:  # a handler does not end the host by a call of sys.exit
             log.exception("handler failed", agent=str(self.address), message_type=envelope.type)
-            raise AgentFailed(
-                f"{self.address} failed on `{envelope.type}`: {type(error).__name__}: {error}. Its state is as before."
-            ) from error
+            raise self._unforeseen(envelope, error) from error
         finally:
             self.timed_out = False
             self.delivery.ends(self)
@@ -288,7 +297,13 @@ class Activation:
             )
         if not isinstance(reply, Message):
             return Replied()
-        body = reply.model_dump_json()
+        try:
+            body = reply.model_dump_json()
+        except PydanticSerializationError as error:
+            raise AgentFailed(
+                f"the reply `{reply.message_name}` of {self.address} cannot be stored as JSON: {error}. "
+                "Its state is as before."
+            ) from None
         refuse_large(body, "the reply `%s` of %s", reply.message_name, self.address)
         return Replied(type=reply.message_name, version=reply.message_version, body=body)
 
@@ -454,7 +469,7 @@ class Activation:
         self.generation += 1
         self.delivery.lane_of(self.held).withdraw(self)
         self.uncommitted, self.taken = [], 0
-        if self.task is not None:
+        if self.task is not None and self.task is not asyncio.current_task():  # that one sees `closing`
             self.task.cancel()
         self.refuse_waiting(error)
         self._tell_settled()

@@ -353,6 +353,11 @@ def bounds_of(recipient: str) -> Bounds:
     return kind.options.bounds if kind is not None else Bounds()
 
 
+def shares_hosts(kind: str) -> bool:
+    """Whether the kind is known here and asks for no hosts of its own."""
+    return kind in _kinds and _kinds[kind].options.hosts is None
+
+
 def agent_classes() -> list[type[Agent]]:
     return [_kinds[kind] for kind in sorted(_kinds)]
 

@@ -5,7 +5,7 @@ hosts that both believe to have it apart. So routes are a matter of speed, not o
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
@@ -23,7 +23,7 @@ from .errors import (
     ResproutError,
     Unavailable,
 )
-from .shards import SHARED, HostSeen, View, slot_of
+from .shards import HostSeen, Shard, View, by_slot, shard_of
 from .tracing import carried, span
 
 FIRST_PAUSE = timedelta(milliseconds=20)
@@ -51,25 +51,22 @@ class Transport(Protocol):
         """From whoever knows; None when nobody answers."""
         ...
 
+    def cancel(self, host: HostSeen, envelope: Envelope) -> None:
+        """Nobody wants the answer any more. May get lost."""
+        ...
+
 
 class Routes:
     def __init__(self) -> None:
-        self.hosts: dict[tuple[str, int], HostSeen] = {}
-        self.pools: set[str] = set()
+        self.hosts: Mapping[UUID, HostSeen] = {}
+        self.shards: dict[tuple[str, int], Shard] = {}
 
     def learn(self, view: View) -> None:
-        self.pools = view.pools()
-        self.hosts = {
-            (shard.pool, shard.slot): view.hosts[shard.host]
-            for shard in view.shards
-            if shard.host is not None and shard.host in view.hosts
-        }
-
-    def pool_of(self, kind: str) -> str:
-        return kind if kind in self.pools else SHARED
+        self.hosts, self.shards = view.hosts, by_slot(view.shards)
 
     def host_of(self, address: AgentAddress) -> HostSeen | None:
-        return self.hosts.get((self.pool_of(address.kind), slot_of(address)))
+        shard = shard_of(address, self.shards)
+        return self.hosts.get(shard.host) if shard is not None and shard.host is not None else None
 
 
 class Caller:
@@ -87,6 +84,12 @@ class Caller:
 
     async def tell(self, envelope: Envelope, until: datetime) -> None:
         await self.call(envelope, until)
+
+    def cancel(self, envelope: Envelope) -> None:
+        """Takes back an ask that is on its way or in its turn."""
+        host = self.routes.host_of(AgentAddress.parse(envelope.recipient))
+        if host is not None:
+            self.transport.cancel(host, envelope)
 
     async def call(self, envelope: Envelope, until: datetime) -> Replied | Accepted:
         address = AgentAddress.parse(envelope.recipient)

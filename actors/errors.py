@@ -130,6 +130,28 @@ class AgentFailed(Broken):
     """The agent's handler raised; its state is as it was before the message."""
 
 
+class RunFailed(Broken):
+    """A run ended without a result: it failed, or was cancelled or terminated, or ran out of time."""
+
+    def __init__(self, run: str, status: str, reason: str, type: str | None = None, task: str | None = None) -> None:  # noqa: A002
+        super().__init__(run, status, reason, type, task)
+        self.run = run
+        self.status = status  # failed, cancelled, terminated or timed-out
+        self.reason = reason
+        self.type = type  # of the failure
+        self.task = task  # that failed
+
+    @property
+    def never_began(self) -> bool:
+        """It was given what it cannot run."""
+        return self.type == "BadInput" and self.task is None
+
+    def __str__(self) -> str:
+        return f"the run {self.run} {'was ' if self.status in ('cancelled', 'terminated') else ''}{self.status}" + (
+            f": {self.reason}" if self.reason else "."
+        )
+
+
 BY_NAME: dict[str, type[ResproutError]] = {
     error.__name__: error
     for error in (

@@ -5,7 +5,7 @@ from typing import Any
 
 from ..actors.address import AgentAddress
 from ..actors.fullness import Bound
-from ..actors.shards import SHARED, View, slot_of
+from ..actors.shards import View, shard_of
 
 # Of the recipients asked, those without room: at most as many rows are looked at as may be there.
 NO_ROOM = """
@@ -21,19 +21,18 @@ WHERE box.waiting >= asked.most_rows OR box.waiting_bytes >= asked.most_bytes
 
 
 class Shards:
-    """The ids of shards by pool and slot; they never change, there only come to be more pools."""
+    """The ids of shards by pool and slot. Whoever writes by them holds a shard, and loses it when pools change."""
 
     def __init__(self) -> None:
         self.ids: dict[tuple[str, int], int] = {}
 
     def learn(self, view: View) -> None:
-        if len(view.shards) != len(self.ids):
-            self.ids = {(shard.pool, shard.slot): shard.id for shard in view.shards}
+        self.ids = {(shard.pool, shard.slot): shard.id for shard in view.shards}
 
     def id_of(self, address: AgentAddress) -> int:
-        slot = slot_of(address)
-        own = self.ids.get((address.kind, slot))
-        return own if own is not None else self.ids[SHARED, slot]
+        found = shard_of(address, self.ids)
+        assert found is not None  # the shared pool comes with the first host
+        return found
 
 
 # A recipient with the rows and bytes that may wait for it.

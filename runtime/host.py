@@ -11,12 +11,13 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from .. import __version__
 from ..actors.address import AgentAddress
 from ..actors.agent import agent_classes
 from ..actors.calls import Caller
+from ..actors.cancelling import cancel
 from ..actors.catalogue import describe
 from ..actors.delivery import Delivery, Limits
 from ..actors.envelope import Envelope, Replied
@@ -199,6 +200,8 @@ class Outside:
                 return True
             case "stop":
                 return await self.delivery.stop(AgentAddress.parse(question["agent"]))
+            case "cancel":
+                return cancel(self.delivery, AgentAddress.parse(question["agent"]), UUID(question["message"]))
             case other:
                 log.warning("unknown question", what=other)
                 return None

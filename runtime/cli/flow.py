@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ...workflows.flow import Flow, Problem
+    from ...workflows.flow import Flow
 
 from ...actors.errors import Rejected
 from . import flow_new
+from .problems import show_problems
 
 Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="Flow files, directories with some, or patterns.")]
 Output = Annotated[
@@ -38,7 +39,7 @@ def validate(
     files: Files, as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False
 ) -> None:
     """Check flow files and the child flows they name. Exit code 1 if there is an error in one."""
-    from .flow_files import flow_files, frozen
+    from ..flow_files import flow_files, frozen
 
     checked = [(file, frozen(file)) for file in flow_files(files)]
     if as_json:
@@ -54,7 +55,7 @@ def validate(
         typer.echo(json.dumps({"ok": all(entry["ok"] for entry in told), "files": told}, indent=2))
     else:
         for file, result in checked:
-            _show(result.problems)
+            show_problems(result.problems)
             if result.frozen is not None:
                 typer.echo(f"{file}: ok, {_count(sum(1 for _ in result.frozen.flow.every_task()), 'task')}")
     raise typer.Exit(0 if all(result.frozen is not None for _, result in checked) else 1)
@@ -62,13 +63,6 @@ def validate(
 
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _show(problems: "tuple[Problem, ...]") -> None:
-    for problem in problems:
-        head, *rest = str(problem).splitlines()
-        typer.secho(head, fg="red" if problem.severity == "error" else "yellow")
-        typer.echo("\n".join(rest))
 
 
 def graph(
@@ -86,13 +80,13 @@ def graph(
 
 def _flow(file: Path) -> "Flow":
     from ...workflows.flow import read
-    from .flow_files import text_of
+    from ..flow_files import text_of
 
     if file.is_dir():
         raise Rejected(f"{file} is a directory: give one flow file.")
     reading = read(text_of(file), str(file))
     if reading.flow is None:
-        _show(reading.errors)
+        show_problems(reading.errors)
         raise typer.Exit(1)
     return reading.flow
 
@@ -121,7 +115,7 @@ def fmt(
     """Put the words of flow files into one order and indent them alike. Comments and texts stay as they are."""
     from ...workflows.flow.formatting import formatted
     from ...workflows.flow.yaml_text import from_yaml
-    from .flow_files import flow_files, text_of
+    from ..flow_files import flow_files, text_of
 
     changed = broken = 0
     for file in flow_files(files):
@@ -129,7 +123,7 @@ def fmt(
         source = from_yaml(text, str(file))
         if source.findings:
             broken += 1
-            _show(tuple(source.problem(finding) for finding in source.findings))
+            show_problems(tuple(source.problem(finding) for finding in source.findings))
             continue
         new = formatted(text, str(file))
         if new != text:

@@ -4,9 +4,10 @@ import asyncio
 from uuid import uuid4
 
 import pytest
+from resprout.actors.address import AgentAddress
 from resprout.actors.agent import Agent, on
 from resprout.actors.delivery import Limits
-from resprout.actors.errors import AgentFailed, Busy, CallCycle, MailboxFull
+from resprout.actors.errors import AgentFailed, Busy, CallCycle, DeadlinePassed, MailboxFull
 from resprout.actors.message import Message
 from resprout.memory.database import Database
 from resprout.memory.store import PostgresStore
@@ -25,7 +26,7 @@ from support.counting import (
     TellThenAsk,
     Words,
 )
-from support.house import HostHere, House, hosts
+from support.house import HostHere, House, envelope, hosts
 from support.waiting import count_of, reaches
 
 
@@ -298,3 +299,23 @@ async def test_a_reply_that_is_not_what_the_handler_says_fails_the_turn(
         await house.asks("forgetful/a", message)
 
     assert await database.pool.fetchval("SELECT count(*) FROM resprout.agents") == 0
+
+
+async def test_an_ask_that_is_taken_back_leaves_its_turn_and_the_next_one_is_handled(house: House) -> None:
+    message, waiting = uuid4(), uuid4()
+    asked = [
+        asyncio.create_task(house.asks("tally/a", Increment(think_seconds=60), message_id=one, seconds=100))
+        for one in (message, waiting)
+    ]
+    (host,) = house.hosts.values()
+    async with asyncio.timeout(20):
+        while not host.delivery.running or len(host.delivery.active[AgentAddress("tally", "a")].mailbox) < 2:
+            await asyncio.sleep(0.01)
+
+    for one in (waiting, message):
+        house.caller.cancel(envelope("tally/a", Increment(), "ask", one))
+
+    assert await house.asks("tally/a", Increment()) == Count(count=1)
+    for task in asked:
+        with pytest.raises(DeadlinePassed):
+            await task

@@ -344,6 +344,7 @@ async def test_what_a_cancelled_run_did_is_cleaned_up(runs: Runs) -> None:
 
     assert await words(runs, run, 2) == ["last", "undo"]
     async with asyncio.timeout(30):
+        assert await runs.times(run, "slow") == 0  # its agent works no more, and answers
         while (await run.handle.describe()).status.name == "RUNNING":  # type: ignore[union-attr]
             await asyncio.sleep(0.05)
     assert (await run.handle.describe()).status.name == "CANCELED"  # type: ignore[union-attr]

@@ -8,6 +8,7 @@ import pytest
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
+from .flow_tasks import own
 from .stack import Stack
 
 
@@ -21,10 +22,10 @@ class Runs:
         """In each text, `@name` stands for a step agent that no other run has."""
         name = uuid4().hex[:10]
         words = {"flow": {"flow": {"name": "test"}, "tasks": tasks, **more}, "inputs": given or {}}
-        return await self._start(name, words)
+        return await self.begin(name, words)
 
-    async def _start(self, name: str, words: dict[str, Any]) -> "Run":
-        words = _own(words, f"step/{name}-")
+    async def begin(self, name: str, words: dict[str, Any]) -> "Run":
+        words = own(words, f"step/{name}-")
         handle = await self.client.start_workflow("flow", words, id=f"run-{name}", task_queue="resprout")
         self.started.append(run := Run(handle, name))
         return run
@@ -33,7 +34,7 @@ class Runs:
         name = uuid4().hex[:10]
         frozen = {path: {"document": document, "hash": path} for path, document in children.items()}
         words = {"flow": {"flow": {"name": "test"}, "tasks": tasks}, "children": frozen}
-        return await self._start(name, words)
+        return await self.begin(name, words)
 
     async def times(self, run: "Run", step: str) -> int:
         """How often the step agent has done its step."""
@@ -81,11 +82,3 @@ class Run:
     async def state(self) -> dict[str, Any]:
         state: dict[str, Any] = await self.handle.query("state")
         return state
-
-
-def _own(value: Any, prefix: str) -> Any:
-    if isinstance(value, dict):
-        return {key: _own(inner, prefix) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_own(inner, prefix) for inner in value]
-    return prefix + value[1:] if isinstance(value, str) and value.startswith("@") else value

@@ -20,7 +20,7 @@ from typing import Any
 from temporalio import workflow
 
 from ..flow import Flow, evaluate, evaluate_condition
-from ..flow.model import Loop, Retry, TaskBase
+from ..flow.model import Loop, Parallel, Retry, TaskBase
 from .blocks import Blocks
 from .failures import BUDGET, HOPELESS, TIMEOUT, TaskFailed, failure_of
 from .frame import Frame
@@ -64,26 +64,42 @@ class Interpreter:
         key = frame.key_of(task)
         frame.keys.append(key)
         known = self.ledger.known(task, key, workflow.now())
+        resumed = known is not None
         if known is None:
             known = await self._begin(task, frame, key)
         frame.see(task, known)
-        self._see_inside(task, frame)
+        self._see_inside(task, frame, resumed=resumed)
         if known.error is not None:
             raise TaskFailed.of(known.error)
         if known.status == "completed" and task.compensate is not None:
             self.undo.append((task, frame))
         return known.output
 
-    def _see_inside(self, task: TaskBase, frame: Frame) -> None:
-        """What did not run in it, as a branch that was not taken, was skipped: later tasks may refer to it."""
+    def _see_inside(self, task: TaskBase, frame: Frame, *, resumed: bool) -> None:
+        """What is inside a block that has ended: later tasks may refer to it. What did not run was skipped.
+
+        Of a block that ended in an earlier run, what is inside can still be undone.
+        """
         if isinstance(task, Loop):
             return  # its tasks are seen only by its rounds
         for words, tasks in task.lists():
             for inner in tasks if words != ("compensate",) else ():
-                if inner.key not in frame.tasks:
-                    known = self.ledger.finished.get(frame.key_of(inner))
-                    frame.see(inner, known or Finished(status="skipped"))
-                self._see_inside(inner, frame)
+                self._see_inside(inner, frame, resumed=resumed)
+                if resumed or inner.key not in frame.tasks:
+                    self._see_one(inner, frame, "cancelled" if isinstance(task, Parallel) else "skipped", resumed)
+
+    def _see_one(self, task: TaskBase, frame: Frame, otherwise: str, resumed: bool) -> None:
+        key = frame.key_of(task)
+        known = self.ledger.finished.get(key)
+        frame.see(task, known or Finished(status=otherwise))
+        if known is not None and resumed:
+            frame.keys.append(key)
+            if known.status == "completed" and not self._is_undone(task, frame):
+                self.undo.append((task, frame))
+
+    def _is_undone(self, task: TaskBase, frame: Frame) -> bool:
+        """Or has nothing that undoes it."""
+        return not task.compensate or any(frame.key_of(inner) in self.ledger.finished for inner in task.compensate)
 
     async def _begin(self, task: TaskBase, frame: Frame, key: str) -> Finished:
         self.ledger.begin(task, key, workflow.now())

@@ -55,6 +55,11 @@ class RunInput(BaseModel):
     carried: Carried | None = None
 
 
+def child_id(run: str, key: str, attempt: int) -> str:
+    """Of the run of a child flow, by the key of its task."""
+    return f"{run}/{key}" + (f"/{attempt}" if attempt > 1 else "")
+
+
 def flow_of(given: RunInput) -> Flow:
     """The flow, checked; raises ApplicationError with every problem in words."""
     known = content_hash(

@@ -24,7 +24,7 @@ from .approvals import Approvals
 from .failures import UNFIT, TaskFailed
 from .frame import Frame
 from .ledger import Ledger
-from .run_input import Carried, RunInput
+from .run_input import Carried, RunInput, child_id
 from .sizes import refuse_large
 
 ASK_TIMEOUT = timedelta(minutes=10)
@@ -217,7 +217,7 @@ class Steps:
             child = await workflow.start_child_workflow(
                 "flow",
                 given,
-                id=f"{workflow.info().workflow_id}/{key}" + (f"/{attempt}" if attempt > 1 else ""),
+                id=child_id(workflow.info().workflow_id, key, attempt),
                 cancellation_type=workflow.ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
                 static_summary=task.title[:200],
             )

@@ -3,8 +3,8 @@
 from glob import glob
 from pathlib import Path
 
-from ...actors.errors import Rejected
-from ...workflows.flow import Freezing, Problem, freeze
+from ..actors.errors import Rejected
+from ..workflows.flow import Freezing, Problem, freeze
 
 ENDINGS = (".flow.yaml", ".flow.yml")
 
