@@ -31,6 +31,7 @@ from .errors import (
     MailboxFull,
     Moved,
     NewerVersion,
+    OutcomeUnknown,
     Quarantined,
     Rejected,
     ResproutError,
@@ -57,7 +58,13 @@ class Abandoned(BaseException):
 
 
 def failed(error: ResproutError) -> Failed:
-    return Failed(error=type(error).__name__, text=str(error))
+    return Failed(error=type(error).__name__, text=text_of(error))
+
+
+def text_of(error: ResproutError) -> str:
+    """What a handler's error says may have in it what neither Postgres nor the wire carries: null bytes, and halves of
+    characters, as in the names of files that are no UTF-8. A message whose error cannot be stored is never buried."""
+    return str(error).replace("\0", "\\0").encode(errors="backslashreplace").decode()
 
 
 class Activation:
@@ -340,7 +347,7 @@ class Activation:
             if await self.delivery.postpone(self, entry, error, pause):
                 self.mailbox.hold(entry)
                 self.delivery.later(pause.total_seconds(), self.try_again, entry)
-        except ResproutError:  # the store is away, and may have counted or buried it: say the same again
+        except OutcomeUnknown:  # the store is away, and may have counted or buried it: say the same again
             entry.attempts, entry.refused = attempts, error
             self.mailbox.back([entry])
             await asyncio.sleep(supervision.first_pause.total_seconds())

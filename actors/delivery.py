@@ -15,7 +15,7 @@ from uuid import UUID
 
 import structlog
 
-from .activation import Activation, failed
+from .activation import Activation, failed, text_of
 from .address import AgentAddress
 from .agent import Agent, Handler, agent_class
 from .batching import Batcher
@@ -411,7 +411,7 @@ class Delivery:
 
     async def postpone(self, activation: Activation, entry: Entry, error: ResproutError, pause: timedelta) -> bool:
         kept = await self.store.postpone(
-            self.host, activation.held, activation.address, entry.envelope.id, entry.attempts, str(error), pause
+            self.host, activation.held, activation.address, entry.envelope.id, entry.attempts, text_of(error), pause
         )
         if not kept:
             self.lost(activation.held)
@@ -428,7 +428,7 @@ class Delivery:
             activation.address,
             entry.envelope.id,
             entry.attempts,
-            str(error),
+            text_of(error),
             quarantine=supervision.quarantine,
             tell=letter,
         )
@@ -437,7 +437,7 @@ class Delivery:
             return
         log.error("message buried", agent=str(activation.address), message=str(entry.envelope.id), error=str(error))
         if supervision.quarantine:
-            activation.quarantined = str(error)
+            activation.quarantined = text_of(error)
         activation.done(entry, failed(error))
         if letter is not None:
             self._wake(letter[0])
@@ -453,7 +453,7 @@ class Delivery:
             agent=str(activation.address),
             message_id=entry.envelope.id,
             message_type=entry.envelope.type,
-            error=str(error),
+            error=text_of(error),
             attempts=entry.attempts,
         )
         envelope = Envelope(
