@@ -20,7 +20,7 @@ from .address import AgentAddress
 from .agent import Agent, Handler, agent_class
 from .batching import Batcher
 from .envelope import Accepted, Envelope, Replied
-from .errors import AgentFailed, Busy, MailboxFull, Moved, OutcomeUnknown, ResproutError
+from .errors import AgentFailed, Busy, DatabaseLost, MailboxFull, Moved, OutcomeUnknown, Rejected, ResproutError
 from .ids import derived_id
 from .lanes import Lane, Pending
 from .mailbox import Answer, Entry
@@ -108,7 +108,7 @@ class Delivery:
         self.running: dict[Activation, float] = {}
         self.runners = Runners()
         self.lanes = [Lane(store, host, self._may_write) for _ in range(limits.lanes)]
-        self.arrivals: Batcher[Arrival, AcceptOutcome] = Batcher(self._fenced_accept)
+        self.arrivals: Batcher[Arrival, AcceptOutcome | Rejected] = Batcher(self._fenced_accept)
         self.reads: Batcher[AgentAddress, Snapshot] = Batcher(store.load)
         self.lookups: Batcher[tuple[AgentAddress, UUID], Replied | None] = Batcher(store.replies)
         self.recent: OrderedDict[tuple[AgentAddress, int], Replied] = OrderedDict()  # of ephemeral agents
@@ -263,19 +263,25 @@ class Delivery:
         self._check_tenant(envelope)
 
     def _arrived(
-        self, activation: Activation, arrival: Arrival, answer: Answer, result: "asyncio.Future[AcceptOutcome]"
+        self,
+        activation: Activation,
+        arrival: Arrival,
+        answer: Answer,
+        result: "asyncio.Future[AcceptOutcome | Rejected]",
     ) -> None:
         activation.arriving -= 1
         error = result.exception()
         if error is not None or result.result() != Arrived(new=True):
             activation.left_out.discard(arrival.envelope.id)
-        if isinstance(error, ResproutError):
+        if error is not None:
             if self.held.get(arrival.held.id) == arrival.held:
                 self._doubt([arrival.held])
-            answer(failed(error))
+            answer(failed(error if isinstance(error, OutcomeUnknown) else DatabaseLost(f"not known: {error!r}")))
             return
         outcome = result.result()
         match outcome:
+            case Rejected():
+                answer(failed(outcome))
             case Fenced():
                 self.lost(arrival.held)
                 answer(failed(Moved(f"{arrival.address} has moved to another host. Ask again.")))
@@ -290,10 +296,15 @@ class Delivery:
             case never:
                 assert_never(never)
 
-    async def _fenced_accept(self, arrivals: Sequence[Arrival]) -> Sequence[AcceptOutcome]:
+    async def _fenced_accept(self, arrivals: Sequence[Arrival]) -> Sequence[AcceptOutcome | Rejected]:
         if not self._may_write():
             return [Fenced()] * len(arrivals)
-        return await self.store.accept(self.host, arrivals)
+        try:
+            return await self.store.accept(self.host, arrivals)
+        except Rejected as error:  # something in it cannot be stored: it is found, and refused alone
+            if len(arrivals) == 1:
+                return [error]
+            return [(await self._fenced_accept([arrival]))[0] for arrival in arrivals]
 
     def _put_stored(self, activation: Activation, entry: Entry) -> None:
         known = activation.mailbox.find(entry.envelope.id)
