@@ -14,6 +14,7 @@ The rules, and why they hold:
 """
 
 import asyncio
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, assert_never
 from uuid import UUID
 
@@ -371,6 +372,7 @@ class Activation:
             case Duplicate(replies):
                 self._reset(doubtful=True)
                 for turn in turns:
+                    self._part_from_handled(turn.entry, replies)
                     if (reply := replies.get(turn.entry.envelope.id)) is not None:
                         self.mailbox.withdraw(turn.entry)
                         self.done(turn.entry, reply)
@@ -383,6 +385,13 @@ class Activation:
                 self.delivery.lost(self.held)
             case never:
                 assert_never(never)
+
+    def _part_from_handled(self, entry: Entry, replies: Mapping[UUID, Replied]) -> None:
+        """What joined this turn and was handled before gets its own reply; it would spoil the next try as well."""
+        for joined in entry.joined:
+            if (reply := replies.get(joined.envelope.id)) is not None:
+                self.done(joined, reply)
+        entry.joined = tuple(joined for joined in entry.joined if joined.envelope.id not in replies)
 
     def _durable(self, turns: list[Pending], outcome: Committed) -> None:
         self.committed += len(turns)
