@@ -13,12 +13,12 @@ from functools import partial
 from typing import Any, Protocol, assert_never
 from uuid import UUID
 
-from .activation import Activation, failed
+from .activation import Activation, failed, text_of
 from .address import AgentAddress
 from .agent import Agent, Bounds, Handler, agent_class
 from .batching import Batcher
 from .envelope import Accepted, Envelope, Replied
-from .errors import AgentFailed, Busy, MailboxFull, Moved, OutcomeUnknown, ResproutError
+from .errors import AgentFailed, Busy, DatabaseLost, MailboxFull, Moved, OutcomeUnknown, Rejected, ResproutError
 from .fullness import mailbox_full, refuse_unfit, tenant_full
 from .ids import derived_id
 from .lanes import Lane, Pending
@@ -111,7 +111,7 @@ class Delivery:
         self.running: dict[Activation, float] = {}
         self.runners = Runners()
         self.lanes = [Lane(store, host, self._may_write) for _ in range(limits.lanes)]
-        self.arrivals: Batcher[Arrival, AcceptOutcome] = Batcher(self._fenced_accept)
+        self.arrivals: Batcher[Arrival, AcceptOutcome | Rejected] = Batcher(self._fenced_accept)
         self.beginnings: Batcher[Beginning, bool] = Batcher(partial(store.begin, host))
         self.reads: Batcher[AgentAddress, Snapshot] = Batcher(store.load)
         self.lookups: Batcher[tuple[AgentAddress, UUID], Replied | None] = Batcher(store.replies)
@@ -279,19 +279,21 @@ class Delivery:
         arrival: Arrival,
         answer: Answer,
         refusal: MailboxFull | None,  # for want of room here, if the store does not know the message
-        result: "asyncio.Future[AcceptOutcome]",
+        result: "asyncio.Future[AcceptOutcome | Rejected]",
     ) -> None:
         activation.arriving -= 1
         error = result.exception()
         if error is not None or result.result() != Arrived(new=True):
             activation.left_out.discard(arrival.envelope.id)
-        if isinstance(error, ResproutError):
+        if error is not None:
             if self.held.get(arrival.held.id) == arrival.held:
                 self._doubt([arrival.held])
-            answer(failed(error))
+            answer(failed(error if isinstance(error, OutcomeUnknown) else DatabaseLost(f"not known: {error!r}")))
             return
         outcome = result.result()
         match outcome:
+            case Rejected():
+                answer(failed(outcome))
             case Fenced():
                 self.lost(arrival.held)
                 answer(failed(Moved(f"{arrival.address} has moved to another host. Ask again.")))
@@ -306,10 +308,15 @@ class Delivery:
             case never:
                 assert_never(never)
 
-    async def _fenced_accept(self, arrivals: Sequence[Arrival]) -> Sequence[AcceptOutcome]:
+    async def _fenced_accept(self, arrivals: Sequence[Arrival]) -> Sequence[AcceptOutcome | Rejected]:
         if not self._may_write():
             return [Fenced()] * len(arrivals)
-        return await self.store.accept(self.host, arrivals)
+        try:
+            return await self.store.accept(self.host, arrivals)
+        except Rejected as error:  # something in it cannot be stored: it is found, and refused alone
+            if len(arrivals) == 1:
+                return [error]
+            return [(await self._fenced_accept([arrival]))[0] for arrival in arrivals]
 
     def _put_stored(self, activation: Activation, entry: Entry) -> None:
         known = activation.mailbox.find(entry.envelope.id)
@@ -429,7 +436,7 @@ class Delivery:
 
     async def postpone(self, activation: Activation, entry: Entry, error: ResproutError, pause: timedelta) -> bool:
         kept = await self.store.postpone(
-            self.host, activation.held, activation.address, entry.envelope.id, entry.attempts, str(error), pause
+            self.host, activation.held, activation.address, entry.envelope.id, entry.attempts, text_of(error), pause
         )
         if not kept:
             self.lost(activation.held)
@@ -446,7 +453,7 @@ class Delivery:
             activation.address,
             entry.envelope.id,
             entry.attempts,
-            str(error),
+            text_of(error),
             quarantine=supervision.quarantine,
             tell=letter,
         )
@@ -455,7 +462,7 @@ class Delivery:
             return
         log.error("message buried", agent=str(activation.address), message=str(entry.envelope.id), error=str(error))
         if supervision.quarantine:
-            activation.quarantined = str(error)
+            activation.quarantined = text_of(error)
         activation.done(entry, failed(error))
         if letter is not None:
             self._wake(letter[0])
@@ -471,7 +478,7 @@ class Delivery:
             agent=str(activation.address),
             message_id=entry.envelope.id,
             message_type=entry.envelope.type,
-            error=str(error),
+            error=text_of(error),
             attempts=entry.attempts,
         )
         envelope = Envelope(

@@ -8,6 +8,7 @@ from resprout.actors.address import AgentAddress
 from resprout.actors.agent import Agent, on
 from resprout.actors.delivery import Limits
 from resprout.actors.errors import AgentFailed, Busy, CallCycle, DeadlinePassed, MailboxFull
+from resprout.actors.ids import new_id
 from resprout.actors.message import Message
 from resprout.memory.database import Database
 from resprout.memory.store import PostgresStore
@@ -27,7 +28,7 @@ from support.counting import (
     Words,
 )
 from support.house import HostHere, House, envelope, hosts
-from support.waiting import count_of, reaches
+from support.waiting import count_of, reaches, working
 
 
 async def test_an_ask_is_answered_and_counted(house: House) -> None:
@@ -202,6 +203,19 @@ async def test_equal_messages_in_flight_share_a_turn(house: House) -> None:
     replies = await asyncio.gather(*(house.asks("picky/a", Slow(seconds=0.2)) for _ in range(5)))
 
     assert replies == [Count(count=1)] * 5
+
+
+async def test_a_handled_message_that_joins_a_turn_again_gets_its_own_reply(house: House) -> None:
+    (host,) = house.hosts.values()
+    handled = new_id()
+    await house.asks("picky/a", Slow(seconds=0.1), message_id=handled)
+    first = asyncio.create_task(house.asks("picky/a", Slow(seconds=0.1)))
+    await working(host)
+
+    again = house.asks("picky/a", Slow(seconds=0.1), message_id=handled)
+
+    replies = await asyncio.wait_for(asyncio.gather(first, again), 10)
+    assert [*replies] == [Count(count=2), Count(count=1)]
 
 
 async def test_a_full_mailbox_refuses(house: House) -> None:

@@ -18,6 +18,7 @@ from resprout.actors.errors import (
     UnknownKind,
     UnknownMessage,
 )
+from resprout.actors.supervision import Supervision
 from resprout.memory.database import Database
 from resprout.memory.store import PostgresStore
 from support.counting import (
@@ -175,6 +176,17 @@ async def test_a_reply_that_is_no_json_fails_its_turn_and_is_buried_when_told(ho
 
     await buried(database)
     assert await count_of(house, "unruly/a") == 0
+
+
+async def test_poison_whose_error_cannot_be_stored_as_it_is_is_buried(house: House, database: Database) -> None:
+    await house.tells("unruly/a", Misbehave(how="unprintable"))
+
+    assert r"no file \udcff\0 here" in (await buried(database))["error"]
+
+
+def test_a_supervisor_that_is_no_address_is_refused_when_the_class_is_written() -> None:
+    with pytest.raises(ValueError, match="escalate_to names no agent"):
+        Supervision(escalate_to="warden")
 
 
 async def test_a_deadline_without_a_time_zone_fails_the_turn_that_gives_it(house: House) -> None:

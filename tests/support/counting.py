@@ -189,8 +189,8 @@ class Unruly(Agent, kind="unruly", supervision=QUICK):
                 time.sleep(30)
             case "naive deadline":
                 self.tell("tally/a", Increment(), deadline=datetime.now())
-            case "null byte":
-                raise ValueError("bad \0 input")
+            case "unprintable":
+                raise ValueError("no file \udcff\0 here")
 
     @on
     async def answer_badly(self, message: AnswerBadly) -> AnyReply:
