@@ -9,6 +9,7 @@ from resprout.actors.agent import Agent
 from resprout.actors.delivery import Limits
 from resprout.actors.errors import (
     AgentFailed,
+    BadArgument,
     BadMessage,
     DeadlinePassed,
     MailboxFull,
@@ -177,7 +178,7 @@ async def test_a_reply_that_is_no_json_fails_its_turn_and_is_buried_when_told(ho
 
 
 async def test_a_deadline_without_a_time_zone_fails_the_turn_that_gives_it(house: House) -> None:
-    with pytest.raises(AgentFailed, match="timezone"):
+    with pytest.raises(BadArgument, match="no time zone"):
         await house.asks("unruly/a", Misbehave(how="naive deadline"))
 
     assert await count_of(house, "unruly/a") == 0
