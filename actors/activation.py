@@ -14,29 +14,34 @@ The rules, and why they hold:
 """
 
 import asyncio
+import shlex
 from typing import TYPE_CHECKING, assert_never
 from uuid import UUID
 
-import structlog
 from pydantic_core import PydanticSerializationError
 
 from .address import AgentAddress
-from .agent import Agent
+from .agent import Agent, Handler, bounds_of
+from .arguments import described
 from .envelope import Envelope, Failed, Replied
 from .errors import (
     AgentFailed,
+    Broken,
     DatabaseLost,
     DeadlinePassed,
-    MailboxFull,
     Moved,
     NewerVersion,
     Quarantined,
     Rejected,
     ResproutError,
+    Unavailable,
 )
+from .fullness import mailbox_full
 from .lanes import Pending
+from .logger import get_logger
 from .mailbox import Entry, Mailbox
 from .message import Message, parse_stored
+from .runners import forget_cancellation
 from .store import CommitOutcome, Committed, Duplicate, Fenced, Full, Handled, Held, Superseded
 from .tracing import span, under
 from .turn import Turn, refuse_large
@@ -44,7 +49,7 @@ from .turn import Turn, refuse_large
 if TYPE_CHECKING:
     from .delivery import Delivery
 
-log = structlog.get_logger("resprout.host")
+log = get_logger("resprout.host")
 
 MOST_UNCOMMITTED = 64
 TURNS_BEFORE_OTHERS = 8  # a busy agent lets the others in after so many
@@ -55,7 +60,8 @@ class Abandoned(BaseException):
 
 
 def failed(error: ResproutError) -> Failed:
-    return Failed(error=type(error).__name__, text=str(error))
+    retry_after = error.retry_after if isinstance(error, Unavailable) else None
+    return Failed(error=type(error).__name__, text=str(error), retry_after=retry_after)
 
 
 class Activation:
@@ -143,13 +149,13 @@ class Activation:
         try:
             if entry.looks_again and await self._needs_no_turn(entry):
                 return
-            deadline = entry.envelope.deadline
-            if deadline is not None and self.delivery.clock() > deadline:
-                raise DeadlinePassed(f"the deadline of message {entry.envelope.id} to {self.address} has passed.")
+            self._refuse_late(entry.envelope)
             if self.agent is None:
                 await self._read()
             if self.quarantined is not None:
                 self._set_aside(entry)
+                return
+            if entry.suspect and not await self.delivery.writes_down(self, entry):
                 return
             handled, after, state = await self._work(entry)
         except Abandoned:
@@ -157,12 +163,24 @@ class Activation:
         except ResproutError as error:
             await self._failed(entry, error, generation)
             return
+        except Exception as error:  # outside the handler, and this message's failure all the same: others go on
+            log.exception("message failed", agent=str(self.address), message_type=entry.envelope.type)
+            await self._failed(entry, self._unforeseen(entry.envelope, error), generation)
+            return
         if self.generation != generation:
             return  # `_reset` has put it back
         if self.kind.options.ephemeral:
             await self._apply(entry, handled, after)
         else:
             await self._submit(entry, handled, after, state)
+
+    def _refuse_late(self, envelope: Envelope) -> None:
+        if envelope.deadline is not None and self.delivery.clock() > envelope.deadline:
+            raise DeadlinePassed(f"the deadline of message {envelope.id}, `{envelope.type}` to {self.address}, passed.")
+
+    def _unforeseen(self, envelope: Envelope, error: BaseException) -> AgentFailed:
+        what = f"{type(error).__name__}: {error}"
+        return AgentFailed(f"{self.address} failed on `{envelope.type}`: {what}. Its state is as before.")
 
     async def _apply(self, entry: Entry, handled: Handled, after: Agent) -> None:
         self.agent, self.committed = after, self.committed + 1
@@ -241,23 +259,21 @@ class Activation:
                     f"{self.address} failed on `{envelope.type}`: something that it waited for was cancelled. "
                     "Its state is as before."
                 ) from None
-            if not self.timed_out:
+            if not self.timed_out or self.delivery.runners.stopped:
                 raise
-            task.uncancel()
+            forget_cancellation(task)
             raise DeadlinePassed(
                 f"{self.address} worked on `{envelope.type}` until its deadline and was stopped. "
                 "Its state is as before."
             ) from None
         except (Exception, SystemExit) as error:  # a handler does not end the host by a call of sys.exit
             log.exception("handler failed", agent=str(self.address), message_type=envelope.type)
-            raise AgentFailed(
-                f"{self.address} failed on `{envelope.type}`: {type(error).__name__}: {error}. Its state is as before."
-            ) from error
+            raise self._unforeseen(envelope, error) from error
         finally:
             self.timed_out = False
             self.delivery.ends(self)
         after.end_turn()
-        handled = Handled(envelope, entry.stored, self._replied(reply, envelope), turn.effects)
+        handled = Handled(envelope, entry.stored, self._replied(reply, handler), turn.effects)
         if entry.joined:
             handled.joined = [(other.envelope, other.stored) for other in entry.joined]
         if self.kind.options.ephemeral:
@@ -271,14 +287,23 @@ class Activation:
         refuse_large(state, "the state of %s", self.address, limit=self.kind.options.bounds.state_bytes)
         return handled, after, state
 
-    def _replied(self, reply: object, envelope: Envelope) -> Replied:
-        if reply is None:
-            return Replied()
-        if not isinstance(reply, Message):
+    def _replied(self, reply: object, handler: Handler) -> Replied:
+        if not isinstance(reply, handler.reply or type(None)):
+            expected = f"a {handler.reply.__name__}" if handler.reply is not None else "None"
             raise AgentFailed(
-                f"{self.address} answered `{envelope.type}` with a {type(reply).__name__}, which is not a Message."
+                f"{self.kind.__name__}.{handler.method} of {self.address} must return {expected}, "
+                f"and returned {described(reply)}. "
+                "Mend the handler or its annotation; its state is as before."
             )
-        body = reply.model_dump_json()
+        if not isinstance(reply, Message):
+            return Replied()
+        try:
+            body = reply.model_dump_json()
+        except PydanticSerializationError as error:
+            raise AgentFailed(
+                f"the reply `{reply.message_name}` of {self.address} cannot be stored as JSON: {error}. "
+                "Its state is as before."
+            ) from None
         refuse_large(body, "the reply `%s` of %s", reply.message_name, self.address)
         return Replied(type=reply.message_name, version=reply.message_version, body=body)
 
@@ -355,8 +380,8 @@ class Activation:
                         self.done(turn.entry, reply)
             case Superseded():
                 self._reset(doubtful=True)
-            case Full(recipient):
-                self._refuse_one(turns, recipient)
+            case Full():
+                self._refuse_one(turns, outcome)
                 self._reset(doubtful=False)
             case Fenced():
                 self.delivery.lost(self.held)
@@ -396,14 +421,12 @@ class Activation:
         else:
             self._reset(doubtful=True)
 
-    def _refuse_one(self, turns: list[Pending], recipient: str) -> None:
+    def _refuse_one(self, turns: list[Pending], full: Full) -> None:
         """The first of the turns that tells the full recipient meets the refusal; the others are taken again."""
-        error = MailboxFull(
-            f"{self.address} tells {recipient}, whose mailbox is full. Nothing was done; try again in some seconds."
-        )
+        error = mailbox_full(full.recipient, full.bound, bounds_of(full.recipient), teller=str(self.address))
         for turn in turns:
             effects = turn.handled.effects
-            if effects is not None and any(sent.recipient == recipient for sent in effects.sent):
+            if effects is not None and any(sent.recipient == full.recipient for sent in effects.sent):
                 turn.entry.refused = error
                 return
 
@@ -446,10 +469,15 @@ class Activation:
         self.generation += 1
         self.delivery.lane_of(self.held).withdraw(self)
         self.uncommitted, self.taken = [], 0
-        if self.task is not None:
+        if self.task is not None and self.task is not asyncio.current_task():  # that one sees `closing`
             self.task.cancel()
         self.refuse_waiting(error)
         self._tell_settled()
+
+    def met_defect(self) -> None:
+        """Something went wrong that nobody foresaw: what this agent has in memory cannot be trusted."""
+        self.cut(Broken(f"{self.address} met a defect of Resprout. The host's log has it."))
+        self.delivery.broke(self)
 
     def refuse_waiting(self, error: ResproutError) -> None:
         for entry in self.mailbox:
@@ -476,7 +504,8 @@ class Activation:
 
     def _quarantine_text(self) -> str:
         reason = (self.quarantined or "").rstrip(".")
+        address = shlex.quote(str(self.address))
         return (
-            f"{self.address} was set aside: {reason}. Look at `resprout agent dead-letters {self.address}`, "
-            f"then `resprout agent release {self.address}`."
+            f"{self.address} was set aside: {reason}. Look at `resprout agent dead-letters {address}`, "
+            f"then `resprout agent release {address}`."
         )

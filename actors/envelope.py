@@ -1,10 +1,10 @@
 """What travels: a message with where it goes, who caused it and until when it matters; and how it ended."""
 
-from datetime import datetime
+from datetime import timedelta
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
 Priority = Literal["low", "normal", "high", "critical"]
 PRIORITIES: tuple[Priority, ...] = ("low", "normal", "high", "critical")
@@ -29,7 +29,7 @@ class Envelope(BaseModel):
     causation: UUID | None = None  # the id of the message in whose turn this one was sent
     chain: tuple[str, ...] = ()  # the agents that wait for this one to answer, the first asker first
     run: str | None = None  # the workflow that this belongs to, for whoever reads the logs
-    deadline: datetime | None = None
+    deadline: AwareDatetime | None = None
     trace: dict[str, str] = Field(default_factory=dict)  # W3C trace context
     # Above 1 when the same id may have been delivered before. Only a hint that lets a host look before it works:
     # that a message has one effect does not depend on it.
@@ -63,6 +63,13 @@ class Failed(BaseModel):
     outcome: Literal["failed"] = "failed"
     error: str
     text: str
+    retry_after: timedelta | None = None
+
+    @field_validator("text", mode="before")
+    @classmethod
+    def _can_be_encoded(cls, text: str) -> str:
+        """An error may quote what is no UTF-8, a name of a file; one such text would cost others their outcomes."""
+        return text.encode("utf-8", "backslashreplace").decode()
 
 
 Outcome = Replied | Accepted | Failed

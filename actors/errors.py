@@ -4,6 +4,8 @@ Facts go to `super().__init__` so that an error survives pickling (Ray and Tempo
 processes); `__str__` is one sentence that says what was wrong and what to do.
 """
 
+from datetime import timedelta
+
 
 class ResproutError(Exception):
     """The root. Catch one of the four below instead, they tell you what to do next."""
@@ -14,7 +16,14 @@ class Rejected(ResproutError):
 
 
 class Unavailable(ResproutError):
-    """Refused before anything was done, by circumstances: try again later."""
+    """Refused before anything was done, by circumstances: try again later, after `retry_after` where it is given."""
+
+    def __init__(self, text: str, retry_after: timedelta | None = None) -> None:
+        super().__init__(text, retry_after)
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class OutcomeUnknown(ResproutError):
@@ -33,6 +42,18 @@ class StackError(Rejected):
     """The stack cannot be started, found or stopped as asked."""
 
 
+class BadArgument(Rejected):
+    """An argument of a call is of the wrong type, or not one of the values there are."""
+
+
+class BadClass(Rejected, TypeError):
+    """A class of messages or agents is not written as it must be."""
+
+
+class ClientClosed(Rejected):
+    """The client was closed before this call."""
+
+
 class BadAddress(Rejected):
     """An agent address that is not `kind/key`."""
 
@@ -45,8 +66,12 @@ class UnknownMessage(Rejected):
     """No message type has this name, or the agent has no handler for it."""
 
 
+class NoHandler(UnknownMessage, AttributeError):
+    """What was called on an agent's class is no handler of it."""
+
+
 class BadMessage(Rejected):
-    """The body does not fit the message type."""
+    """What was given is no message, or its body does not fit the message type."""
 
 
 class TooLarge(Rejected):
@@ -78,7 +103,7 @@ class Draining(Unavailable):
 
 
 class MailboxFull(Unavailable):
-    """The agent, or its tenant, has as many messages waiting as it may have."""
+    """The agent, or its tenant, has as many messages or bytes waiting as it may have."""
 
 
 class Busy(Unavailable):
@@ -130,11 +155,19 @@ class RunFailed(Broken):
 BY_NAME: dict[str, type[ResproutError]] = {
     error.__name__: error
     for error in (
+        Rejected,
+        Unavailable,
+        OutcomeUnknown,
+        Broken,
         ConfigError,
         StackError,
+        BadArgument,
+        BadClass,
+        ClientClosed,
         BadAddress,
         UnknownKind,
         UnknownMessage,
+        NoHandler,
         BadMessage,
         TooLarge,
         DeadlineInPast,

@@ -2,6 +2,9 @@
 
 A shard always uses the same lane, so the turns of an agent are committed in the order in which they were taken, and
 two transactions never wait for each other's shards.
+
+The invariant: every turn that was submitted hears how its commit ended, or was withdrawn. A turn that hears nothing
+would stay among the uncommitted of its agent, and the next commit would write its effect without its mark.
 """
 
 import asyncio
@@ -10,13 +13,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from .errors import Rejected, ResproutError
+from .errors import DatabaseLost, Rejected, ResproutError
+from .logger import get_logger
 from .mailbox import Entry
 from .store import Advance, CommitOutcome, Fenced, Handled, Store
 from .tracing import under
 
 if TYPE_CHECKING:
     from .activation import Activation
+
+log = get_logger("resprout.host")
 
 MOST_TURNS = 256
 
@@ -68,10 +74,14 @@ class Lane:
 
     async def _commit(self, batch: "list[tuple[Activation, list[Pending]]]") -> None:
         for (activation, turns), outcome in zip(batch, await self._outcomes(batch), strict=True):
-            if isinstance(outcome, ResproutError):
-                activation.commit_failed(turns, outcome)
-            else:
-                activation.commit_ended(turns, outcome)
+            try:
+                if isinstance(outcome, ResproutError):
+                    activation.commit_failed(turns, outcome)
+                else:
+                    activation.commit_ended(turns, outcome)
+            except Exception:  # the others of the batch are to hear of theirs
+                log.exception("a defect in the delivery", agent=str(activation.address))
+                activation.met_defect()
 
     async def _outcomes(
         self, batch: "list[tuple[Activation, list[Pending]]]"
@@ -87,6 +97,9 @@ class Lane:
             return [(await self._outcomes([turns]))[0] for turns in batch]
         except ResproutError as error:
             return [error] * len(batch)
+        except Exception as error:  # not of the store's vocabulary: whether it happened is not known
+            log.exception("commit failed in a way that the store does not know")
+            return [DatabaseLost(f"the commit ended in {type(error).__name__}: {error}.")] * len(batch)
 
 
 def _advance(activation: "Activation", turns: list[Pending]) -> Advance:

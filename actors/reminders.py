@@ -37,7 +37,7 @@ class Reminder:
 @dataclass(frozen=True)
 class Firing:
     ticks: tuple[datetime, ...]
-    next_due: datetime | None  # None: the reminder is done
+    next_due: datetime | None  # None: the reminder is done, or its next tick is beyond the year 9999
 
 
 def fire(reminder: Reminder, now: datetime) -> Firing:
@@ -52,11 +52,19 @@ def fire(reminder: Reminder, now: datetime) -> Firing:
     newest = due + (passed - 1) * every
     match reminder.missed:
         case "once":
-            return Firing((newest,), newest + every)
+            return Firing((newest,), _after(newest, every))
         case "skip":
-            return Firing((newest,) if now - newest <= LATE else (), newest + every)
+            return Firing((newest,) if now - newest <= LATE else (), _after(newest, every))
         case "each":
-            count = min(passed, MOST_AT_ONCE)
-            return Firing(tuple(due + n * every for n in range(count)), due + count * every)
+            ticks = tuple(due + n * every for n in range(min(passed, MOST_AT_ONCE)))
+            return Firing(ticks, _after(ticks[-1], every))
         case never:
             assert_never(never)
+
+
+def _after(tick: datetime, every: timedelta) -> datetime | None:
+    """None when the calendar ends before: nobody will see that tick."""
+    try:
+        return tick + every
+    except OverflowError:
+        return None

@@ -3,20 +3,21 @@ something, another runner goes on with the rest.
 
 A task costs more than a short turn. Most turns never wait, so a few runners carry thousands of agents; there are as
 many runners as there are turns that wait at the same time, and some spare ones.
+
+The invariant: to cancel a runner's task is to interrupt the activation that it carries, until `stop`. Whoever is
+carried next must not pay for it: nobody cancels the task in which he runs, and what was asked for is forgotten.
 """
 
 import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
-import structlog
-
-from .errors import Broken
+from .logger import get_logger
 
 if TYPE_CHECKING:
     from .activation import Activation
 
-log = structlog.get_logger("resprout.host")
+log = get_logger("resprout.host")
 
 MOST_SPARE = 64
 
@@ -73,17 +74,23 @@ class Runners:
         try:
             await activation.run()
         except asyncio.CancelledError:
-            if not activation.closing:
-                raise
-            task.uncancel()  # it was the activation that was cut, not this runner
+            if self.stopped or not activation.closing:
+                raise  # otherwise it was the activation that was cut, not this runner
         except Exception:
             log.exception("a defect in the delivery", agent=str(activation.address))
-            activation.cut(Broken(f"{activation.address} met a defect of Resprout. The host's log has it."))
-            activation.delivery.active.pop(activation.address, None)
+            activation.met_defect()
         finally:
             activation.ran()
+        if not self.stopped:
+            forget_cancellation(task)
 
     def stop(self) -> None:
+        """Ends them all, whatever they carry."""
         self.stopped = True
         for task in list(self.tasks):
             task.cancel()
+
+
+def forget_cancellation(task: "asyncio.Task[None]") -> None:
+    while task.cancelling():
+        task.uncancel()

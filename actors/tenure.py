@@ -12,16 +12,17 @@ from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
-import structlog
-
+from .agent import shares_hosts
 from .delivery import Delivery
 from .errors import ResproutError
-from .shards import Plan, Shard, View, plan
+from .logger import get_logger
+from .shards import SHARED, Plan, Shard, View, plan
 from .store import Held, HostRecord, LeaseLost, Store
 
-log = structlog.get_logger("resprout.host")
+log = get_logger("resprout.host")
 
 BETWEEN_TRIES = 0.1
+TRIES_IN_A_LEASE = 3
 
 
 class Tenure:
@@ -57,6 +58,7 @@ class Tenure:
                 await self._say_draining()
             wish = plan(self.record.id, self.record.pool, view)
             await self._follow(wish, view)
+            await self._dissolve(view.forsaken())
             if self.draining and not self.delivery.held:
                 await self._retire()
                 return
@@ -83,12 +85,13 @@ class Tenure:
                 asked = self.delivery.now()
 
     async def _renew(self) -> View:
+        patience = self.lease.length.total_seconds() / TRIES_IN_A_LEASE  # one call that hangs shall not cost the lease
         while True:
             asked = self.delivery.now()
             try:
                 view = await asyncio.wait_for(
                     self.store.renew(self.record.id, self.lease.length, self.delivery.waiting()),
-                    max(self.lease.ends - asked, 0.001),
+                    min(max(self.lease.ends - asked, 0.001), patience),
                 )
             except (ResproutError, TimeoutError) as error:
                 if not self.lease.holds(self.delivery.now()):
@@ -149,6 +152,18 @@ class Tenure:
         living = [host.id for host in view.hosts.values() if host.alive and host.id != self.record.id]
         if shards:
             await self._claim(shards, living)
+
+    async def _dissolve(self, forsaken: set[str]) -> None:
+        """Pools whose hosts are gone, of kinds that the code here says share hosts: nobody else would serve them."""
+        for pool in forsaken:
+            if self.record.pool != SHARED or not shares_hosts(pool):
+                continue
+            try:
+                if await self.store.dissolve(pool):
+                    log.info("a kind shares hosts again", kind=pool)
+                    self.nudge()
+            except ResproutError as error:
+                log.warning("a pool without hosts stays for now", kind=pool, error=str(error))
 
     async def _leave(self, held: Held) -> None:
         await self.delivery.leave(held)

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from .address import AgentAddress
+from .arguments import check_message, check_moment, check_name, check_priority, check_reminder, check_span
 from .envelope import Envelope, Priority, Replied
-from .errors import CallCycle, Rejected, TooLarge
+from .errors import CallCycle, DeadlineInPast, Rejected, TooLarge
 from .ids import derived_id
 from .message import Message, parse_stored
-from .reminders import SHORTEST_PERIOD, Missed, Reminder
+from .reminders import Missed, Reminder
 
 if TYPE_CHECKING:
     from .agent import Agent
@@ -51,6 +52,8 @@ class Turn:
 
     def tell(self, recipient: str, message: Message, priority: Priority, deadline: datetime | None) -> UUID:
         AgentAddress.parse(recipient)
+        if deadline is not None:
+            check_moment("deadline", deadline)
         effects = self._effects()
         if len(effects.sent) >= MOST_SENT:
             raise Rejected(f"{self.address} tells more than {MOST_SENT} messages in one turn. Spread them over turns.")
@@ -59,6 +62,8 @@ class Turn:
         return envelope.id
 
     def publish(self, topic: str, message: Message, priority: Priority) -> UUID:
+        AgentAddress.of("topic", topic)
+        check_message(message, f"topic {topic}")
         envelope = self._envelope("tell", "", message, priority, None)
         self._effects().published.append((topic, envelope))
         return envelope.id
@@ -69,6 +74,9 @@ class Turn:
         refuse_cycle(chain, str(address))
         deadline = self.envelope.deadline
         if timeout is not None:
+            check_span("timeout", timeout)
+            if timeout <= timedelta(0):
+                raise DeadlineInPast(f"{self.address} asks {address} with no time left. Give a timeout above zero.")
             own = self.clock() + timeout
             deadline = own if deadline is None else min(own, deadline)
         envelope = self._envelope("ask", recipient, message, self.envelope.priority, deadline, chain)
@@ -84,12 +92,8 @@ class Turn:
         every: timedelta | None,
         missed: Missed,
     ) -> None:
-        if at is not None and at.tzinfo is None:
-            raise Rejected(f"reminder {name!r}: `at` has no time zone. Give it one, as in datetime.now(UTC).")
-        if every is not None and every < SHORTEST_PERIOD:
-            raise Rejected(f"reminder {name!r}: `every` is under {SHORTEST_PERIOD.total_seconds():.0f} s.")
-        if at is None and after is None and every is None:
-            raise Rejected(f"reminder {name!r} needs a time: at=, after= or every=.")
+        check_reminder(name, at, after, every, missed)
+        check_message(message, f"reminder {name!r}")
         due = at or self.clock() + (after or every or timedelta(0))
         self._effects().reminders[name] = Reminder(
             id=self._next_id(),
@@ -104,9 +108,11 @@ class Turn:
         )
 
     def cancel(self, name: str) -> None:
+        check_name(name)
         self._effects().reminders[name] = None
 
     def subscribe(self, topic: str, wanted: bool) -> None:
+        AgentAddress.of("topic", topic)
         self._effects().topics[topic] = wanted
 
     def describe(self, described: dict[str, Any]) -> None:
@@ -130,6 +136,7 @@ class Turn:
         deadline: datetime | None,
         chain: tuple[str, ...] = (),
     ) -> Envelope:
+        check_priority(priority)
         cause = self.envelope
         return Envelope(
             id=self._next_id(),

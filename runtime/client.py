@@ -12,9 +12,8 @@ In a notebook or script without a loop, `with Client.in_thread() as client:` giv
 import asyncio
 import os
 import socket
-import threading
-from collections.abc import Awaitable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,16 +22,18 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 from uuid import UUID
 
 from ..actors.address import AgentAddress
-from ..actors.agent import Agent, Asking
+from ..actors.agent import Agent, Asking, address_of
+from ..actors.arguments import check_id, check_message, check_moment, check_priority, check_span
 from ..actors.calls import Caller, Lost
 from ..actors.envelope import Envelope, Priority
-from ..actors.errors import DeadlineInPast, NotRunning, OutcomeUnknown, ResproutError
+from ..actors.errors import ClientClosed, DeadlineInPast, NotRunning, OutcomeUnknown, ResproutError
 from ..actors.ids import new_id
 from ..actors.message import Message, parse_stored
 from ..actors.roles.topic import Publish
 from ..actors.tracing import carried
 from ..actors.turn import refuse_large
 from . import ray_link
+from .blocking_client import BlockingClient, in_thread
 from .calls import caller
 from .connections import Connections
 from .settings import Settings, load
@@ -43,8 +44,8 @@ if TYPE_CHECKING:
     from .runs import RunRef, Runs
 
 PATIENCE = timedelta(seconds=30)
+LONGEST = timedelta(days=36_500)  # calendars end
 
-Result = TypeVar("Result")
 Kind = TypeVar("Kind", bound=Agent)
 
 
@@ -59,6 +60,7 @@ class Client:
         self.tenant = tenant
         self.settings = settings
         self._runs: asyncio.Future[Runs] | None = None
+        self.closed = False
         self.name = f"client:{socket.gethostname()}:{os.getpid()}:{new_id().hex[-8:]}"
 
     @classmethod
@@ -69,27 +71,43 @@ class Client:
         return cls(caller(), tenant=tenant, settings=settings)
 
     @classmethod
-    @contextmanager
-    def in_thread(cls, settings: Settings | None = None, *, tenant: str = "default") -> Iterator["BlockingClient"]:
-        with _loop_in_thread() as loop:
-            client = BlockingClient(_wait(loop, cls.connect(settings, tenant=tenant)), loop)
-            try:
-                yield client
-            finally:
-                _wait(loop, client.client.close())
+    def in_thread(
+        cls, settings: Settings | None = None, *, tenant: str = "default"
+    ) -> AbstractContextManager[BlockingClient]:
+        return in_thread(lambda: cls.connect(settings, tenant=tenant))
 
     def agent(self, address: str) -> "AgentRef":
         return AgentRef(AgentAddress.parse(address), self)
 
     def of(self, kind: type[Kind], key: str) -> Kind:
         """An agent by its class, typed: what is called on it is asked. It takes the class' handlers and no others."""
-        ref = self.agent(f"{kind.kind}/{key}")
+        ref = AgentRef(address_of(kind, key), self)
         return cast("Kind", Asking(kind, ref.ask))
 
-    async def publish(self, topic: str, message: Message, *, timeout: timedelta = PATIENCE) -> None:
-        """To every agent that is subscribed to the topic. Accepted is kept: it may reach them a moment later."""
+    async def publish(
+        self,
+        topic: str,
+        message: Message,
+        *,
+        timeout: timedelta = PATIENCE,
+        id: UUID | None = None,  # noqa: A002
+        again: bool | None = None,
+    ) -> UUID:
+        """To every agent that is subscribed to the topic. Accepted is kept: it may reach them a moment later.
+
+        Returns an id, under which it is published once, however often it is said.
+        """
+        address = AgentAddress.of("topic", topic)
+        check_message(message, f"topic {topic}")
         publish = Publish(type=message.message_name, version=message.message_version, body=message.model_dump_json())
-        await self.agent(f"topic/{topic}").tell(publish, timeout=timeout)
+        return await AgentRef(address, self).tell(publish, timeout=timeout, id=id, again=again)
+
+    def check_open(self) -> None:
+        if self.closed:
+            raise ClientClosed(
+                "this client is closed: the `async with` block that opened it has ended, or `close()` was called. "
+                "Open another with `Client.connect()`."
+            )
 
     @overload
     async def run(
@@ -148,6 +166,7 @@ class Client:
         return Runs(await temporal.client_of(settings), settings.temporal)
 
     async def close(self) -> None:
+        self.closed = True
         cast("Connections", self.caller.transport).close()
         await ray_link.disconnect()
 
@@ -195,14 +214,18 @@ class AgentRef:
     ) -> UUID:
         """Returns the message's id when it is kept on disk. It is handled once, or found among the dead letters;
         after `deadline`, if one is given, it is not handled any more."""
-        if deadline is not None and deadline <= datetime.now(UTC):
-            raise DeadlineInPast(f"the deadline {deadline} of a message to {self.address} has passed already.")
+        if deadline is not None:
+            check_moment("deadline", deadline)
+            if deadline <= datetime.now(UTC):
+                raise DeadlineInPast(f"the deadline {deadline} of a message to {self.address} has passed already.")
         envelope = self._envelope("tell", message, id, priority, deadline, again)
         await self.client.caller.tell(envelope, self._until(timeout))
         return envelope.id
 
     async def stop(self) -> bool:
-        """Takes the agent out of memory after the turn it is in. Its next message brings it back."""
+        """Puts the agent away, after the turn it is in: out of memory, with its state kept. Its next message brings it
+        back. False if it was not in memory."""
+        self.client.check_open()
         await self.client.caller.look()
         host = self.client.caller.routes.host_of(self.address)
         if host is None:
@@ -211,16 +234,17 @@ class AgentRef:
             return await cast("Connections", self.client.caller.transport).stop(host, self.address)
         except (Lost, TimeoutError):
             raise OutcomeUnknown(
-                f"the host of {self.address} does not say that it is out of memory. A long turn ends first; if the "
+                f"the host of {self.address} does not say that it was put away. A long turn ends first; if the "
                 "host lives, the agent leaves memory after it."
             ) from None
 
     def _until(self, timeout: timedelta) -> datetime:
+        check_span("timeout", timeout)
         if timeout <= timedelta(0):
             raise DeadlineInPast(
                 f"the deadline of a message to {self.address} is in the past. Give a timeout above zero."
             )
-        return datetime.now(UTC) + timeout
+        return datetime.now(UTC) + min(timeout, LONGEST)
 
     def _envelope(
         self,
@@ -231,6 +255,10 @@ class AgentRef:
         deadline: datetime | None,
         again: bool | None,
     ) -> Envelope:
+        self.client.check_open()
+        check_message(message, str(self.address))
+        check_id(id)
+        check_priority(priority)
         body = message.model_dump_json()
         refuse_large(body, "`%s` to %s", message.message_name, self.address)
         return Envelope(
@@ -247,41 +275,3 @@ class AgentRef:
             trace=carried(),
             attempt=2 if (id is not None if again is None else again) else 1,
         )
-
-
-class BlockingClient:
-    """A Client for code without a loop: the same words, without `await`."""
-
-    def __init__(self, client: Client, loop: asyncio.AbstractEventLoop) -> None:
-        self.client = client
-        self.loop = loop
-
-    def ask(self, agent: str, message: Message, **options: Any) -> Message | None:
-        return _wait(self.loop, self.client.agent(agent).ask(message, **options))
-
-    def tell(self, agent: str, message: Message, **options: Any) -> UUID:
-        return _wait(self.loop, self.client.agent(agent).tell(message, **options))
-
-    def publish(self, topic: str, message: Message, **options: Any) -> None:
-        _wait(self.loop, self.client.publish(topic, message, **options))
-
-    def run(self, flow: "str | Path | Flow", inputs: Mapping[str, Any] | None = None, **options: Any) -> Any:
-        """Its output: who has no loop waits."""
-        return _wait(self.loop, self.client.run(flow, inputs, **options))
-
-
-@contextmanager
-def _loop_in_thread() -> Iterator[asyncio.AbstractEventLoop]:
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="resprout-client", daemon=True)
-    thread.start()
-    try:
-        yield loop
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
-
-
-def _wait(loop: asyncio.AbstractEventLoop, work: "Coroutine[Any, Any, Result] | Awaitable[Result]") -> Result:
-    return asyncio.run_coroutine_threadsafe(cast("Coroutine[Any, Any, Result]", work), loop).result()

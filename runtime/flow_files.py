@@ -9,6 +9,10 @@ from ..workflows.flow import Freezing, Problem, freeze
 ENDINGS = (".flow.yaml", ".flow.yml")
 
 
+class NotText(Rejected):
+    """The file holds bytes that are no UTF-8."""
+
+
 def flow_files(arguments: list[str]) -> list[Path]:
     """The files that the arguments name: files, directories (all flow files below them) and patterns."""
     found: dict[Path, None] = {}
@@ -33,6 +37,8 @@ def text_of(file: Path) -> str:
         return file.read_bytes().decode().removeprefix("\ufeff").replace("\r\n", "\n")
     except OSError as error:
         raise Rejected(f"{file} cannot be read: {(error.strerror or 'unknown reason').lower()}.") from None
+    except UnicodeDecodeError as error:
+        raise NotText(f"{file} is not UTF-8 text ({error.reason}): save it as UTF-8.") from None
 
 
 def load_child(path: str) -> tuple[str, str]:
@@ -43,7 +49,6 @@ def frozen(file: Path) -> Freezing:
     """The flow in a file with its child flows, or what is wrong with them."""
     try:
         text = text_of(file)
-    except UnicodeDecodeError as error:
-        problem = Problem(str(file), 1, 1, "", f"this is not UTF-8 text: {error.reason}", "save the file as UTF-8")
-        return Freezing(None, (problem,))
+    except NotText as error:
+        return Freezing(None, (Problem(str(file), 1, 1, "", str(error), "save the file as UTF-8"),))
     return freeze(text, str(file), load_child)

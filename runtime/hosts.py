@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from ..actors.agent import Agent, agent_classes
 from ..actors.errors import NotRunning
+from ..actors.logger import get_logger
 from ..memory.database import check
 from ..memory.migrate import pending
 from . import ray_link
@@ -24,7 +23,7 @@ from .notify import STATE_FIELD, notify
 from .settings import STACK_MARK, Settings, as_plain
 from .stack.paths import StackPaths
 
-log = structlog.get_logger("resprout.hosts")
+log = get_logger("resprout.hosts")
 
 CALLS_AT_ONCE = 1000
 PULSE_SECONDS = 1.0

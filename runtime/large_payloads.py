@@ -18,9 +18,10 @@ from temporalio.exceptions import ApplicationError
 
 from ..memory import large_payloads
 from ..memory.database import Database
+from ..workflows.interpreter.sizes import LARGEST_VALUE
 
 KEPT_ASIDE_FROM = 64 * 1024  # bytes
-LARGEST = 64 * 1024 * 1024
+LARGEST = LARGEST_VALUE + 1_000_000  # runs refuse what they give away themselves; here the rest ends
 PREVIEW = 300  # characters
 
 

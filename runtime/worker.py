@@ -7,13 +7,13 @@ import asyncio
 import signal
 from datetime import timedelta
 
-import structlog
 from temporalio.client import Client
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from .. import workflows
 from ..activities.ask_agent import AskAgent
+from ..actors.logger import get_logger
 from ..workflows import search_attributes
 from . import ray_link, temporal
 from .agent_modules import import_agents
@@ -22,7 +22,7 @@ from .notify import STATE_FIELD, notify
 from .settings import Settings
 from .telemetry import serve_metrics
 
-log = structlog.get_logger("resprout.worker")
+log = get_logger("resprout.worker")
 
 PULSE_SECONDS = 2.0
 # A killed worker's workflows wait this long before another worker may have them (stock: 10 s).
@@ -53,18 +53,21 @@ def make(client: Client, settings: Settings) -> Worker:
         task_queue=settings.temporal.task_queue,
         workflows=workflows.ALL,
         activities=[AskAgent(caller()).ask],
-        workflow_runner=SandboxedWorkflowRunner(
-            # Our own modules and pydantic hold no state that a replay could see differently; re-importing them
-            # for every run costs a third of the throughput.
-            restrictions=SandboxRestrictions.default.with_passthrough_modules(
-                "resprout", "pydantic", "opentelemetry", "cel", "jsonschema", "ruamel"
-            )
-        ),
+        workflow_runner=workflow_runner(),
         # Bad input fails the run at once with its reason, instead of failing the task for ever.
         workflow_failure_exception_types=[Exception],
         sticky_queue_schedule_to_start_timeout=STICKY_WAIT,
         graceful_shutdown_timeout=GRACE,
     )
+
+
+def workflow_runner() -> SandboxedWorkflowRunner:
+    """Our own modules and those below hold no state that a replay could see differently.
+
+    Re-importing them for every run costs a third of the throughput.
+    """
+    same_for_all = ("resprout", "pydantic", "opentelemetry", "cel", "jsonschema", "ruamel")
+    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*same_for_all))
 
 
 async def _watch(client: Client, halt: asyncio.Event) -> None:

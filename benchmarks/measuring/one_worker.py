@@ -6,12 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 from resprout.activities.contracts import ASK_AGENT, AskInput, AskOutput
+from resprout.runtime.worker import workflow_runner
 from resprout.workflows import FlowRun
 from resprout.workflows.asking import ask
 from temporalio import activity, workflow
 from temporalio.client import Client
 from temporalio.worker import Worker
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 QUEUE = "resprout-bench"
 
@@ -35,13 +35,8 @@ class ByHand:
 
 @asynccontextmanager
 async def one_worker(client: Client) -> AsyncIterator[None]:
-    runner = SandboxedWorkflowRunner(
-        restrictions=SandboxRestrictions.default.with_passthrough_modules(
-            "resprout", "pydantic", "opentelemetry", "cel", "jsonschema", "ruamel", "measuring"
-        )
-    )
     async with Worker(
-        client, task_queue=QUEUE, workflows=[FlowRun, ByHand], activities=[answer], workflow_runner=runner
+        client, task_queue=QUEUE, workflows=[FlowRun, ByHand], activities=[answer], workflow_runner=workflow_runner()
     ):
         yield
 

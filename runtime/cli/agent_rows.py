@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shlex
 from contextlib import suppress
 from dataclasses import asdict
 
@@ -13,7 +14,7 @@ from ..settings import Settings
 from ..stack.find import attach
 from .agent_options import Address, After, AsJson, Kind, Limit
 from .flags import settings_of
-from .queries import print_json, print_rows, query
+from .queries import print_json, print_rows, query, refuse_unknown_kind
 
 
 def register(agent: typer.Typer) -> None:
@@ -28,6 +29,7 @@ def show(ctx: typer.Context, address: Address, as_json: AsJson = False) -> None:
     target = AgentAddress.parse(address)
     row = query(ctx, lambda database: AgentRows(database).show(target))
     if row is None:
+        refuse_unknown_kind(ctx, target.kind)
         raise Rejected(
             f"{target} has no state: it has not handled a message yet, or its kind is ephemeral. "
             "See `resprout agent list`."
@@ -51,13 +53,16 @@ def list_(
 
     begin = AgentAddress.parse(after) if after else ("", "")
     found = query(ctx, lambda database: AgentRows(database).list(kind, after=begin, limit=limit))
+    if not found and kind is not None:
+        refuse_unknown_kind(ctx, kind)
     if as_json:
         rows = [{"agent": f"{r.kind}/{r.key}", "turns": r.turns, "updated_at": str(r.updated_at)} for r in found]
         typer.echo(json.dumps(rows))
         return
     print_rows(("agent", "turns", "last turn"), ((f"{r.kind}/{r.key}", r.turns, r.updated_at) for r in found))
     if len(found) == limit:
-        typer.echo(f"There may be more: --after {found[-1].kind}/{found[-1].key}", err=True)
+        last = shlex.quote(f"{found[-1].kind}/{found[-1].key}")
+        typer.echo(f"There may be more: --after {last}", err=True)
 
 
 def history(ctx: typer.Context, address: Address, limit: Limit = 50, as_json: AsJson = False) -> None:
@@ -66,6 +71,8 @@ def history(ctx: typer.Context, address: Address, limit: Limit = 50, as_json: As
 
     target = AgentAddress.parse(address)
     found = query(ctx, lambda database: AgentRows(database).history(target, limit=limit))
+    if not found:
+        refuse_unknown_kind(ctx, target.kind)
     if as_json:
         print_json(found)
         return
@@ -86,6 +93,8 @@ def mailbox(ctx: typer.Context, address: Address, limit: Limit = 50, as_json: As
 
     target = AgentAddress.parse(address)
     found = query(ctx, lambda database: AgentRows(database).mailbox(target, limit=limit))
+    if not found:
+        refuse_unknown_kind(ctx, target.kind)
     if as_json:
         print_json(found)
         return

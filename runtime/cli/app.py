@@ -17,6 +17,7 @@ from ... import __version__
 from ...actors.errors import OutcomeUnknown, Rejected, ResproutError, Unavailable
 from . import agent, config, doctor, flow, logs, processes, run, runs, schedules, stack
 from .flags import GLOBAL, global_flags
+from .hints import as_given
 
 # Commands that have a --set of their own, which is not about settings.
 WITH_SET = (["runs", "fork"],)
@@ -109,7 +110,7 @@ def _run() -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except ResproutError as error:
-        typer.secho(f"error: {error}", fg="red", err=True)
+        typer.secho(f"error: {as_given(str(error))}", fg="red", err=True)
         return exit_code(error)
     except KeyboardInterrupt:
         return 130

@@ -114,7 +114,7 @@ def fmt(
 ) -> None:
     """Put the words of flow files into one order and indent them alike. Comments and texts stay as they are."""
     from ...workflows.flow.formatting import formatted
-    from ...workflows.flow.source import from_yaml
+    from ...workflows.flow.yaml_text import from_yaml
     from ..flow_files import flow_files, text_of
 
     changed = broken = 0

@@ -68,3 +68,11 @@ def test_skip_drops_what_is_late(delay: timedelta) -> None:
 
     assert firing.ticks == (() if delay > LATE else (BEGAN,))
     assert firing.next_due is None
+
+
+@given(missed=KINDS)
+def test_a_period_beyond_the_calendar_ticks_once(missed: Missed) -> None:
+    firing = fire(reminder(timedelta(days=365 * 9_000), missed), BEGAN)
+
+    assert firing.ticks == (BEGAN,)
+    assert firing.next_due is None

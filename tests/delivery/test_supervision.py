@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from resprout.actors.agent import Agent
 from resprout.actors.delivery import Limits
 from resprout.actors.errors import (
     AgentFailed,
@@ -18,9 +19,22 @@ from resprout.actors.errors import (
 )
 from resprout.memory.database import Database
 from resprout.memory.store import PostgresStore
-from support.counting import Fail, Increment, Log, Pass, Slow, Words
+from support.counting import (
+    Announce,
+    AnswerBadly,
+    Fail,
+    Follow,
+    Increment,
+    Log,
+    Misbehave,
+    Pass,
+    RemindMe,
+    Slow,
+    Tally,
+    Words,
+)
 from support.house import House, envelope, hosts
-from support.waiting import count_of
+from support.waiting import count_of, reaches
 
 
 async def buried(database: Database) -> Any:
@@ -28,6 +42,20 @@ async def buried(database: Database) -> Any:
         while (row := await database.pool.fetchrow("SELECT * FROM resprout.dead_letters")) is None:
             await asyncio.sleep(0.02)
     return row
+
+
+async def drained(database: Database) -> None:
+    async with asyncio.timeout(20):
+        while await database.pool.fetchval("SELECT count(*) FROM resprout.mailbox"):
+            await asyncio.sleep(0.02)
+
+
+async def running(house: House) -> None:
+    """Until a turn runs."""
+    (host,) = house.hosts.values()
+    async with asyncio.timeout(20):
+        while not host.delivery.running:
+            await asyncio.sleep(0.01)
 
 
 async def test_poison_sets_a_wary_agent_aside_and_tells_its_supervisor(house: House, database: Database) -> None:
@@ -77,6 +105,25 @@ async def test_a_message_that_kills_its_hosts_is_buried_in_the_end(database: Dat
     assert "its host died" in row["error"]
 
 
+async def test_what_waits_for_an_agent_in_quarantine_is_not_blamed_for_deaths_of_hosts(database: Database) -> None:
+    async with hosts(PostgresStore(database)) as (house, (host,)):
+        await house.tells("wary/a", Fail())
+        await buried(database)
+        await house.tells("wary/a", Increment(by=5))
+        await host.kill()
+    for _ in range(3):
+        async with hosts(PostgresStore(database)) as (house, (host,)):
+            async with asyncio.timeout(20):
+                while len(host.delivery.held) < 128 or host.delivery.closed:
+                    await asyncio.sleep(0.02)
+            with pytest.raises(Quarantined):
+                await house.asks("wary/a", Increment())
+            await host.kill()
+
+    assert await database.pool.fetchval("SELECT attempts FROM resprout.mailbox") == 0
+    assert await database.pool.fetchval("SELECT count(*) FROM resprout.dead_letters") == 1
+
+
 async def test_a_told_message_past_its_deadline_is_dropped_with_a_record(house: House, database: Database) -> None:
     await house.tells("tally/a", Increment(think_seconds=0.3))
     await house.tells("tally/a", Increment(), deadline=datetime.now(UTC) + timedelta(seconds=0.1))
@@ -119,6 +166,37 @@ async def test_a_state_that_is_no_json_fails_its_turn_and_names_the_agent(house:
         await house.asks("blob/a", Increment())
 
 
+async def test_a_reply_that_is_no_json_fails_its_turn_and_is_buried_when_told(house: House, database: Database) -> None:
+    with pytest.raises(AgentFailed, match=r"the reply `test\.any-reply` of unruly/a cannot be stored as JSON"):
+        await house.asks("unruly/a", AnswerBadly())
+
+    await house.tells("unruly/a", AnswerBadly())
+
+    await buried(database)
+    assert await count_of(house, "unruly/a") == 0
+
+
+async def test_a_deadline_without_a_time_zone_fails_the_turn_that_gives_it(house: House) -> None:
+    with pytest.raises(AgentFailed, match="timezone"):
+        await house.asks("unruly/a", Misbehave(how="naive deadline"))
+
+    assert await count_of(house, "unruly/a") == 0
+
+
+async def test_an_exception_beside_the_handler_is_the_failure_of_its_message(
+    house: House, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: Agent) -> None:
+        raise KeyError("a defect")
+
+    monkeypatch.setattr(Tally, "end_turn", fails)
+    await house.tells("tally/a", Increment())
+
+    assert "KeyError: 'a defect'" in (await buried(database))["error"]
+    monkeypatch.undo()
+    assert await count_of(house, "tally/a") == 0
+
+
 async def test_what_postgres_cannot_store_fails_its_own_turn_and_no_other(house: House) -> None:
     bad = [house.asks(f"tally/{n}", Log(word="\0")) for n in range(3)]
     good = [house.asks(f"tally/{n % 5}", Increment()) for n in range(50)]
@@ -154,13 +232,34 @@ async def test_a_tenant_has_its_bound_over_all_its_agents(database: Database) ->
         await house.tells("tally/more", Increment(), tenant="other")
 
 
+async def test_asks_that_wait_are_bounded_by_bytes_as_mail_is(house: House) -> None:
+    slow = asyncio.create_task(house.asks("small/a", Increment(think_seconds=1)))
+    await running(house)
+
+    asked = [asyncio.create_task(house.asks("small/a", Log(word="x" * 400))) for _ in range(5)]
+
+    outcomes = await asyncio.gather(slow, *asked, return_exceptions=True)
+    assert [isinstance(one, MailboxFull) for one in outcomes] == [False] * 3 + [True] * 3
+
+
+async def test_asks_that_wait_count_for_their_tenant(database: Database) -> None:
+    async with hosts(PostgresStore(database), limits=Limits(tenant_rows=5)) as (house, (host,)):
+        slow = [asyncio.create_task(house.asks(f"tally/{n}", Increment(think_seconds=1), tenant="x")) for n in range(5)]
+        async with asyncio.timeout(20):
+            while len(host.delivery.running) < 5:
+                await asyncio.sleep(0.01)
+
+        with pytest.raises(MailboxFull, match="tenant 'x'"):
+            await house.asks("tally/more", Increment(), tenant="x")
+        await house.asks("tally/more", Increment(), tenant="y")
+        await asyncio.gather(*slow)
+        await house.asks("tally/more", Increment(), tenant="x")
+
+
 async def test_higher_priorities_go_first_and_low_ones_do_not_starve(house: House) -> None:
     await house.asks("tally/a", Log(word=""))
     first = asyncio.create_task(house.asks("tally/a", Increment(think_seconds=0.5)))
-    (host,) = house.hosts.values()
-    async with asyncio.timeout(20):
-        while not host.delivery.running:
-            await asyncio.sleep(0.01)
+    await running(house)
     low = [asyncio.create_task(house.asks("tally/a", Log(word="low"), priority="low")) for _ in range(5)]
     await asyncio.sleep(0)
     high = [asyncio.create_task(house.asks("tally/a", Log(word="high"), priority="critical")) for _ in range(15)]
@@ -173,3 +272,33 @@ async def test_higher_priorities_go_first_and_low_ones_do_not_starve(house: Hous
     assert order[:3] == ["high"] * 3
     assert "low" in order[3:6]
     assert sorted(order) == ["high"] * 15 + ["low"] * 5
+
+
+async def test_a_reminder_of_a_full_agent_ticks_when_there_is_room_again(house: House, database: Database) -> None:
+    await house.asks("tally/a", RemindMe(after_seconds=0.3))
+    await house.tells("tally/a", Increment(think_seconds=1.5))
+    await asyncio.gather(*(house.tells("tally/a", Increment()) for _ in range(49)))
+    (host,) = house.hosts.values()
+
+    async with asyncio.timeout(20):
+        while not host.delivery.full:
+            await asyncio.sleep(0.01)
+
+    assert await database.pool.fetchval("SELECT count(*) FROM resprout.mailbox") == 50
+    await drained(database)
+    await reaches(house, "tally/a", 51)
+
+
+async def test_what_a_full_subscriber_misses_is_found_among_its_dead_letters(house: House, database: Database) -> None:
+    await house.asks("tally/a", Follow(topic="news"))
+    await house.tells("tally/a", Increment(think_seconds=3))
+    await asyncio.gather(*(house.tells("tally/a", Increment()) for _ in range(48)))
+
+    for _ in range(3):
+        await house.asks("tally/b", Announce(topic="news"))
+
+    letters = await database.pool.fetch("SELECT kind, key, error FROM resprout.dead_letters")
+    assert [(row["kind"], row["key"]) for row in letters] == [("tally", "a")] * 2
+    assert "published to news" in letters[0]["error"]
+    await drained(database)
+    await reaches(house, "tally/a", 50)

@@ -65,6 +65,8 @@ VALUES = [
     ("${{ {1: 'x', true: 'y'} == {} }}", False),
     ("${{ 'a,b'.split(',').map(s, s.upperAscii()) }}", ["A", "B"]),
     ("${{ math.greatest([1, 3, 2]) }}", 3),
+    ("${{ [[2, 1, 2, 1].distinct(), [1].first(), [].last()] }}", [[2, 1], 1, None]),
+    ("${{ sets.contains([1, 2], [2]) && !sets.intersects([1], [2]) }}", True),
     ({"k": ["${{ inputs.one }}", 2, None], "l": {"m": "x${{ 'y' }}"}}, {"k": [1, 2, None], "l": {"m": "xy"}}),
 ]
 
@@ -135,6 +137,40 @@ def test_an_expression_cannot_go_on_for_ever() -> None:
 
     with pytest.raises(ExpressionFailed, match="it goes through more than 500,000 items"):
         evaluate("${{ inputs.many.all(x, inputs.many.all(y, y >= 0)) }}", scope)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "lists.range(1000000000)",
+        "inputs.many.map(x, inputs.many).size()",
+        "inputs.many.map(x, inputs.many.exists(y, true)).size()",
+        "inputs.many.map(x, inputs.text).size()",
+        "inputs.text.replace('', inputs.text).size()",
+        "inputs.many.map(x, 'x').join(inputs.text)",
+    ],
+)
+def test_an_expression_cannot_make_much_of_little(source: str) -> None:
+    start = time.perf_counter()
+
+    with pytest.raises(ExpressionFailed, match="more than"):
+        evaluate(f"${{{{ {source} }}}}", {"inputs": {"many": list(range(10_000)), "text": "x" * 60_000}})
+
+    assert time.perf_counter() - start < 2
+
+
+def test_sets_of_ten_thousand_items_are_compared_in_a_blink() -> None:
+    start = time.perf_counter()
+
+    assert (
+        evaluate(
+            "${{ inputs.m.distinct().size() }} ${{ sets.equivalent(inputs.m, inputs.m) }}",
+            {"inputs": {"m": list(range(10_000))}},
+        )
+        == "10000 true"
+    )
+
+    assert time.perf_counter() - start < 1
 
 
 def test_what_is_not_referred_to_is_not_touched() -> None:

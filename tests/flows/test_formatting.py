@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from resprout.runtime.cli.flow_new import Template, starter
 from resprout.workflows.flow.formatting import formatted
-from resprout.workflows.flow.source import from_yaml
+from resprout.workflows.flow.yaml_text import from_yaml
 
 FOLDER = Path(__file__).parent
 GOOD = sorted((FOLDER / "good").glob("*.flow.yaml"))

@@ -8,7 +8,7 @@ from jsonschema import Draft202012Validator
 from resprout.runtime.cli.flow_new import Template, starter
 from resprout.workflows.flow.json_schema import json_schema
 from resprout.workflows.flow.model import TASK_WORDS
-from resprout.workflows.flow.source import from_yaml
+from resprout.workflows.flow.yaml_text import from_yaml
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]

@@ -1,13 +1,16 @@
 """A stack with the agents of `support.steps`, and runs on it from Python."""
 
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from resprout.runtime import temporal
 from resprout.runtime.settings import Settings
 from resprout.runtime.stack.find import attach
+from support import histories
+from support.histories import RECORD
 from support.runs import Runs
 from support.stack import Stack
 
@@ -31,7 +34,10 @@ def runs_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture
-async def runs(runs_stack: Stack) -> Runs:
+async def runs(runs_stack: Stack, request: pytest.FixtureRequest) -> AsyncIterator[Runs]:
     runs_stack.wait_healthy()
     settings = attach(Settings(data_dir=runs_stack.data_dir), "temporal.address", "postgres.dsn")
-    return Runs(await temporal.client_of(settings), runs_stack)
+    runs = Runs(await temporal.client_of(settings), runs_stack)
+    yield runs
+    if os.environ.get(RECORD):
+        await histories.record(runs, request.node.name)

@@ -104,6 +104,26 @@ async def test_a_switch_takes_the_case_of_the_value(runs: Runs, word: str, outpu
     assert found["value"] == output
 
 
+async def test_what_did_not_run_is_seen_as_skipped(runs: Runs) -> None:
+    tasks: list[dict[str, Any]] = [
+        {"id": "size", "condition": {"if": "${{ inputs.n > 3 }}", "then": [step("big")], "else": [step("small")]}},
+        {"id": "careful", "try": [step("bad", do={"fail": 9}), step("never")], "catch": [step("caught")]},
+        {"id": "calm", "try": [step("fine")], "catch": [step("unneeded")]},
+    ]
+    seen = {name: f"${{{{ tasks.{name}.status }}}}" for name in ("big", "small", "never", "bad", "caught", "unneeded")}
+
+    output = await runs.result(tasks, {"n": 1}, inputs={"n": {"type": "integer"}}, outputs=seen)
+
+    assert output == {
+        "big": "skipped",
+        "small": "completed",
+        "never": "skipped",
+        "bad": "failed",
+        "caught": "completed",
+        "unneeded": "skipped",
+    }
+
+
 @pytest.mark.parametrize("side_by_side", [1, 3])
 async def test_a_loop_over_a_list_gives_the_list_of_outputs(runs: Runs, side_by_side: int) -> None:
     loop = {
@@ -208,6 +228,23 @@ async def test_what_takes_too_long_fails_with_a_timeout(runs: Runs) -> None:
     assert "Timeout: the task `block` failed" in await runs.failure([block])
 
 
+async def test_what_is_emitted_reaches_the_subscribers(runs: Runs) -> None:
+    emit = {"topic": "@news", "data": {"n": "${{ 1 + 1 }}"}}
+    run = await runs.start(
+        [
+            {"id": "hear", "agent": "@ear", "ask": "step.hear", "with": {"topic": "@news"}},
+            {"id": "seq", "sequential": [{"id": "say", "emit": emit}]},
+        ]
+    )
+
+    await run.result()
+
+    async with asyncio.timeout(30):
+        while not (heard := await runs.notes(run, "ear")):
+            await asyncio.sleep(0.05)
+    assert heard == ['{"n": 2}']
+
+
 async def test_an_equal_cache_key_gives_the_earlier_output(runs: Runs) -> None:
     cached = {"cache": {"key": "${{ run.flow }}-one", "for": "1h"}}
     tasks = [step("a", agent="step/shared-cached", **cached)]
@@ -280,7 +317,7 @@ async def test_an_approval_without_default_fails_when_nobody_answers(runs: Runs)
 
 
 async def test_a_paused_run_begins_nothing_new(runs: Runs) -> None:
-    run = await runs.start([step("a", do={"think_seconds": 0.5}), step("b")])
+    run = await runs.start([step("a", do={"think_seconds": 3}), step("b")])
     await run.handle.execute_update("pause")
     async with asyncio.timeout(30):
         while [task["status"] for task in (await run.state())["tasks"]] != ["completed", "waiting"]:
@@ -307,6 +344,7 @@ async def test_what_a_cancelled_run_did_is_cleaned_up(runs: Runs) -> None:
 
     assert await words(runs, run, 2) == ["last", "undo"]
     async with asyncio.timeout(30):
+        assert await runs.times(run, "slow") == 0  # its agent works no more, and answers
         while (await run.handle.describe()).status.name == "RUNNING":  # type: ignore[union-attr]
             await asyncio.sleep(0.05)
     assert (await run.handle.describe()).status.name == "CANCELED"  # type: ignore[union-attr]
@@ -338,6 +376,19 @@ async def test_a_large_output_goes_by_reference_and_is_seen_whole(runs: Runs) ->
     assert (await run.result())["value"] == 300_000
     history = await run.handle.fetch_history()
     assert sum(event.ByteSize() for event in history.events) < 30_000
+    assert len((await run.handle.query("finished"))["a"]["output"]["text"]) == 300_000
+
+
+async def test_what_is_too_large_fails_in_words(runs: Runs) -> None:
+    tasks = [
+        step("a", do={"size": 900_000}),
+        step("b", do={"value": "${{ tasks.a.output.text + tasks.a.output.text }}"}),
+    ]
+
+    failure = await runs.failure(tasks)
+
+    assert "TooLarge: the task `b` failed (TooLarge): the message `step.do` has 1,8" in failure
+    assert "the limit is 1,000,000" in failure
 
 
 async def test_a_loop_of_thousands_of_tasks_goes_on_in_new_histories(runs: Runs) -> None:
@@ -370,3 +421,11 @@ async def approvals(run: Run) -> list[dict[str, Any]]:
 
 def child(tasks: list[dict[str, Any]]) -> dict[str, Any]:
     return {"flow": {"name": "child"}, "inputs": {"n": {"type": "integer"}}, "tasks": tasks}
+
+
+async def test_an_output_that_is_too_large_ends_the_run(runs: Runs) -> None:
+    tasks = [
+        {"id": "lp", "loop": {"over": list(range(75)), "max_parallel": 15, "do": [step("a", do={"size": 900_000})]}}
+    ]
+
+    assert "TooLarge: the task `outputs` failed (TooLarge): the output of the flow has" in await runs.failure(tasks)

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from resprout.actors.agent import Agent, Bounds, ephemeral, on
@@ -37,6 +37,10 @@ class Fail(Message, name="test.fail"):
     times: int = 1_000_000
 
 
+class Mislead(Message, name="test.mislead"):
+    """Fail with a text that is no UTF-8."""
+
+
 class Log(Message, name="test.log"):
     word: str
 
@@ -54,6 +58,7 @@ class Announce(Message, name="test.announce"):
 
 
 class RemindMe(Message, name="test.remind-me"):
+    name: str = "tick"
     after_seconds: float = 0.0
     every_seconds: float | None = None
 
@@ -97,6 +102,10 @@ class Tally(Agent, kind="tally", supervision=QUICK, bounds=Bounds(rows=50, state
         raise ValueError("as asked")
 
     @on
+    async def mislead(self, message: Mislead) -> None:
+        raise FileNotFoundError("no file \udcff here")  # as os.listdir gives names that are no UTF-8
+
+    @on
     async def log_word(self, message: Log) -> Words:
         self.words = (*self.words, message.word)
         return Words(words=self.words)
@@ -112,7 +121,7 @@ class Tally(Agent, kind="tally", supervision=QUICK, bounds=Bounds(rows=50, state
     @on
     async def remind_me(self, message: RemindMe) -> None:
         self.remind(
-            "tick",
+            message.name,
             Increment(),
             after=timedelta(seconds=message.after_seconds),
             every=timedelta(seconds=message.every_seconds) if message.every_seconds else None,
@@ -121,6 +130,19 @@ class Tally(Agent, kind="tally", supervision=QUICK, bounds=Bounds(rows=50, state
     @on
     async def forget(self, message: Forget) -> None:
         self.cancel("tick")
+
+
+class Small(Agent, kind="small", bounds=Bounds(bytes=1_000)):
+    """Has room for little."""
+
+    @on
+    async def increment(self, message: Increment) -> Count:
+        await asyncio.sleep(message.think_seconds)
+        return Count(count=message.by)
+
+    @on
+    async def log_word(self, message: Log) -> Count:
+        return Count(count=len(message.word))
 
 
 class Circle(Agent, kind="circle"):
@@ -141,6 +163,14 @@ class Misbehave(Message, name="test.misbehave"):
     how: str
 
 
+class AnswerBadly(Message, name="test.answer-badly"):
+    pass
+
+
+class AnyReply(Message, name="test.any-reply"):
+    value: Any = None
+
+
 class Unruly(Agent, kind="unruly", supervision=QUICK):
     """Does in its handlers what no handler should."""
 
@@ -157,6 +187,14 @@ class Unruly(Agent, kind="unruly", supervision=QUICK):
                 raise asyncio.CancelledError
             case "block":
                 time.sleep(30)
+            case "naive deadline":
+                self.tell("tally/a", Increment(), deadline=datetime.now())
+            case "null byte":
+                raise ValueError("bad \0 input")
+
+    @on
+    async def answer_badly(self, message: AnswerBadly) -> AnyReply:
+        return AnyReply(value=object())
 
     @on
     async def increment(self, message: Increment) -> Count:
@@ -181,7 +219,7 @@ class TellThenAsk(Message, name="test.tell-then-ask"):
     ask: bool = False
 
 
-class Clerk(Agent, kind="clerk"):
+class Teller(Agent, kind="teller"):
     """Tells in one turn, asks in another."""
 
     @on
@@ -215,6 +253,10 @@ class Picky(Agent, kind="picky"):
 
 class Flash(Agent, kind="flash", ephemeral=True):
     count: int = 0
+
+    @on
+    async def log_word(self, message: Log) -> Words:
+        return Words(words=(message.word,))
 
     @on
     async def increment(self, message: Increment) -> Count:

@@ -1,6 +1,6 @@
 """Runs of flows on a stack, from Python."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
@@ -16,6 +16,7 @@ from .stack import Stack
 class Runs:
     client: Client
     stack: Stack
+    started: "list[Run]" = field(default_factory=list)
 
     async def start(self, tasks: list[dict[str, Any]], given: dict[str, Any] | None = None, **more: Any) -> "Run":
         """In each text, `@name` stands for a step agent that no other run has."""
@@ -26,7 +27,8 @@ class Runs:
     async def begin(self, name: str, words: dict[str, Any]) -> "Run":
         words = own(words, f"step/{name}-")
         handle = await self.client.start_workflow("flow", words, id=f"run-{name}", task_queue="resprout")
-        return Run(handle, name)
+        self.started.append(run := Run(handle, name))
+        return run
 
     async def start_with_children(self, tasks: list[dict[str, Any]], children: dict[str, dict[str, Any]]) -> "Run":
         name = uuid4().hex[:10]

@@ -1,11 +1,13 @@
 """An agent that does a flow's steps and counts them; a step that ran twice has counted two."""
 
 import asyncio
+import json
 from collections import Counter
 from typing import Any
 
 from resprout.actors.agent import Agent, on
 from resprout.actors.message import Message
+from resprout.actors.roles import Emitted
 
 failures: Counter[str] = Counter()  # of this host, for steps that fail some times
 
@@ -32,6 +34,10 @@ class Notes(Message, name="step.notes"):
     words: tuple[str, ...]
 
 
+class Hear(Message, name="step.hear"):
+    topic: str
+
+
 class Look(Message, name="step.look"):
     pass
 
@@ -54,6 +60,14 @@ class Step(Agent, kind="step"):
     @on
     async def note(self, message: Note) -> None:
         self.words = (*self.words, message.word)
+
+    @on
+    async def hear(self, message: Hear) -> None:
+        self.subscribe(message.topic)
+
+    @on
+    async def emitted(self, message: Emitted) -> None:
+        self.words = (*self.words, json.dumps(message.data))
 
     @on
     async def look(self, message: Look) -> Notes:

@@ -22,8 +22,10 @@ from .rules import check_rules
 from .scopes import Scopes, texts
 from .shape import every_task, stray_tasks, task_lists, with_ids
 from .slots import slots
-from .source import DEEPEST, Source, from_yaml
+from .source import Source
 from .wording import findings_of
+from .yaml_text import from_yaml
+from .yaml_values import DEEPEST
 
 MOST_PROBLEMS = 100
 MOST_TASKS = 20_000

@@ -10,8 +10,8 @@ from typing import Any
 from ruamel.yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNode
 
 from .problem import Path
-from .source import compose, from_yaml
 from .words import in_order, model_at
+from .yaml_text import compose, from_yaml
 
 
 def formatted(text: str, file: str) -> str:

@@ -6,9 +6,10 @@ A task at fault becomes a placeholder with the same id and the same needs, so th
 import re
 from typing import Any
 
-from .model import ID, TaskBase
+from .model import TaskBase
 from .problem import Finding, Path
 from .shape import every_task
+from .terms import ID
 from .words import TASK_LISTS, fields, inside
 
 # Words without which a task is still the same task.

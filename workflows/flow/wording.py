@@ -10,8 +10,10 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from .model import ID, NAME, TASK_WORDS, Flow, Size
+from .model import TASK_WORDS, Flow
 from .problem import Finding, Findings, Path
+from .sandbox_spec import Size
+from .terms import ID, NAME
 from .values import as_text, kind_of
 from .vocabulary import instead, nearest
 from .words import fields, inside, model_at

@@ -1,6 +1,7 @@
 """Tasks that hold tasks: lists, parallel, condition, loop, try."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -113,7 +114,7 @@ class Group:
         finally:
             await _end(running)
             for task in self.tasks:
-                if task.key not in self.frame.tasks:
+                if self.frame.key_of(task) not in self.interpreter.ledger.finished:
                     self.frame.see(task, Finished(status="cancelled"))
         if self.defect is not None:
             raise self.defect
@@ -168,7 +169,7 @@ def _branch(task: Condition, frame: Frame) -> Sequence[Task] | None:
     spec = task.condition
     if spec.switch is not None:
         value = evaluate(spec.switch, frame.scope)
-        name = value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
+        name = value if isinstance(value, str) else json.dumps(value)
         return spec.cases.get(name, spec.default)
     assert spec.if_ is not None
     if evaluate_condition(spec.if_, frame.scope):

@@ -21,6 +21,7 @@ LOOP_LIMIT = "LoopLimit"
 TOO_FEW = "TooFewSucceeded"
 BUDGET = "BudgetExceeded"
 UNFIT = "Unfit"
+TOO_LARGE = "TooLarge"
 
 # Trying the same again gives the same.
 HOPELESS = frozenset(

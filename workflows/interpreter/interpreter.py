@@ -20,18 +20,20 @@ from typing import Any
 from temporalio import workflow
 
 from ..flow import Flow, evaluate, evaluate_condition
-from ..flow.model import Parallel, Retry, TaskBase
+from ..flow.model import Loop, Parallel, Retry, TaskBase
 from .blocks import Blocks
 from .failures import BUDGET, HOPELESS, TIMEOUT, TaskFailed, failure_of
 from .frame import Frame
 from .ledger import Ledger
 from .run_input import Carried, Finished
+from .sizes import refuse_large
 from .steps import Steps
 
 
 class Interpreter:
     def __init__(self, flow: Flow, roots: dict[str, Any], carried: Carried, steps: Steps) -> None:
         self.flow = flow
+        self.carried = carried
         self.ledger = Ledger(carried.finished)
         self.steps = steps
         self.blocks = Blocks(self)
@@ -48,44 +50,52 @@ class Interpreter:
             raise
 
     def _output(self, last: Any) -> Any:
-        if self.flow.outputs is None:
-            return last
-        try:
-            return {name: evaluate(value, self.top.scope) for name, value in self.flow.outputs.items()}
-        except Exception as error:  # noqa: BLE001 - failure_of raises what it does not know
-            raise failure_of(error, "outputs") from None
+        output = last
+        if self.flow.outputs is not None:
+            try:
+                output = {name: evaluate(value, self.top.scope) for name, value in self.flow.outputs.items()}
+            except Exception as error:  # noqa: BLE001 - failure_of raises what it does not know
+                raise failure_of(error, "outputs") from None
+        refuse_large(output, "the output of the flow", "outputs")
+        return output
 
     async def run_task(self, task: TaskBase, frame: Frame) -> Any:
         """The task's output, null when it is skipped. Raises TaskFailed."""
         key = frame.key_of(task)
         frame.keys.append(key)
         known = self.ledger.known(task, key, workflow.now())
+        resumed = known is not None
         if known is None:
             known = await self._begin(task, frame, key)
-        else:
-            self._see_inside(task, frame)
         frame.see(task, known)
+        self._see_inside(task, frame, resumed=resumed)
         if known.error is not None:
             raise TaskFailed.of(known.error)
         if known.status == "completed" and task.compensate is not None:
             self.undo.append((task, frame))
         return known.output
 
-    def _see_inside(self, task: TaskBase, frame: Frame) -> None:
-        """What is inside a block that ended in an earlier run: later tasks may refer to it, and failures undo it."""
-        for steps, tasks in task.lists():
-            if steps in (("loop", "do"), ("compensate",)):
-                continue
-            for inner in tasks:
-                known = self.ledger.finished.get(frame.key_of(inner))
-                if known is not None:
-                    frame.keys.append(frame.key_of(inner))
-                    self._see_inside(inner, frame)
-                    frame.see(inner, known)
-                    if known.status == "completed" and not self._is_undone(inner, frame):
-                        self.undo.append((inner, frame))
-                elif isinstance(task, Parallel):
-                    frame.see(inner, Finished(status="cancelled"))
+    def _see_inside(self, task: TaskBase, frame: Frame, *, resumed: bool) -> None:
+        """What is inside a block that has ended: later tasks may refer to it. What did not run was skipped.
+
+        Of a block that ended in an earlier run, what is inside can still be undone.
+        """
+        if isinstance(task, Loop):
+            return  # its tasks are seen only by its rounds
+        for words, tasks in task.lists():
+            for inner in tasks if words != ("compensate",) else ():
+                self._see_inside(inner, frame, resumed=resumed)
+                if resumed or inner.key not in frame.tasks:
+                    self._see_one(inner, frame, "cancelled" if isinstance(task, Parallel) else "skipped", resumed)
+
+    def _see_one(self, task: TaskBase, frame: Frame, otherwise: str, resumed: bool) -> None:
+        key = frame.key_of(task)
+        known = self.ledger.finished.get(key)
+        frame.see(task, known or Finished(status=otherwise))
+        if known is not None and resumed:
+            frame.keys.append(key)
+            if known.status == "completed" and not self._is_undone(task, frame):
+                self.undo.append((task, frame))
 
     def _is_undone(self, task: TaskBase, frame: Frame) -> bool:
         """Or has nothing that undoes it."""
@@ -122,19 +132,25 @@ class Interpreter:
 
     async def _attempts(self, task: TaskBase, frame: Frame, key: str) -> Any:
         retry = task.retry or Retry(attempts=1)
-        attempt = 1
+        attempts = self.carried.attempts
         while True:
+            attempt = attempts.get(key, 1)
             try:
-                return await self._once(task, frame, key)
+                output = await self._once(task, frame, key)
             except Exception as error:  # noqa: BLE001 - failure_of raises what it does not know
                 failure = failure_of(error, task.key)
                 if attempt >= retry.attempts or not _helps(failure, retry):
+                    attempts.pop(key, None)
                     raise failure from None
-                attempt = await self._before_next(task, frame, key, failure, retry, attempt)
+                attempts[key] = attempt + 1
+                await self._before_next(task, frame, key, failure, retry, attempt)
+            else:
+                attempts.pop(key, None)
+                return output
 
     async def _before_next(
         self, task: TaskBase, frame: Frame, key: str, failure: TaskFailed, retry: Retry, attempt: int
-    ) -> int:
+    ) -> None:
         pause = min(retry.backoff * retry.factor ** (attempt - 1), retry.max_backoff)
         progress = self.ledger.progress[key]
         self.ledger.say(
@@ -146,7 +162,6 @@ class Interpreter:
                 self.ledger.forget_all(inner, frame.prefix)
         self.ledger.say(key, "running")
         progress.attempt = attempt + 1
-        return attempt + 1
 
     async def _once(self, task: TaskBase, frame: Frame, key: str) -> Any:
         if task.cache is None:

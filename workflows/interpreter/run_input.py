@@ -36,6 +36,7 @@ class Carried(BaseModel):
 
     finished: dict[str, Finished] = {}
     begun: dict[str, float] = {}  # when waits began, in seconds since 1970
+    attempts: dict[str, int] = {}  # of tasks that are tried again
     signals: dict[str, list[JsonValue]] = {}  # that came before somebody waited for them
     answers: dict[str, dict[str, JsonValue]] = {}  # to approvals, not taken up yet
     paused: bool = False

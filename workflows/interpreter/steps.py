@@ -15,6 +15,7 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 
 from ...activities.contracts import ASK_AGENT, AskInput, AskOutput
+from ...actors.turn import LARGEST_BODY
 from ..asking import HEARTBEAT_TIMEOUT, RETRY
 from ..flow import Flow, evaluate
 from ..flow.duration import parse_duration
@@ -24,6 +25,7 @@ from .failures import UNFIT, TaskFailed
 from .frame import Frame
 from .ledger import Ledger
 from .run_input import Carried, RunInput, child_id
+from .sizes import refuse_large
 
 ASK_TIMEOUT = timedelta(minutes=10)
 # Trying again is for what may come back: hosts, Postgres. An agent that has not answered in its time has not.
@@ -106,6 +108,7 @@ class Steps:
         scope = frame.scope
         address = self._address(task, scope)
         body = evaluate(task.with_, scope)
+        refuse_large(body, f"the message `{task.ask}`", task.key, LARGEST_BODY)
         timeout = task.timeout or ASK_TIMEOUT
         return await self._activity(
             address, task.ask, body, timeout, task.title, give_up=timeout if task.timeout else ASK_GIVE_UP
@@ -198,12 +201,14 @@ class Steps:
 
     async def _child(self, task: Child, frame: Frame, key: str, ledger: Ledger) -> Any:
         frozen = self.run_input.children[task.flow]
+        inputs = evaluate(task.with_, frame.scope)
+        refuse_large(inputs, f"what `{task.flow}` is given", task.key)
         attempt = ledger.progress[key].attempt
         given = RunInput(
             flow=frozen.document,
             children=frozen.children,
             hash=frozen.hash,
-            inputs=evaluate(task.with_, frame.scope),
+            inputs=inputs,
             tenant=self.run_input.tenant,
             tags=self.run_input.tags,
         )

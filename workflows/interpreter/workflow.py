@@ -16,6 +16,7 @@ from .approvals import Answer, Approvals
 from .failures import TaskFailed
 from .interpreter import Interpreter
 from .run_input import Carried, RunInput, bad_input, flow_of
+from .sizes import refuse_large
 from .steps import Steps
 
 # Temporal warns at 10,240 events and ends a run at 51,200. Flows that are in flight below this one end first.
@@ -71,15 +72,23 @@ class FlowRun:
             raise
         if not work.done():
             await workflow.wait_condition(workflow.all_handlers_finished)
-            workflow.continue_as_new(self.given.model_copy(update={"carried": self._carried()}))
+            carried = self._carried()
+            try:
+                refuse_large(carried, "what the tasks have given so far", "run")
+            except TaskFailed as failure:
+                raise self._failed(failure) from None
+            workflow.continue_as_new(self.given.model_copy(update={"carried": carried}))
         return self._result(work)
 
     def _result(self, work: "asyncio.Task[Any]") -> Any:
         try:
             return work.result()
         except TaskFailed as failure:
-            self.ending = "failed"
-            raise ApplicationError(str(failure), failure.as_json(), type=failure.type, non_retryable=True) from None
+            raise self._failed(failure) from None
+
+    def _failed(self, failure: TaskFailed) -> ApplicationError:
+        self.ending = "failed"
+        return ApplicationError(str(failure), failure.as_json(), type=failure.type, non_retryable=True)
 
     @property
     def status(self) -> str:
@@ -107,6 +116,7 @@ class FlowRun:
         return Carried(
             finished=self.interpreter.ledger.finished,
             begun=self.steps.carried.begun,
+            attempts=self.steps.carried.attempts,
             signals={name: list(waiting) for name, waiting in self.steps.arrived.items() if waiting},
             answers=self.approvals.answers,
             paused=self.steps.paused,
