@@ -6,7 +6,7 @@ Nothing that is collected here happens before the commit, and all of it happens 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from .address import AgentAddress
@@ -26,10 +26,16 @@ MOST_SENT = 1_000  # messages in one turn
 Ask = Callable[[Envelope], Awaitable[Replied]]
 
 
+class Published(NamedTuple):
+    topic: str
+    envelope: Envelope
+    after: int  # so many messages were told before it in the same turn
+
+
 @dataclass(slots=True)
 class Effects:
     sent: list[Envelope] = field(default_factory=list)
-    published: list[tuple[str, Envelope]] = field(default_factory=list)
+    published: list[Published] = field(default_factory=list)
     reminders: dict[str, Reminder | None] = field(default_factory=dict)  # by name; None: cancelled
     topics: dict[str, bool] = field(default_factory=dict)  # True: subscribed, False: not any more
     described: dict[str, Any] | None = None  # what the registry shall say of this agent
@@ -65,7 +71,8 @@ class Turn:
         AgentAddress.of("topic", topic)
         check_message(message, f"topic {topic}")
         envelope = self._envelope("tell", "", message, priority, None)
-        self._effects().published.append((topic, envelope))
+        effects = self._effects()
+        effects.published.append(Published(topic, envelope, len(effects.sent)))
         return envelope.id
 
     async def ask(self, recipient: str, message: Message, timeout: timedelta | None) -> Message | None:

@@ -1,6 +1,7 @@
 """What a developer may rely on, with hosts in this process and a real Postgres."""
 
 import asyncio
+from typing import cast
 from uuid import uuid4
 
 import pytest
@@ -24,6 +25,7 @@ from support.counting import (
     Pass,
     RemindMe,
     Slow,
+    TellAndPublish,
     TellThenAsk,
     Words,
 )
@@ -179,6 +181,18 @@ async def test_topics_reach_their_subscribers(house: House) -> None:
 
     for name in "abc":
         await reaches(house, f"tally/{name}", 1)
+
+
+async def test_what_a_turn_tells_and_publishes_to_an_agent_arrives_in_order(house: House) -> None:
+    words = tuple(str(n) for n in range(7))
+    await house.asks("tally/b", Follow(topic="news"))
+
+    await house.asks("tally/a", TellAndPublish(to="tally/b", topic="news", words=words))
+
+    async with asyncio.timeout(20):
+        while len((reply := cast("Words", await house.asks("tally/b", Log(word="")))).words) < len(words):
+            await asyncio.sleep(0.02)
+    assert tuple(word for word in reply.words if word) == words
 
 
 async def test_a_reminder_fires_once(house: House) -> None:
