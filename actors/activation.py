@@ -87,6 +87,7 @@ class Activation:
         "held",
         "kind",
         "left_out",
+        "left_over",
         "mailbox",
         "now",
         "quarantined",
@@ -107,6 +108,7 @@ class Activation:
         self.mailbox = Mailbox()
         self.arriving = 0  # told messages on their way into the store
         self.left_out: set[UUID] = set()  # told messages that are in the store and were not taken into memory
+        self.left_over: list[Entry] = []  # told messages that came while it was closing
         self.agent: Agent | None = None  # the state after the last turn taken; None: not read yet
         self.committed = 0  # the version that is durable
         self.taken = 0  # turns taken and not durable yet

@@ -319,10 +319,12 @@ class Delivery:
             return [(await self._fenced_accept([arrival]))[0] for arrival in arrivals]
 
     def _put_stored(self, activation: Activation, entry: Entry) -> None:
-        known = activation.mailbox.find(entry.envelope.id)
-        # On its way out of memory: the next activation takes it. Known: the message came twice, and this is the row of
-        # the second one, put after the commit of the first, of which we are yet to hear; its own commit sweeps it out.
-        if activation.closing or known is not None:
+        if activation.closing:
+            activation.left_over.append(entry)
+            return
+        # The message came twice, and this is the row of the second one, put after the commit of the first, of which we
+        # are yet to hear; its own commit sweeps it out.
+        if activation.mailbox.find(entry.envelope.id) is not None:
             self.later(0.05, self._put_again, activation.address, entry)
             return
         activation.mailbox.put(entry)
@@ -546,6 +548,8 @@ class Delivery:
             if self.held.get(held.id) == held and held.id not in self.leaving:
                 self.closed.discard(held.id)
         self.reminders_changed.set()
+        if self.behind:
+            self.mail_waits.set()
 
     async def leave(self, held: Held) -> None:
         """Ends what runs in the shard. Afterwards nothing here touches it, and it can be given back."""
@@ -594,7 +598,7 @@ class Delivery:
             await _wait(self.mail_waits, LOOK_FOR_MAIL_EVERY)
             self.mail_waits.clear()
             await self._collect_for_asks()
-            while not await self._collect([held for held in self.held.values() if held.id not in self.closed]):
+            while not await self._collect(list(self._open_shards())):
                 if self.behind:
                     break
 
@@ -626,9 +630,13 @@ class Delivery:
         if rows is None:
             await asyncio.sleep(LOOK_FOR_MAIL_EVERY / 5)
             return False
-        if rows < most:
+        if rows < most and self._open_shards() <= set(held):
             self.behind = False
         return rows < most
+
+    def _open_shards(self) -> set[Held]:
+        """Those for which messages are taken in: none of them may have older mail in the store, or all is behind."""
+        return {one for one in self.held.values() if one.id not in self.closed and one not in self.doubted}
 
     async def _take_from_store(
         self, held: Sequence[Held], most: int, only: Sequence[AgentAddress] | None = None
@@ -676,6 +684,8 @@ class Delivery:
                 f"{row.address} was in the turn of `{row.envelope.type}` when its host died, again and again."
             )
         self._put_stored(activation, entry)
+        if activation.closing:
+            return
         wait = (row.due - self.clock()).total_seconds() if row.due is not None else 0
         if wait > 0:
             activation.withhold(entry)
@@ -776,10 +786,23 @@ class Delivery:
         if activation is None:
             return False
         waiting = await activation.close()
+        self._hand_over(activation, waiting)
         await self._put_away(activation)
-        for entry in waiting:  # told messages do not go away with the agent
-            self._put_again(address, entry)
         return True
+
+    def _hand_over(self, activation: Activation, waiting: Sequence[Entry]) -> None:
+        """Told messages do not go away with the agent: they are the first of its next activation, in their order."""
+        if self.active.get(activation.address) is not activation:
+            return  # its shard was lost meanwhile
+        del self.active[activation.address]
+        held = self._kept(activation.address)
+        left = [*waiting, *activation.left_over]
+        if held is None or not (left or activation.left_out):
+            return
+        after = self._activation(activation.address, activation.kind, held)
+        after.left_out = activation.left_out  # shared: those that are on their way into the store are struck out of it
+        for entry in left:
+            self._put_stored(after, entry)
 
     def _put_again(self, address: AgentAddress, entry: Entry) -> None:
         held = self._kept(address)
