@@ -46,6 +46,7 @@ from .store import (
     Unreadable,
 )
 from .turn import Effects, refuse_cycle, refuse_large
+from .waiting import wait_until_set
 
 log = get_logger("resprout.host")
 
@@ -595,7 +596,7 @@ class Delivery:
 
     async def _collect_forever(self) -> None:
         while True:
-            await _wait(self.mail_waits, LOOK_FOR_MAIL_EVERY)
+            await wait_until_set(self.mail_waits, LOOK_FOR_MAIL_EVERY)
             self.mail_waits.clear()
             await self._collect_for_asks()
             while not await self._collect(list(self._open_shards())):
@@ -707,7 +708,7 @@ class Delivery:
         while True:
             self.reminders_changed.clear()
             pause = await self._remind()
-            await _wait(self.reminders_changed, pause)
+            await wait_until_set(self.reminders_changed, pause)
 
     async def _remind(self) -> float:
         """Fires what is due. Returns the seconds until there may be more."""
@@ -850,10 +851,3 @@ def _tick(due: DueReminder, at: datetime) -> Envelope:
         correlation=reminder.id,
         causation=reminder.id,
     )
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        return
