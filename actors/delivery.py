@@ -455,7 +455,7 @@ class Delivery:
             return
         log.error("message buried", agent=str(activation.address), message=str(entry.envelope.id), error=str(error))
         if supervision.quarantine:
-            activation.quarantined = str(error)
+            activation.set_aside(str(error))
         activation.done(entry, failed(error))
         if letter is not None:
             self._wake(letter[0])
