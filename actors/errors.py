@@ -4,9 +4,16 @@ Facts go to `super().__init__` so that an error survives pickling (Ray and Tempo
 processes); `__str__` is one sentence that says what was wrong and what to do.
 """
 
+# All there are, in whichever room they are defined: over the wire an error comes by its name.
+BY_NAME: dict[str, type["ResproutError"]] = {}
+
 
 class ResproutError(Exception):
     """The root. Catch one of the four below instead, they tell you what to do next."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        BY_NAME[cls.__name__] = cls
 
 
 class Rejected(ResproutError):
@@ -103,30 +110,3 @@ class DeadlinePassed(OutcomeUnknown):
 
 class AgentFailed(Broken):
     """The agent's handler raised; its state is as it was before the message."""
-
-
-BY_NAME: dict[str, type[ResproutError]] = {
-    error.__name__: error
-    for error in (
-        ConfigError,
-        StackError,
-        BadAddress,
-        UnknownKind,
-        UnknownMessage,
-        BadMessage,
-        TooLarge,
-        DeadlineInPast,
-        CallCycle,
-        NotFound,
-        NotRunning,
-        Moved,
-        Draining,
-        MailboxFull,
-        Busy,
-        Quarantined,
-        NewerVersion,
-        DatabaseLost,
-        DeadlinePassed,
-        AgentFailed,
-    )
-}
