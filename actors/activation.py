@@ -230,6 +230,8 @@ class Activation:
     async def _read(self) -> None:
         snapshot = await self.delivery.read(self)
         self.committed, self.quarantined = snapshot.version, snapshot.quarantined
+        if self.quarantined is not None:
+            return  # nobody sees its state; every message looks again, since it may have been released
         try:
             stored = snapshot.state
             agent = self.kind.from_stored(snapshot.state_version, stored) if stored is not None else self.kind()
@@ -509,6 +511,10 @@ class Activation:
         self.quarantined = None
         if not self.taken and self.now is None:
             self.agent = None
+
+    def set_aside(self, reason: str) -> None:
+        """What comes next looks whether it is still so."""
+        self.quarantined, self.agent = reason, None
 
     def stop_turn(self) -> None:
         """Interrupts the handler that runs: it is past its deadline."""

@@ -465,7 +465,7 @@ class Delivery:
             return
         log.error("message buried", agent=str(activation.address), message=str(entry.envelope.id), error=str(error))
         if supervision.quarantine:
-            activation.quarantined = text_of(error)
+            activation.set_aside(text_of(error))
         activation.done(entry, failed(error))
         if letter is not None:
             self._wake(letter[0])

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from resprout.actors.address import AgentAddress
 from resprout.actors.agent import Agent
 from resprout.actors.delivery import Limits
 from resprout.actors.errors import (
@@ -19,6 +20,7 @@ from resprout.actors.errors import (
     UnknownMessage,
 )
 from resprout.actors.supervision import Supervision
+from resprout.memory.agents import AgentRows
 from resprout.memory.database import Database
 from resprout.memory.store import PostgresStore
 from support.counting import (
@@ -85,6 +87,28 @@ async def test_what_is_told_to_an_agent_in_quarantine_is_handled_after_its_relea
     async with asyncio.timeout(20):
         while await database.pool.fetchval("SELECT count(*) FROM resprout.mailbox"):
             await asyncio.sleep(0.02)
+    assert await count_of(house, "wary/a") == 5
+
+
+async def test_a_released_agent_answers_the_next_ask_although_no_mail_waits(house: House, database: Database) -> None:
+    await house.tells("wary/a", Fail())
+    await buried(database)
+    with pytest.raises(Quarantined):
+        await house.asks("wary/a", Increment())
+
+    await AgentRows(database).release(AgentAddress("wary", "a"))
+
+    assert await count_of(house, "wary/a") == 0
+
+
+async def test_a_released_agent_goes_on_with_its_mail_and_is_asked_in_turn(house: House, database: Database) -> None:
+    await house.tells("wary/a", Fail())
+    await buried(database)
+    await house.tells("wary/a", Increment(by=5))
+
+    await AgentRows(database).release(AgentAddress("wary", "a"))
+
+    await drained(database)
     assert await count_of(house, "wary/a") == 5
 
 
