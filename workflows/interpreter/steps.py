@@ -15,10 +15,10 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 
 from ...activities.contracts import ASK_AGENT, AskInput, AskOutput
+from ...actors.duration import parse_duration
 from ...actors.turn import LARGEST_BODY
 from ..asking import HEARTBEAT_TIMEOUT, RETRY
 from ..flow import Flow, evaluate
-from ..flow.duration import parse_duration
 from ..flow.model import Approval, Ask, Child, Emit, TaskBase, Wait
 from .approvals import Approvals
 from .failures import UNFIT, TaskFailed
