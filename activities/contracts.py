@@ -4,7 +4,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from .sandbox.spec import SandboxSpec
+
 ASK_AGENT = "agent.ask"
+RUN_SANDBOX = "sandbox.run"
 
 
 class AskInput(BaseModel):
@@ -19,3 +22,10 @@ class AskInput(BaseModel):
 class AskOutput(BaseModel):
     message: str | None = Field(description="name of the reply's type, None when there is no reply")
     body: dict[str, Any] | None
+
+
+class SandboxInput(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    spec: SandboxSpec
+    tenant: str = "default"

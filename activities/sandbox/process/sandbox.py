@@ -8,6 +8,7 @@ import asyncio
 import os
 import shutil
 import signal
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -65,6 +66,12 @@ class ProcessSandbox:
                 if group is not None:
                     await _remove(group)
 
+    async def place(self) -> str:
+        return f"{socket.gethostname()}/{os.getpid()}"
+
+    def leave(self) -> None:
+        """What runs here ends with this process, whatever is said."""
+
     async def forget(self, key: str) -> None:
         """Nothing outlives a run here."""
 
@@ -108,6 +115,7 @@ async def _watched(inside: Inside, job: Job, watch: Watch, uid: int | None) -> E
     out = Capture(limits.output, lambda chunk: watch("stdout", chunk), lambda: end("output"))
     err = Capture(limits.output, lambda chunk: watch("stderr", chunk), lambda: end("output"))
     await asyncio.to_thread(put, inside.init, job.files, uid)
+    await job.starting()
     loop = asyncio.get_running_loop()
     began = loop.time()
     alarm = loop.call_at(began + limits.time.total_seconds(), end, "timeout")
