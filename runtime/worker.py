@@ -13,12 +13,14 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from .. import workflows
 from ..activities.ask_agent import AskAgent
+from ..activities.route_task import RouteTask
 from ..actors.logger import get_logger
 from ..workflows import search_attributes
 from . import ray_link, temporal
 from .agent_modules import import_agents
 from .calls import caller
 from .notify import STATE_FIELD, notify
+from .registry_reader import RegistryReader
 from .settings import Settings
 from .telemetry import serve_metrics
 
@@ -52,7 +54,7 @@ def make(client: Client, settings: Settings) -> Worker:
         client,
         task_queue=settings.temporal.task_queue,
         workflows=workflows.ALL,
-        activities=[AskAgent(caller()).ask],
+        activities=[AskAgent(caller()).ask, RouteTask(RegistryReader(settings.postgres)).route],
         workflow_runner=workflow_runner(),
         # Bad input fails the run at once with its reason, instead of failing the task for ever.
         workflow_failure_exception_types=[Exception],
