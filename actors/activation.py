@@ -15,6 +15,7 @@ The rules, and why they hold:
 
 import asyncio
 import shlex
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, assert_never
 from uuid import UUID
 
@@ -31,6 +32,7 @@ from .errors import (
     DeadlinePassed,
     Moved,
     NewerVersion,
+    OutcomeUnknown,
     Quarantined,
     Rejected,
     ResproutError,
@@ -61,7 +63,13 @@ class Abandoned(BaseException):
 
 def failed(error: ResproutError) -> Failed:
     retry_after = error.retry_after if isinstance(error, Unavailable) else None
-    return Failed(error=type(error).__name__, text=str(error), retry_after=retry_after)
+    return Failed(error=type(error).__name__, text=text_of(error), retry_after=retry_after)
+
+
+def text_of(error: ResproutError) -> str:
+    """What a handler's error says may have in it what neither Postgres nor the wire carries: null bytes, and halves of
+    characters, as in the names of files that are no UTF-8. A message whose error cannot be stored is never buried."""
+    return str(error).replace("\0", "\\0").encode(errors="backslashreplace").decode()
 
 
 class Activation:
@@ -79,6 +87,7 @@ class Activation:
         "held",
         "kind",
         "left_out",
+        "left_over",
         "mailbox",
         "now",
         "quarantined",
@@ -99,6 +108,7 @@ class Activation:
         self.mailbox = Mailbox()
         self.arriving = 0  # told messages on their way into the store
         self.left_out: set[UUID] = set()  # told messages that are in the store and were not taken into memory
+        self.left_over: list[Entry] = []  # told messages that came while it was closing
         self.agent: Agent | None = None  # the state after the last turn taken; None: not read yet
         self.committed = 0  # the version that is durable
         self.taken = 0  # turns taken and not durable yet
@@ -220,6 +230,8 @@ class Activation:
     async def _read(self) -> None:
         snapshot = await self.delivery.read(self)
         self.committed, self.quarantined = snapshot.version, snapshot.quarantined
+        if self.quarantined is not None:
+            return  # nobody sees its state; every message looks again, since it may have been released
         try:
             stored = snapshot.state
             agent = self.kind.from_stored(snapshot.state_version, stored) if stored is not None else self.kind()
@@ -351,7 +363,7 @@ class Activation:
             if await self.delivery.postpone(self, entry, error, pause):
                 self.mailbox.hold(entry)
                 self.delivery.later(pause.total_seconds(), self.try_again, entry)
-        except ResproutError:  # the store is away, and may have counted or buried it: say the same again
+        except OutcomeUnknown:  # the store is away, and may have counted or buried it: say the same again
             entry.attempts, entry.refused = attempts, error
             self.mailbox.back([entry])
             await asyncio.sleep(supervision.first_pause.total_seconds())
@@ -375,6 +387,7 @@ class Activation:
             case Duplicate(replies):
                 self._reset(doubtful=True)
                 for turn in turns:
+                    self._part_from_handled(turn.entry, replies)
                     if (reply := replies.get(turn.entry.envelope.id)) is not None:
                         self.mailbox.withdraw(turn.entry)
                         self.done(turn.entry, reply)
@@ -387,6 +400,13 @@ class Activation:
                 self.delivery.lost(self.held)
             case never:
                 assert_never(never)
+
+    def _part_from_handled(self, entry: Entry, replies: Mapping[UUID, Replied]) -> None:
+        """What joined this turn and was handled before gets its own reply; it would spoil the next try as well."""
+        for joined in entry.joined:
+            if (reply := replies.get(joined.envelope.id)) is not None:
+                self.done(joined, reply)
+        entry.joined = tuple(joined for joined in entry.joined if joined.envelope.id not in replies)
 
     def _durable(self, turns: list[Pending], outcome: Committed) -> None:
         self.committed += len(turns)
@@ -491,6 +511,10 @@ class Activation:
         self.quarantined = None
         if not self.taken and self.now is None:
             self.agent = None
+
+    def set_aside(self, reason: str) -> None:
+        """What comes next looks whether it is still so."""
+        self.quarantined, self.agent = reason, None
 
     def stop_turn(self) -> None:
         """Interrupts the handler that runs: it is past its deadline."""

@@ -13,12 +13,12 @@ from functools import partial
 from typing import Any, Protocol, assert_never
 from uuid import UUID
 
-from .activation import Activation, failed
+from .activation import Activation, failed, text_of
 from .address import AgentAddress
 from .agent import Agent, Bounds, Handler, agent_class
 from .batching import Batcher
 from .envelope import Accepted, Envelope, Replied
-from .errors import AgentFailed, Busy, MailboxFull, Moved, OutcomeUnknown, ResproutError
+from .errors import AgentFailed, Busy, DatabaseLost, MailboxFull, Moved, OutcomeUnknown, Rejected, ResproutError
 from .fullness import mailbox_full, refuse_unfit, tenant_full
 from .ids import derived_id
 from .lanes import Lane, Pending
@@ -46,6 +46,7 @@ from .store import (
     Unreadable,
 )
 from .turn import Effects, refuse_cycle, refuse_large
+from .waiting import wait_until_set
 
 log = get_logger("resprout.host")
 
@@ -111,7 +112,7 @@ class Delivery:
         self.running: dict[Activation, float] = {}
         self.runners = Runners()
         self.lanes = [Lane(store, host, self._may_write) for _ in range(limits.lanes)]
-        self.arrivals: Batcher[Arrival, AcceptOutcome] = Batcher(self._fenced_accept)
+        self.arrivals: Batcher[Arrival, AcceptOutcome | Rejected] = Batcher(self._fenced_accept)
         self.beginnings: Batcher[Beginning, bool] = Batcher(partial(store.begin, host))
         self.reads: Batcher[AgentAddress, Snapshot] = Batcher(store.load)
         self.lookups: Batcher[tuple[AgentAddress, UUID], Replied | None] = Batcher(store.replies)
@@ -279,19 +280,21 @@ class Delivery:
         arrival: Arrival,
         answer: Answer,
         refusal: MailboxFull | None,  # for want of room here, if the store does not know the message
-        result: "asyncio.Future[AcceptOutcome]",
+        result: "asyncio.Future[AcceptOutcome | Rejected]",
     ) -> None:
         activation.arriving -= 1
         error = result.exception()
         if error is not None or result.result() != Arrived(new=True):
             activation.left_out.discard(arrival.envelope.id)
-        if isinstance(error, ResproutError):
+        if error is not None:
             if self.held.get(arrival.held.id) == arrival.held:
                 self._doubt([arrival.held])
-            answer(failed(error))
+            answer(failed(error if isinstance(error, OutcomeUnknown) else DatabaseLost(f"not known: {error!r}")))
             return
         outcome = result.result()
         match outcome:
+            case Rejected():
+                answer(failed(outcome))
             case Fenced():
                 self.lost(arrival.held)
                 answer(failed(Moved(f"{arrival.address} has moved to another host. Ask again.")))
@@ -306,16 +309,23 @@ class Delivery:
             case never:
                 assert_never(never)
 
-    async def _fenced_accept(self, arrivals: Sequence[Arrival]) -> Sequence[AcceptOutcome]:
+    async def _fenced_accept(self, arrivals: Sequence[Arrival]) -> Sequence[AcceptOutcome | Rejected]:
         if not self._may_write():
             return [Fenced()] * len(arrivals)
-        return await self.store.accept(self.host, arrivals)
+        try:
+            return await self.store.accept(self.host, arrivals)
+        except Rejected as error:  # something in it cannot be stored: it is found, and refused alone
+            if len(arrivals) == 1:
+                return [error]
+            return [(await self._fenced_accept([arrival]))[0] for arrival in arrivals]
 
     def _put_stored(self, activation: Activation, entry: Entry) -> None:
-        known = activation.mailbox.find(entry.envelope.id)
-        # On its way out of memory: the next activation takes it. Known: the message came twice, and this is the row of
-        # the second one, put after the commit of the first, of which we are yet to hear; its own commit sweeps it out.
-        if activation.closing or known is not None:
+        if activation.closing:
+            activation.left_over.append(entry)
+            return
+        # The message came twice, and this is the row of the second one, put after the commit of the first, of which we
+        # are yet to hear; its own commit sweeps it out.
+        if activation.mailbox.find(entry.envelope.id) is not None:
             self.later(0.05, self._put_again, activation.address, entry)
             return
         activation.mailbox.put(entry)
@@ -429,7 +439,7 @@ class Delivery:
 
     async def postpone(self, activation: Activation, entry: Entry, error: ResproutError, pause: timedelta) -> bool:
         kept = await self.store.postpone(
-            self.host, activation.held, activation.address, entry.envelope.id, entry.attempts, str(error), pause
+            self.host, activation.held, activation.address, entry.envelope.id, entry.attempts, text_of(error), pause
         )
         if not kept:
             self.lost(activation.held)
@@ -446,7 +456,7 @@ class Delivery:
             activation.address,
             entry.envelope.id,
             entry.attempts,
-            str(error),
+            text_of(error),
             quarantine=supervision.quarantine,
             tell=letter,
         )
@@ -455,7 +465,7 @@ class Delivery:
             return
         log.error("message buried", agent=str(activation.address), message=str(entry.envelope.id), error=str(error))
         if supervision.quarantine:
-            activation.quarantined = str(error)
+            activation.set_aside(text_of(error))
         activation.done(entry, failed(error))
         if letter is not None:
             self._wake(letter[0])
@@ -471,7 +481,7 @@ class Delivery:
             agent=str(activation.address),
             message_id=entry.envelope.id,
             message_type=entry.envelope.type,
-            error=str(error),
+            error=text_of(error),
             attempts=entry.attempts,
         )
         envelope = Envelope(
@@ -539,6 +549,8 @@ class Delivery:
             if self.held.get(held.id) == held and held.id not in self.leaving:
                 self.closed.discard(held.id)
         self.reminders_changed.set()
+        if self.behind:
+            self.mail_waits.set()
 
     async def leave(self, held: Held) -> None:
         """Ends what runs in the shard. Afterwards nothing here touches it, and it can be given back."""
@@ -584,10 +596,10 @@ class Delivery:
 
     async def _collect_forever(self) -> None:
         while True:
-            await _wait(self.mail_waits, LOOK_FOR_MAIL_EVERY)
+            await wait_until_set(self.mail_waits, LOOK_FOR_MAIL_EVERY)
             self.mail_waits.clear()
             await self._collect_for_asks()
-            while not await self._collect([held for held in self.held.values() if held.id not in self.closed]):
+            while not await self._collect(list(self._open_shards())):
                 if self.behind:
                     break
 
@@ -619,9 +631,13 @@ class Delivery:
         if rows is None:
             await asyncio.sleep(LOOK_FOR_MAIL_EVERY / 5)
             return False
-        if rows < most:
+        if rows < most and self._open_shards() <= set(held):
             self.behind = False
         return rows < most
+
+    def _open_shards(self) -> set[Held]:
+        """Those for which messages are taken in: none of them may have older mail in the store, or all is behind."""
+        return {one for one in self.held.values() if one.id not in self.closed and one not in self.doubted}
 
     async def _take_from_store(
         self, held: Sequence[Held], most: int, only: Sequence[AgentAddress] | None = None
@@ -669,6 +685,8 @@ class Delivery:
                 f"{row.address} was in the turn of `{row.envelope.type}` when its host died, again and again."
             )
         self._put_stored(activation, entry)
+        if activation.closing:
+            return
         wait = (row.due - self.clock()).total_seconds() if row.due is not None else 0
         if wait > 0:
             activation.withhold(entry)
@@ -690,7 +708,7 @@ class Delivery:
         while True:
             self.reminders_changed.clear()
             pause = await self._remind()
-            await _wait(self.reminders_changed, pause)
+            await wait_until_set(self.reminders_changed, pause)
 
     async def _remind(self) -> float:
         """Fires what is due. Returns the seconds until there may be more."""
@@ -769,10 +787,23 @@ class Delivery:
         if activation is None:
             return False
         waiting = await activation.close()
+        self._hand_over(activation, waiting)
         await self._put_away(activation)
-        for entry in waiting:  # told messages do not go away with the agent
-            self._put_again(address, entry)
         return True
+
+    def _hand_over(self, activation: Activation, waiting: Sequence[Entry]) -> None:
+        """Told messages do not go away with the agent: they are the first of its next activation, in their order."""
+        if self.active.get(activation.address) is not activation:
+            return  # its shard was lost meanwhile
+        del self.active[activation.address]
+        held = self._kept(activation.address)
+        left = [*waiting, *activation.left_over]
+        if held is None or not (left or activation.left_out):
+            return
+        after = self._activation(activation.address, activation.kind, held)
+        after.left_out = activation.left_out  # shared: those that are on their way into the store are struck out of it
+        for entry in left:
+            self._put_stored(after, entry)
 
     def _put_again(self, address: AgentAddress, entry: Entry) -> None:
         held = self._kept(address)
@@ -820,10 +851,3 @@ def _tick(due: DueReminder, at: datetime) -> Envelope:
         correlation=reminder.id,
         causation=reminder.id,
     )
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        return

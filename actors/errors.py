@@ -6,9 +6,17 @@ processes); `__str__` is one sentence that says what was wrong and what to do.
 
 from datetime import timedelta
 
+# All that are made of one text, in whichever room they are defined: over the wire an error comes by its name.
+BY_NAME: dict[str, type["ResproutError"]] = {}
+
 
 class ResproutError(Exception):
     """The root. Catch one of the four below instead, they tell you what to do next."""
+
+    def __init_subclass__(cls, of_one_text: bool = True) -> None:
+        super().__init_subclass__()
+        if of_one_text:
+            BY_NAME[cls.__name__] = cls
 
 
 class Rejected(ResproutError):
@@ -130,7 +138,7 @@ class AgentFailed(Broken):
     """The agent's handler raised; its state is as it was before the message."""
 
 
-class RunFailed(Broken):
+class RunFailed(Broken, of_one_text=False):
     """A run ended without a result: it failed, or was cancelled or terminated, or ran out of time."""
 
     def __init__(self, run: str, status: str, reason: str, type: str | None = None, task: str | None = None) -> None:  # noqa: A002
@@ -150,38 +158,3 @@ class RunFailed(Broken):
         return f"the run {self.run} {'was ' if self.status in ('cancelled', 'terminated') else ''}{self.status}" + (
             f": {self.reason}" if self.reason else "."
         )
-
-
-BY_NAME: dict[str, type[ResproutError]] = {
-    error.__name__: error
-    for error in (
-        Rejected,
-        Unavailable,
-        OutcomeUnknown,
-        Broken,
-        ConfigError,
-        StackError,
-        BadArgument,
-        BadClass,
-        ClientClosed,
-        BadAddress,
-        UnknownKind,
-        UnknownMessage,
-        NoHandler,
-        BadMessage,
-        TooLarge,
-        DeadlineInPast,
-        CallCycle,
-        NotFound,
-        NotRunning,
-        Moved,
-        Draining,
-        MailboxFull,
-        Busy,
-        Quarantined,
-        NewerVersion,
-        DatabaseLost,
-        DeadlinePassed,
-        AgentFailed,
-    )
-}

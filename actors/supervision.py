@@ -6,6 +6,9 @@ Only told messages are tried again by themselves. The failure of an asked one is
 from dataclasses import dataclass
 from datetime import timedelta
 
+from .address import AgentAddress
+from .errors import BadAddress
+
 
 @dataclass(frozen=True)
 class Supervision:
@@ -18,6 +21,11 @@ class Supervision:
     def __post_init__(self) -> None:
         if self.attempts < 1:
             raise ValueError("Supervision.attempts must be at least 1")
+        if self.escalate_to is not None:
+            try:
+                AgentAddress.parse(self.escalate_to)
+            except BadAddress as error:
+                raise ValueError(f"Supervision.escalate_to names no agent: {error}") from None
 
     def pause_after(self, attempts: int) -> timedelta:
         return min(self.first_pause * (1 << min(attempts - 1, 30)), self.longest_pause)

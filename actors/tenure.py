@@ -7,7 +7,6 @@ without two of them being seen.
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
@@ -18,6 +17,7 @@ from .errors import ResproutError
 from .logger import get_logger
 from .shards import SHARED, Plan, Shard, View, plan
 from .store import Held, HostRecord, LeaseLost, Store
+from .waiting import wait_until_set
 
 log = get_logger("resprout.host")
 
@@ -89,10 +89,8 @@ class Tenure:
         while True:
             asked = self.delivery.now()
             try:
-                view = await asyncio.wait_for(
-                    self.store.renew(self.record.id, self.lease.length, self.delivery.waiting()),
-                    min(max(self.lease.ends - asked, 0.001), patience),
-                )
+                async with asyncio.timeout(min(max(self.lease.ends - asked, 0.001), patience)):
+                    view = await self.store.renew(self.record.id, self.lease.length, self.delivery.waiting())
             except (ResproutError, TimeoutError) as error:
                 if not self.lease.holds(self.delivery.now()):
                     raise LeaseLost("the lease ended before it could be renewed") from None
@@ -186,6 +184,5 @@ class Tenure:
             self.leaving.discard(held.id)
 
     async def _pause(self) -> None:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self.nudged.wait(), self.pulse.total_seconds())
+        await wait_until_set(self.nudged, self.pulse.total_seconds())
         self.nudged.clear()

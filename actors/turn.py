@@ -6,7 +6,7 @@ Nothing that is collected here happens before the commit, and all of it happens 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from .address import AgentAddress
@@ -21,24 +21,36 @@ if TYPE_CHECKING:
     from .agent import Agent
 
 LARGEST_BODY = 1_000_000  # bytes of JSON; the same for messages, replies and states unless a kind says otherwise
-MOST_SENT = 1_000  # messages in one turn
+MOST_SENT = 1_000  # messages in one turn, told and published
+MOST_SENT_BYTES = 4_000_000  # of all these: they are one commit
 
 Ask = Callable[[Envelope], Awaitable[Replied]]
+
+
+class Published(NamedTuple):
+    topic: str
+    envelope: Envelope
+    after: int  # so many messages were told before it in the same turn
 
 
 @dataclass(slots=True)
 class Effects:
     sent: list[Envelope] = field(default_factory=list)
-    published: list[tuple[str, Envelope]] = field(default_factory=list)
+    published: list[Published] = field(default_factory=list)
     reminders: dict[str, Reminder | None] = field(default_factory=dict)  # by name; None: cancelled
     topics: dict[str, bool] = field(default_factory=dict)  # True: subscribed, False: not any more
     described: dict[str, Any] | None = None  # what the registry shall say of this agent
+
+    @property
+    def size(self) -> int:
+        """Of the bodies of all that is sent."""
+        return sum(len(sent.body) for sent in self.sent) + sum(len(one.envelope.body) for one in self.published)
 
 
 class Turn:
     """What `self.tell`, `self.ask` and their kin work on while a handler runs."""
 
-    __slots__ = ("address", "ask_agent", "clock", "effects", "envelope", "steps")
+    __slots__ = ("address", "ask_agent", "clock", "effects", "envelope", "sent_bytes", "steps")
 
     def __init__(
         self, address: AgentAddress, envelope: Envelope, clock: Callable[[], datetime], ask_agent: Ask
@@ -49,24 +61,33 @@ class Turn:
         self.ask_agent = ask_agent
         self.effects: Effects | None = None  # most turns have none
         self.steps = 0
+        self.sent_bytes = 0
 
     def tell(self, recipient: str, message: Message, priority: Priority, deadline: datetime | None) -> UUID:
         AgentAddress.parse(recipient)
         if deadline is not None:
             check_moment("deadline", deadline)
-        effects = self._effects()
-        if len(effects.sent) >= MOST_SENT:
-            raise Rejected(f"{self.address} tells more than {MOST_SENT} messages in one turn. Spread them over turns.")
         envelope = self._envelope("tell", recipient, message, priority, deadline)
-        effects.sent.append(envelope)
+        self._sends(envelope).sent.append(envelope)
         return envelope.id
 
     def publish(self, topic: str, message: Message, priority: Priority) -> UUID:
         AgentAddress.of("topic", topic)
         check_message(message, f"topic {topic}")
         envelope = self._envelope("tell", "", message, priority, None)
-        self._effects().published.append((topic, envelope))
+        effects = self._sends(envelope)
+        effects.published.append(Published(topic, envelope, len(effects.sent)))
         return envelope.id
+
+    def _sends(self, envelope: Envelope) -> Effects:
+        self.sent_bytes += len(envelope.body)
+        effects = self._effects()
+        if len(effects.sent) + len(effects.published) >= MOST_SENT or self.sent_bytes > MOST_SENT_BYTES:
+            raise Rejected(
+                f"{self.address} sends more than {MOST_SENT:,} messages, or {MOST_SENT_BYTES:,} bytes of them, in one "
+                "turn. Spread them over turns."
+            )
+        return effects
 
     async def ask(self, recipient: str, message: Message, timeout: timedelta | None) -> Message | None:
         address = AgentAddress.parse(recipient)

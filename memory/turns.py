@@ -10,6 +10,7 @@ looked up and the agents concerned are told. That is rare: hosts look before the
 """
 
 import json
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -31,6 +32,7 @@ from ..actors.store import (
     Snapshot,
     Superseded,
 )
+from ..actors.turn import Published
 from .fence import FENCE, claims_of, fence_of
 from .rooms import Shards, without_room
 from .translated import translated
@@ -87,7 +89,10 @@ marked AS (
 taken_out AS (
     DELETE FROM resprout.mailbox b USING unnest($19::bigint[], $20::uuid[]) AS t (n, message_id) JOIN moved USING (n)
     WHERE b.kind = moved.kind AND b.key = moved.key AND b.message_id = t.message_id
-),
+)
+"""
+
+SENT = """,
 sent AS (
     INSERT INTO resprout.mailbox (kind, key, shard, message_id, envelope, bytes, in_memory)
     SELECT s.kind, s.key, s.shard, s.message_id, s.envelope::jsonb, s.bytes, false
@@ -98,19 +103,20 @@ sent AS (
 )
 """
 
-# What few turns do. Each array of the ones before stays as it is; these come behind them. A subscriber without room
-# does not stop the publisher, who cannot know it: its copy goes to its dead letters.
+# What few turns do. Each array of the ones before stays as it is; these come behind them. What is published goes
+# into the mailboxes with what is told, in one insert: a turn that does both to one agent has an order. A subscriber
+# without room does not stop the publisher, who cannot know it: its copy goes to its dead letters.
 RARE = """,
 addressed AS MATERIALIZED (
-    SELECT t.kind, t.key, t.shard, p.topic, p.message_id, p.bytes, p.place,
+    SELECT t.kind, t.key, t.shard, p.topic, p.message_id, p.bytes, p.after, p.nth,
            p.envelope::jsonb || jsonb_build_object('recipient', t.kind || '/' || t.key) AS envelope,
            count(*) OVER line AS up_to_here, sum(p.bytes) OVER line AS bytes_up_to_here,
-           coalesce(b.most_rows, $51::bigint) AS most_rows, coalesce(b.most_bytes, $52::bigint) AS most_bytes
-    FROM unnest($28::bigint[], $29::text[], $30::uuid[], $31::text[], $32::integer[])
-         WITH ORDINALITY AS p (n, topic, message_id, envelope, bytes, place)
+           coalesce(b.most_rows, $52::bigint) AS most_rows, coalesce(b.most_bytes, $53::bigint) AS most_bytes
+    FROM unnest($28::bigint[], $29::text[], $30::uuid[], $31::text[], $32::integer[], $33::integer[])
+         WITH ORDINALITY AS p (n, topic, message_id, envelope, bytes, after, nth)
     JOIN moved USING (n) JOIN resprout.subscriptions t USING (topic)
-    LEFT JOIN unnest($53::text[], $54::bigint[], $55::bigint[]) AS b (kind, most_rows, most_bytes) ON b.kind = t.kind
-    WINDOW line AS (PARTITION BY t.kind, t.key ORDER BY p.place)
+    LEFT JOIN unnest($54::text[], $55::bigint[], $56::bigint[]) AS b (kind, most_rows, most_bytes) ON b.kind = t.kind
+    WINDOW line AS (PARTITION BY t.kind, t.key ORDER BY p.nth)
 ),
 fitted AS MATERIALIZED (
     SELECT addressed.*, box.waiting + up_to_here <= most_rows AND box.bytes + bytes_up_to_here <= most_bytes AS fits
@@ -120,9 +126,17 @@ fitted AS MATERIALIZED (
               WHERE m.kind = addressed.kind AND m.key = addressed.key LIMIT most_rows) AS seen
     ) AS box
 ),
-published AS (
+mail AS (
+    SELECT s.kind, s.key, s.shard, s.message_id, s.envelope::jsonb, s.bytes, s.place, 0 AS behind, s.place AS nth
+    FROM unnest($21::bigint[], $22::text[], $23::text[], $24::integer[], $25::uuid[], $26::text[], $27::integer[])
+         WITH ORDINALITY AS s (n, kind, key, shard, message_id, envelope, bytes, place)
+    JOIN moved USING (n)
+    UNION ALL
+    SELECT kind, key, shard, message_id, envelope, bytes, after, 1, nth FROM fitted WHERE fits
+),
+sent AS (
     INSERT INTO resprout.mailbox (kind, key, shard, message_id, envelope, bytes, in_memory)
-    SELECT kind, key, shard, message_id, envelope, bytes, false FROM fitted WHERE fits ORDER BY place
+    SELECT kind, key, shard, message_id, envelope, bytes, false FROM mail ORDER BY place, behind, nth
     ON CONFLICT DO NOTHING RETURNING shard
 ),
 overflowed AS (
@@ -135,8 +149,8 @@ reminded AS (
     INSERT INTO resprout.reminders (kind, key, shard, name, id, due_at, every, missed, type, version, body, tenant)
     SELECT moved.kind, moved.key, moved.shard, r.name, r.id, r.due_at, r.every, r.missed, r.type, r.version, r.body,
            r.tenant
-    FROM unnest($33::bigint[], $34::text[], $35::uuid[], $36::timestamptz[], $37::interval[], $38::text[], $39::text[],
-                $40::integer[], $41::text[], $42::text[])
+    FROM unnest($34::bigint[], $35::text[], $36::uuid[], $37::timestamptz[], $38::interval[], $39::text[], $40::text[],
+                $41::integer[], $42::text[], $43::text[])
          AS r (n, name, id, due_at, every, missed, type, version, body, tenant)
     JOIN moved USING (n)
     ON CONFLICT (kind, key, name) DO UPDATE SET
@@ -144,30 +158,30 @@ reminded AS (
         type = excluded.type, version = excluded.version, body = excluded.body, tenant = excluded.tenant
 ),
 cancelled AS (
-    DELETE FROM resprout.reminders r USING unnest($43::bigint[], $44::text[]) AS c (n, name) JOIN moved USING (n)
+    DELETE FROM resprout.reminders r USING unnest($44::bigint[], $45::text[]) AS c (n, name) JOIN moved USING (n)
     WHERE r.kind = moved.kind AND r.key = moved.key AND r.name = c.name
 ),
 subscribed AS (
     INSERT INTO resprout.subscriptions (topic, kind, key, shard)
     SELECT s.topic, moved.kind, moved.key, moved.shard
-    FROM unnest($45::bigint[], $46::text[]) AS s (n, topic) JOIN moved USING (n)
+    FROM unnest($46::bigint[], $47::text[]) AS s (n, topic) JOIN moved USING (n)
     ON CONFLICT DO NOTHING
 ),
 unsubscribed AS (
-    DELETE FROM resprout.subscriptions t USING unnest($47::bigint[], $48::text[]) AS u (n, topic) JOIN moved USING (n)
+    DELETE FROM resprout.subscriptions t USING unnest($48::bigint[], $49::text[]) AS u (n, topic) JOIN moved USING (n)
     WHERE t.kind = moved.kind AND t.key = moved.key AND t.topic = u.topic
 ),
 described AS (
     INSERT INTO resprout.described_agents (kind, key, described)
     SELECT moved.kind, moved.key, d.described::jsonb
-    FROM unnest($49::bigint[], $50::text[]) AS d (n, described) JOIN moved USING (n)
+    FROM unnest($50::bigint[], $51::text[]) AS d (n, described) JOIN moved USING (n)
     ON CONFLICT (kind, key) DO UPDATE SET described = excluded.described
 )
 """
 
 OUTCOME = "SELECT ARRAY(SELECT n FROM moved) AS moved, ARRAY(SELECT n FROM advancing) AS advancing, "
-PLAIN = f"{COMMIT} {OUTCOME} ARRAY[]::integer[] AS woken"
-RICH = f"{COMMIT} {RARE} {OUTCOME} ARRAY(SELECT shard FROM published) AS woken"
+PLAIN = f"{COMMIT} {SENT} {OUTCOME} ARRAY[]::integer[] AS woken"
+RICH = f"{COMMIT} {RARE} {OUTCOME} ARRAY(SELECT shard FROM sent) AS woken"
 
 # Mailbox rows of messages that turn out to have been handled before.
 SWEEP = """
@@ -287,7 +301,7 @@ class Rows:
         agents: list[tuple[Any, ...]] = []
         marks: list[tuple[Any, ...]] = []
         out: list[tuple[Any, ...]] = []
-        sent: list[tuple[Any, ...]] = []
+        self._sent: list[tuple[Any, ...]] = []
         self._published: list[tuple[Any, ...]] = []
         self._reminders: list[tuple[Any, ...]] = []
         self._cancelled: list[tuple[Any, ...]] = []
@@ -306,16 +320,16 @@ class Rows:
                     if stored:
                         out.append((n, message.id))
             if any(handled.effects is not None for handled in a.handled):
-                sent += [self._mail(n, envelope) for envelope in _sent(a)]
+                self._add_mail(n, a)
                 self._add_rare(n, a)
         self.common = [
-            *_columns(agents, 7), *_columns(marks, 8), *_columns(out, 2), *_columns(sent, 7)
+            *_columns(agents, 7), *_columns(marks, 8), *_columns(out, 2), *_columns(self._sent, 7)
         ]  # fmt: skip
 
     @property
     def rare(self) -> list[Any] | None:
         parts = (
-            (self._published, 5),
+            (self._published, 6),
             (self._reminders, 10),
             (self._cancelled, 2),
             (self._topics[True], 2),
@@ -325,6 +339,25 @@ class Rows:
         if not any(rows for rows, _ in parts):
             return None
         return [*(column for rows, width in parts for column in _columns(rows, width)), *_bounds_of_subscribers()]
+
+    def _add_mail(self, n: int, advance: Advance) -> None:
+        for handled in advance.handled:
+            if (effects := handled.effects) is None:
+                continue
+            published = deque(effects.published)
+            for told, envelope in enumerate(effects.sent):
+                while published and published[0].after <= told:
+                    self._publish(n, published.popleft())
+                if not _options(envelope)[0]:
+                    self._sent.append(self._mail(n, envelope))
+            for one in published:
+                self._publish(n, one)
+
+    def _publish(self, n: int, one: Published) -> None:
+        envelope = one.envelope
+        self._published.append(
+            (n, one.topic, envelope.id, envelope.model_dump_json(), len(envelope.body), len(self._sent))
+        )
 
     def _mail(self, n: int, envelope: Envelope) -> tuple[Any, ...]:
         address = AgentAddress.parse(envelope.recipient)
@@ -340,8 +373,6 @@ class Rows:
         for handled in advance.handled:
             if (effects := handled.effects) is None:
                 continue
-            for topic, envelope in effects.published:
-                self._published.append((n, topic, envelope.id, envelope.model_dump_json(), len(envelope.body)))
             reminders.update(effects.reminders)
             topics.update(effects.topics)
             described = effects.described or described

@@ -58,9 +58,9 @@ class Client:
     def __init__(self, caller: Caller, *, tenant: str = "default", settings: Settings | None = None) -> None:
         self.caller = caller
         self.tenant = tenant
+        self.closed = False
         self.settings = settings
         self._runs: asyncio.Future[Runs] | None = None
-        self.closed = False
         self.name = f"client:{socket.gethostname()}:{os.getpid()}:{new_id().hex[-8:]}"
 
     @classmethod

@@ -14,6 +14,7 @@ from typing import Any
 from ..actors.agent import Agent, agent_classes
 from ..actors.errors import NotRunning
 from ..actors.logger import get_logger
+from ..actors.waiting import wait_until_set
 from ..memory.database import check
 from ..memory.migrate import pending
 from . import ray_link
@@ -147,7 +148,7 @@ async def _watch(seats: list[Seat], halt: asyncio.Event) -> None:
             ray_link.restart_process()
         unwell = f"no answer from {', '.join(away)}" if away else None
         _tell(seats, WATCHDOG=1, unwell=unwell)
-        await _wait(halt, PULSE_SECONDS)
+        await wait_until_set(halt, PULSE_SECONDS)
 
 
 def _tell(seats: list[Seat], *, unwell: str | None = None, **fields: int) -> None:
@@ -187,10 +188,3 @@ def _remove(seats: list[Seat]) -> None:
     for seat in seats:
         ray.kill(seat.actor)
     ray.shutdown()
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        return

@@ -1,19 +1,14 @@
 """`resprout agent show | list | history | mailbox | release`: what Postgres knows of agents."""
 
-import asyncio
 import json
 import shlex
-from contextlib import suppress
 from dataclasses import asdict
 
 import typer
 
 from ...actors.address import AgentAddress
-from ...actors.errors import Rejected, ResproutError
-from ..settings import Settings
-from ..stack.find import attach
+from ...actors.errors import Rejected
 from .agent_options import Address, After, AsJson, Kind, Limit
-from .flags import settings_of
 from .queries import print_json, print_rows, query, refuse_unknown_kind
 
 
@@ -112,14 +107,4 @@ def release(ctx: typer.Context, address: Address) -> None:
     reason = query(ctx, lambda database: AgentRows(database).release(target))
     if reason is None:
         raise Rejected(f"{target} is not in quarantine. See `resprout agent find --health quarantined`.")
-    with suppress(ResproutError):  # no host has it, or none can be reached: then nobody remembers the quarantine
-        asyncio.run(_forget(attach(settings_of(ctx).settings, "ray.address"), target))
-    typer.echo(f"{target} goes on; it was set aside: {reason}")
-
-
-async def _forget(settings: Settings, target: AgentAddress) -> None:
-    """A host that has the agent in memory remembers that it was set aside, until it looks again."""
-    from ..client import Client
-
-    async with await Client.connect(settings) as client:
-        await client.agent(str(target)).stop()
+    typer.echo(f"{target} is released: its host goes on with what waits and what comes. It was set aside: {reason}")

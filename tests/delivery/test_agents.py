@@ -1,6 +1,7 @@
 """What a developer may rely on, with hosts in this process and a real Postgres."""
 
 import asyncio
+from typing import cast
 from uuid import uuid4
 
 import pytest
@@ -8,6 +9,7 @@ from resprout.actors.address import AgentAddress
 from resprout.actors.agent import Agent, on
 from resprout.actors.delivery import Limits
 from resprout.actors.errors import AgentFailed, Busy, CallCycle, DeadlinePassed, MailboxFull
+from resprout.actors.ids import new_id
 from resprout.actors.message import Message
 from resprout.memory.database import Database
 from resprout.memory.store import PostgresStore
@@ -23,11 +25,12 @@ from support.counting import (
     Pass,
     RemindMe,
     Slow,
+    TellAndPublish,
     TellThenAsk,
     Words,
 )
 from support.house import HostHere, House, envelope, hosts
-from support.waiting import count_of, reaches
+from support.waiting import count_of, reaches, working
 
 
 async def test_an_ask_is_answered_and_counted(house: House) -> None:
@@ -180,6 +183,18 @@ async def test_topics_reach_their_subscribers(house: House) -> None:
         await reaches(house, f"tally/{name}", 1)
 
 
+async def test_what_a_turn_tells_and_publishes_to_an_agent_arrives_in_order(house: House) -> None:
+    words = tuple(str(n) for n in range(7))
+    await house.asks("tally/b", Follow(topic="news"))
+
+    await house.asks("tally/a", TellAndPublish(to="tally/b", topic="news", words=words))
+
+    async with asyncio.timeout(20):
+        while len((reply := cast("Words", await house.asks("tally/b", Log(word="")))).words) < len(words):
+            await asyncio.sleep(0.02)
+    assert tuple(word for word in reply.words if word) == words
+
+
 async def test_a_reminder_fires_once(house: House) -> None:
     await house.asks("tally/a", RemindMe(after_seconds=0.1))
 
@@ -202,6 +217,19 @@ async def test_equal_messages_in_flight_share_a_turn(house: House) -> None:
     replies = await asyncio.gather(*(house.asks("picky/a", Slow(seconds=0.2)) for _ in range(5)))
 
     assert replies == [Count(count=1)] * 5
+
+
+async def test_a_handled_message_that_joins_a_turn_again_gets_its_own_reply(house: House) -> None:
+    (host,) = house.hosts.values()
+    handled = new_id()
+    await house.asks("picky/a", Slow(seconds=0.1), message_id=handled)
+    first = asyncio.create_task(house.asks("picky/a", Slow(seconds=0.1)))
+    await working(host)
+
+    again = house.asks("picky/a", Slow(seconds=0.1), message_id=handled)
+
+    replies = await asyncio.wait_for(asyncio.gather(first, again), 10)
+    assert [*replies] == [Count(count=2), Count(count=1)]
 
 
 async def test_a_full_mailbox_refuses(house: House) -> None:

@@ -2,13 +2,16 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
+import pytest
 from resprout.actors.address import AgentAddress
 from resprout.actors.delivery import Limits
 from resprout.memory.database import Database
 from resprout.memory.store import PostgresStore
-from support.counting import Count, Increment, lives
-from support.house import hosts
+from support.counting import Count, Increment, Log, Words, lives
+from support.house import House, hosts
+from support.waiting import opened, working
 
 
 async def test_an_idle_agent_leaves_memory_and_comes_back_as_it_was(database: Database) -> None:
@@ -48,6 +51,45 @@ async def test_a_stopped_agent_loses_nothing(database: Database) -> None:
                 await asyncio.sleep(0.05)
 
 
+async def test_what_comes_for_an_agent_while_it_is_stopped_is_not_overtaken(
+    house: House, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (host,) = house.hosts.values()
+    address, told = AgentAddress("tally", "a"), asyncio.Event()
+    await house.asks("tally/a", Log(word="0"))
+    accept = host.store.accept
+
+    async def answers_late(*args: Any) -> Any:
+        outcomes = await accept(*args)
+        await told.wait()
+        return outcomes
+
+    monkeypatch.setattr(host.store, "accept", answers_late)
+    first = asyncio.create_task(house.tells("tally/a", Log(word="1"), sender="client"))
+    async with asyncio.timeout(20):
+        while not await database.pool.fetchval("SELECT count(*) FROM resprout.mailbox"):
+            await asyncio.sleep(0.01)
+    busy = asyncio.create_task(house.asks("tally/a", Increment(think_seconds=0.15)))
+    await working(host)
+    stopping = asyncio.create_task(host.delivery.stop(address))
+    async with asyncio.timeout(20):
+        while not host.delivery.active[address].closing:
+            await asyncio.sleep(0)
+    told.set()
+    await asyncio.gather(first, stopping, busy)
+    await house.tells("tally/a", Log(word="2"), sender="client")
+
+    async with asyncio.timeout(20):
+        while (await words_of(house, "tally/a")) != ("0", "1", "2"):
+            await asyncio.sleep(0.02)
+
+
+async def words_of(house: House, agent: str) -> tuple[str, ...]:
+    reply = await house.asks(agent, Log(word=""))
+    assert isinstance(reply, Words)
+    return tuple(word for word in reply.words if word)
+
+
 async def test_mail_that_does_not_fit_into_memory_waits_in_the_store(database: Database) -> None:
     async with hosts(PostgresStore(database), limits=Limits(mail_in_memory=20)) as (house, (host,)):
         told = [house.tells(f"tally/{n % 10}", Increment(think_seconds=0.01)) for n in range(200)]
@@ -57,3 +99,29 @@ async def test_mail_that_does_not_fit_into_memory_waits_in_the_store(database: D
         async with asyncio.timeout(60):
             while [await house.asks(f"tally/{n}", Increment(by=0)) for n in range(10)] != [Count(count=20)] * 10:
                 await asyncio.sleep(0.05)
+
+
+async def test_new_mail_queues_up_in_the_store_until_all_older_mail_is_collected(database: Database) -> None:
+    address = AgentAddress("tally", "a")
+    async with hosts(PostgresStore(database)) as (house, (host,)):
+        await opened(host)
+        await house.tells("tally/a", Increment(think_seconds=600), sender="client")
+        for n in range(6):
+            await house.tells("tally/a", Log(word=str(n)), sender="client")
+    async with hosts(PostgresStore(database), limits=Limits(mail_in_memory=5)) as (house, (host,)):
+        await opened(host)
+        await working(host)
+        slow = host.delivery.active[address]
+        slow.stop_turn()
+        async with asyncio.timeout(20):
+            while host.delivery.mail >= 5:
+                await asyncio.sleep(0)
+
+        # A shard is claimed in this moment; it opens with a look at its own mail, of which there is none.
+        await host.delivery._open([next(held for held in host.delivery.held.values() if held != slow.held)])
+        await house.tells("tally/a", Log(word="last"), sender="client")
+
+        async with asyncio.timeout(20):
+            while len(await words_of(house, "tally/a")) < 7:
+                await asyncio.sleep(0.02)
+        assert await words_of(house, "tally/a") == ("0", "1", "2", "3", "4", "5", "last")

@@ -27,10 +27,11 @@ async def test_losing_a_shard_harms_no_agent_of_another_shard(
     async def loses_the_shard(*args: Any) -> bool:
         monkeypatch.undo()
         await database.pool.execute("UPDATE resprout.shards SET epoch = epoch + 1 WHERE id = $1", lost)
-        kept = await postpone(*args)
-        for one in others:  # they are carried next, by the runner that learns of the loss
-            host.delivery.receive(envelope(one, Increment(think_seconds=0.01), "ask"), outcomes.append)
-        return kept
+        try:
+            return await postpone(*args)
+        finally:  # they are carried next, by the runner that learns of the loss, or is cut because of it
+            for one in others:
+                host.delivery.receive(envelope(one, Increment(think_seconds=0.01), "ask"), outcomes.append)
 
     monkeypatch.setattr(host.store, "postpone", loses_the_shard)
     await house.tells("tally/poisoned", Fail())

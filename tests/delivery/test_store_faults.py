@@ -1,12 +1,15 @@
 """A store that fails where nobody expects it: no effect without its mark, and nobody pays who is not concerned."""
 
+import asyncio
 from typing import Any
 
 import pytest
+from resprout.actors.errors import BadMessage
 from resprout.actors.ids import new_id
 from resprout.memory.database import Database
 from support.counting import Count, Increment
 from support.house import House
+from support.waiting import opened
 
 # The first write of an agent's second version meets a damaged block.
 DAMAGED_ONCE = """
@@ -50,3 +53,18 @@ async def test_a_commit_that_ends_in_a_defect_is_an_unknown_outcome(
 
     assert await house.asks("tally/a", Increment(by=10)) == Count(count=11)
     assert await house.asks("tally/a", Increment(by=0)) == Count(count=11)
+
+
+async def test_a_told_message_that_cannot_be_stored_is_refused_alone(house: House) -> None:
+    (host,) = house.hosts.values()
+    await opened(host)
+    before = dict(host.delivery.held)
+    bad = house.tells("tally/x", Increment(), tenant="a\0b")
+    good = [house.tells(f"tally/{n}", Increment()) for n in range(20)]
+
+    outcomes = await asyncio.gather(bad, *good, return_exceptions=True)
+
+    assert isinstance(outcomes[0], BadMessage)
+    assert not any(isinstance(outcome, BaseException) for outcome in outcomes[1:])
+    assert not host.delivery.doubted
+    assert host.delivery.held == before

@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from resprout.actors.address import AgentAddress
 from resprout.actors.agent import Agent
 from resprout.actors.delivery import Limits
 from resprout.actors.errors import (
     AgentFailed,
+    BadArgument,
     BadMessage,
     DeadlinePassed,
     MailboxFull,
@@ -17,6 +19,8 @@ from resprout.actors.errors import (
     UnknownKind,
     UnknownMessage,
 )
+from resprout.actors.supervision import Supervision
+from resprout.memory.agents import AgentRows
 from resprout.memory.database import Database
 from resprout.memory.store import PostgresStore
 from support.counting import (
@@ -83,6 +87,28 @@ async def test_what_is_told_to_an_agent_in_quarantine_is_handled_after_its_relea
     async with asyncio.timeout(20):
         while await database.pool.fetchval("SELECT count(*) FROM resprout.mailbox"):
             await asyncio.sleep(0.02)
+    assert await count_of(house, "wary/a") == 5
+
+
+async def test_a_released_agent_answers_the_next_ask_although_no_mail_waits(house: House, database: Database) -> None:
+    await house.tells("wary/a", Fail())
+    await buried(database)
+    with pytest.raises(Quarantined):
+        await house.asks("wary/a", Increment())
+
+    await AgentRows(database).release(AgentAddress("wary", "a"))
+
+    assert await count_of(house, "wary/a") == 0
+
+
+async def test_a_released_agent_goes_on_with_its_mail_and_is_asked_in_turn(house: House, database: Database) -> None:
+    await house.tells("wary/a", Fail())
+    await buried(database)
+    await house.tells("wary/a", Increment(by=5))
+
+    await AgentRows(database).release(AgentAddress("wary", "a"))
+
+    await drained(database)
     assert await count_of(house, "wary/a") == 5
 
 
@@ -176,8 +202,19 @@ async def test_a_reply_that_is_no_json_fails_its_turn_and_is_buried_when_told(ho
     assert await count_of(house, "unruly/a") == 0
 
 
+async def test_poison_whose_error_cannot_be_stored_as_it_is_is_buried(house: House, database: Database) -> None:
+    await house.tells("unruly/a", Misbehave(how="unprintable"))
+
+    assert r"no file \udcff\0 here" in (await buried(database))["error"]
+
+
+def test_a_supervisor_that_is_no_address_is_refused_when_the_class_is_written() -> None:
+    with pytest.raises(ValueError, match="escalate_to names no agent"):
+        Supervision(escalate_to="warden")
+
+
 async def test_a_deadline_without_a_time_zone_fails_the_turn_that_gives_it(house: House) -> None:
-    with pytest.raises(AgentFailed, match="timezone"):
+    with pytest.raises(BadArgument, match="has no time zone"):
         await house.asks("unruly/a", Misbehave(how="naive deadline"))
 
     assert await count_of(house, "unruly/a") == 0

@@ -32,7 +32,7 @@ from resprout.actors.store import (
     Store,
     Superseded,
 )
-from resprout.actors.turn import Effects
+from resprout.actors.turn import Effects, Published
 from resprout.memory.database import Database
 from resprout.memory.store import PostgresStore
 from simulation.database import SimDatabase, Switches
@@ -227,7 +227,8 @@ async def test_what_is_published_to_a_full_mailbox_goes_to_the_dead_letters_of_t
     await fill(host, ROWS - 1)
     news = [envelope("", Increment(), "tell", seconds=None) for _ in range(3)]
     publishes = replace(
-        turn(WARDEN, host.held_of(WARDEN)).handled[0], effects=Effects(published=[("news", one) for one in news])
+        turn(WARDEN, host.held_of(WARDEN)).handled[0],
+        effects=Effects(published=[Published("news", one, 0) for one in news]),
     )
 
     outcome = await host.store.commit(host.id, [replace(turn(WARDEN, host.held_of(WARDEN)), handled=[publishes])])

@@ -102,7 +102,7 @@ def _write_rare(database: SimDatabase, advance: Advance) -> set[int]:
             if reminder is not None:
                 database.reminders[advance.address, name] = reminder
                 database.reminders_set.append((advance.address, reminder))
-        for topic, envelope in effects.published:
+        for topic, envelope, _ in effects.published:
             for follower in database.subscriptions.get(topic, []):
                 database.promised.append((follower, envelope.id))
                 if _publish(database, follower, envelope.model_copy(update={"recipient": str(follower)})):

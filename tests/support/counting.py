@@ -57,6 +57,14 @@ class Announce(Message, name="test.announce"):
     topic: str
 
 
+class TellAndPublish(Message, name="test.tell-and-publish"):
+    """The first word is told, the second published, and so on."""
+
+    to: str
+    topic: str
+    words: tuple[str, ...]
+
+
 class RemindMe(Message, name="test.remind-me"):
     name: str = "tick"
     after_seconds: float = 0.0
@@ -117,6 +125,14 @@ class Tally(Agent, kind="tally", supervision=QUICK, bounds=Bounds(rows=50, state
     @on
     async def announce(self, message: Announce) -> None:
         self.publish(message.topic, Increment())
+
+    @on
+    async def tell_and_publish(self, message: TellAndPublish) -> None:
+        for place, word in enumerate(message.words):
+            if place % 2:
+                self.publish(message.topic, Log(word=word))
+            else:
+                self.tell(message.to, Log(word=word))
 
     @on
     async def remind_me(self, message: RemindMe) -> None:
@@ -189,8 +205,8 @@ class Unruly(Agent, kind="unruly", supervision=QUICK):
                 time.sleep(30)
             case "naive deadline":
                 self.tell("tally/a", Increment(), deadline=datetime.now())
-            case "null byte":
-                raise ValueError("bad \0 input")
+            case "unprintable":
+                raise ValueError("no file \udcff\0 here")
 
     @on
     async def answer_badly(self, message: AnswerBadly) -> AnyReply:

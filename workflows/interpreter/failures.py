@@ -12,7 +12,7 @@ from temporalio.exceptions import (
 )
 from temporalio.exceptions import TimeoutError as TookTooLong
 
-from ...actors.errors import BY_NAME, Rejected
+from ...actors import errors
 from ..flow import ExpressionFailed
 
 TIMEOUT = "Timeout"
@@ -23,9 +23,9 @@ BUDGET = "BudgetExceeded"
 UNFIT = "Unfit"
 TOO_LARGE = "TooLarge"
 
-# Trying the same again gives the same.
+# Trying the same again gives the same. Only what one module defines: a workflow must not depend on what is imported.
 HOPELESS = frozenset(
-    {name for name, error in BY_NAME.items() if issubclass(error, Rejected)}
+    {name for name, one in vars(errors).items() if isinstance(one, type) and issubclass(one, errors.Rejected)}
     | {ExpressionFailed.__name__, LOOP_LIMIT, BUDGET, UNFIT, "BadInput"}
 )
 
