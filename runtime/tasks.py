@@ -1,46 +1,39 @@
 """Single jobs from outside: submitted, listed, counted, cancelled, and taken up again when they were given up."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime
-from typing import Any, get_args
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
-from temporalio.client import WorkflowExecution, WorkflowExecutionStatus
+from pydantic import ValidationError
 from temporalio.service import RPCError
 
-from ..actors.errors import NotFound, NotRunning, Rejected
-from ..workflows import search_attributes
+from ..actors.errors import NotFound, NotRunning, Rejected, RunFailed
 from ..workflows.flow.vocabulary import did_you_mean
-from ..workflows.task import MEMO, Status, TaskInput
+from ..workflows.task import TaskInput
+from .payloads import sentence
 from .run_errors import refused
-from .run_rows import ENDED
-from .runs import RunRef, Runs
+from .runs import LOOKED_THROUGH, RunRef, Runs
+from .task_rows import DEAD_LETTERED, STATUSES, TASK, TaskRow, query, row_of
 
-TASK = "task"  # the workflow type
-STATUSES: tuple[str, ...] = (*get_args(Status), "terminated", "timed-out")
 _LOOKED_AT = 1_000  # of the tasks completed last, for statistics
-_BY_TEMPORAL = {"terminated": "Terminated", "timed-out": "TimedOut"}  # what a task cannot say of itself
+_IDS_AT_ONCE = 100  # in one of Temporal's queries
 
 
 @dataclass(frozen=True)
-class TaskRow:
-    id: str
-    run_id: str
-    status: str  # one of STATUSES
-    aim: str
-    message: str
-    tenant: str
-    started_at: datetime
-    ended_at: datetime | None
-
-    @property
-    def is_open(self) -> bool:
-        return self.ended_at is None
+class TaskView:
+    row: TaskRow
+    state: dict[str, Any]  # as the task says it; empty when it could not begin
+    reply: Any = None  # of one that was completed
+    failure: RunFailed | None = None
 
     def as_json(self) -> dict[str, Any]:
-        ended = self.ended_at.isoformat() if self.ended_at else None
-        return {**asdict(self), "started_at": self.started_at.isoformat(), "ended_at": ended}
+        told = {**self.state, **self.row.as_json()}
+        if self.failure is not None:
+            told["error"] = {"type": self.failure.type, "message": self.failure.reason}
+        return told | ({"result": self.reply} if self.row.status == "completed" else {})
 
 
 @dataclass(frozen=True)
@@ -60,25 +53,29 @@ class Tasks:
     async def list(
         self, *, statuses: Iterable[str] = (), tenant: str | None = None, limit: int = 100
     ) -> Sequence[TaskRow]:
-        parts = [_any_of(statuses)] if statuses else []
-        if tenant is not None:
-            parts.append(f"{search_attributes.TENANT.name} = '{_plain(tenant)}'")
-        return await self._found(parts, limit)
+        return await self._found(query(statuses=statuses, tenant=tenant), limit)
 
     async def dead_letters(self, *, limit: int = 100) -> Sequence[TaskRow]:
         """Those that were given up and not taken up again since."""
-        dead = await self.list(statuses=["dead-lettered"], limit=limit)
-        names = ", ".join(f"'{_plain(one.id)}'" for one in dead)
+        dead = await self.list(statuses=[DEAD_LETTERED], limit=limit)
         newest: dict[str, TaskRow] = {}
-        for one in await self._found([f"WorkflowId IN ({names})"], limit * 10) if dead else []:
-            if one.id not in newest or newest[one.id].started_at < one.started_at:
-                newest[one.id] = one
+        for first in range(0, len(dead), _IDS_AT_ONCE):
+            ids = sorted({one.id for one in dead[first : first + _IDS_AT_ONCE]})
+            for one in await self._found(query(ids=ids), limit * 10):
+                newest[one.id] = max(one, newest.get(one.id, one), key=lambda row: row.started_at)
         return [one for one in dead if newest.get(one.id, one).run_id == one.run_id]
 
-    async def show(self, id: str) -> tuple[TaskRow, dict[str, Any]]:  # noqa: A002
+    async def show(self, id: str) -> TaskView:  # noqa: A002
         """With what it says itself: its attempts and their errors."""
         run, row = await self._of(id)
-        return row, await run.state()
+        reply, failure = None, None
+        if not row.is_open:
+            try:
+                reply = await run.result()
+            except RunFailed as error:
+                failure = error
+        state = {} if failure is not None and failure.never_began else await run.state()
+        return TaskView(row, state, reply, failure)
 
     async def cancel(self, id: str) -> None:  # noqa: A002
         run, row = await self._of(id)
@@ -87,34 +84,34 @@ class Tasks:
         await run.cancel()
 
     async def replay(self, id: str) -> RunRef:  # noqa: A002
-        """Under the same id, with all its attempts anew. Only what was dead-lettered, failed or cancelled."""
+        """Under the same id, with all its attempts anew. Only what has ended, and not well."""
         run, row = await self._of(id)
         if row.is_open or row.status == "completed":
             raise Rejected(f"{id} is {row.status}: only a task that was given up, failed or was cancelled is replayed.")
+        if not row.aim:
+            raise Rejected(f"{id} never began, its input does not fit: submit another. See `resprout task show {id}`.")
         given = await run.given(TaskInput)
         return await self.submit(given.model_copy(update={"replays": given.replays + 1}), id)
 
     async def stats(self) -> Stats:
-        counts = {status: await self._count(status) for status in STATUSES}
+        counts = await asyncio.gather(*(self._count(status) for status in STATUSES))
         completed = await self.list(statuses=["completed"], limit=_LOOKED_AT)
         lengths = sorted((r.ended_at - r.started_at).total_seconds() for r in completed if r.ended_at is not None)
-        return Stats(counts, _summary(lengths))
+        return Stats(dict(zip(STATUSES, counts, strict=True)), _summary(lengths))
 
     async def _count(self, status: str) -> int:
         try:
-            found = await self.runs.client.count_workflows(f"WorkflowType = '{TASK}' AND {_any_of([status])}")
+            return (await self.runs.client.count_workflows(query(statuses=[status]))).count
         except RPCError as error:
             raise NotRunning(f"Temporal does not count its tasks: {error.message}. See `resprout status`.") from None
-        return found.count
 
-    async def _found(self, parts: Sequence[str], limit: int) -> Sequence[TaskRow]:
-        query = " AND ".join([f"WorkflowType = '{TASK}'", *parts])
-        return [await _row(one) for one in await self.runs.executions(query, limit=limit)]
+    async def _found(self, wanted: str, limit: int) -> Sequence[TaskRow]:
+        return [await row_of(one) for one in await self.runs.executions(wanted, limit=limit)]
 
     async def _of(self, id: str) -> tuple[RunRef, TaskRow]:  # noqa: A002
         run = self.runs.get(id)
         if not await run.exists():
-            known = [row.id for row in await self.list(limit=500)]
+            known = [row.id for row in await self.list(limit=LOOKED_THROUGH)]
             said = did_you_mean(id, known, "list them with `resprout task list`.")
             raise NotFound(f"there is no task {id}: {said}")
         try:
@@ -123,42 +120,15 @@ class Tasks:
             raise refused(id, error) from None
         if execution.workflow_type != TASK:
             raise Rejected(f"{id} is a run of the workflow `{execution.workflow_type}`: see `resprout runs show {id}`.")
-        return run, await _row(execution)
+        return run, await row_of(execution)
 
 
-async def _row(execution: WorkflowExecution) -> TaskRow:
-    told = execution.typed_search_attributes
-    about = (await execution.memo()).get(MEMO) or {}
-    by_temporal = ENDED.get(execution.status or WorkflowExecutionStatus.RUNNING)
-    said = told.get(search_attributes.STATUS) or "pending"
-    return TaskRow(
-        id=execution.id,
-        run_id=execution.run_id,
-        status=by_temporal if by_temporal in _BY_TEMPORAL else said,
-        aim=about.get("aim", ""),
-        message=about.get("message", ""),
-        tenant=told.get(search_attributes.TENANT) or "default",
-        started_at=execution.start_time,
-        ended_at=execution.close_time,
-    )
-
-
-def _any_of(statuses: Iterable[str]) -> str:
-    return f"({' OR '.join(_one(status) for status in statuses)})"
-
-
-def _one(status: str) -> str:
-    if status not in STATUSES:
-        known = did_you_mean(status, STATUSES, f"one of {', '.join(STATUSES)}")
-        raise Rejected(f"--status {status}: there is no such status; {known}")
-    if status in _BY_TEMPORAL:
-        return f"ExecutionStatus = '{_BY_TEMPORAL[status]}'"
-    said = f"{search_attributes.STATUS.name} = '{status}'"
-    return f"({said} AND ExecutionStatus != 'Terminated' AND ExecutionStatus != 'TimedOut')"
-
-
-def _plain(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("'", "\\'")
+def task_input(*, timeout: timedelta, **words: Any) -> TaskInput:
+    """Raises Rejected for what does not fit, in words."""
+    try:
+        return TaskInput.model_validate({"timeout_seconds": timeout.total_seconds(), **words})
+    except ValidationError as error:
+        raise Rejected(f"the task cannot be submitted: {sentence(error)}.") from None
 
 
 def _summary(lengths: list[float]) -> dict[str, float]:

@@ -11,12 +11,14 @@ import asyncio
 from datetime import timedelta
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
 from ..activities.contracts import ROUTE_TASK, AskOutput, RouteInput, RouteOutput
+from ..actors.address import AgentAddress
 from ..actors.envelope import Priority
+from ..actors.errors import BadAddress
 from . import search_attributes
 from .asking import RETRY, ask
 from .interpreter.failures import HOPELESS, TaskFailed, failure_of
@@ -44,6 +46,14 @@ class TaskInput(BaseModel):
     priority: Priority = "normal"
     tenant: str = "default"
     replays: int = Field(default=0, ge=0, description="how often it was taken up again after it was dead-lettered")
+
+    @field_validator("agent")
+    @classmethod
+    def _is_an_address(cls, agent: str | None) -> str | None:
+        try:
+            return str(AgentAddress.parse(agent)) if agent is not None else None
+        except BadAddress as error:
+            raise ValueError(str(error)) from None
 
     @model_validator(mode="after")
     def _has_one_aim(self) -> "TaskInput":
@@ -73,10 +83,7 @@ class Task:
         workflow.upsert_memo({MEMO: {"aim": given.aim, "message": given.message}})
         try:
             return await self._attempts()
-        except asyncio.CancelledError:
-            self._say("cancelled")
-            raise
-        except Exception as error:
+        except (asyncio.CancelledError, FailureError) as error:
             if is_cancelled_exception(error):
                 self._say("cancelled")
             raise

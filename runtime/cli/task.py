@@ -3,7 +3,7 @@
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
@@ -11,7 +11,8 @@ import typer
 if TYPE_CHECKING:
     from ...workflows.task import TaskInput
     from ..runs import RunRef, Runs
-    from ..tasks import TaskRow, Tasks
+    from ..task_rows import TaskRow
+    from ..tasks import Tasks
 
 from ...actors.errors import Rejected
 from .agent_options import PriorityName, Tenant, one_of_priorities
@@ -49,17 +50,17 @@ def submit(
     as_json: AsJson = False,
 ) -> None:
     """Submit a job. What fails is tried again later, by another agent if there is one, and in the end given up."""
-    from ...workflows.task import TaskInput
+    from ..tasks import task_input
 
     if (capability is None) == (agent is None):
         raise Rejected("say who does it: --capability or --agent, and not both.")
-    given = TaskInput(
-        capability=capability or None,
+    given = task_input(
+        capability=capability,
         agent=_address(agent) if agent is not None else None,
         message=message,
         body=read_pairs(fields or [], "field", "name=ada"),
         retries=retries,
-        timeout_seconds=_seconds(timeout),
+        timeout=_length(timeout),
         priority=one_of_priorities(priority),
         tenant=tenant,
     )
@@ -72,16 +73,16 @@ def _address(text: str) -> str:
     return str(AgentAddress.parse(text))
 
 
-def _seconds(text: str) -> float:
+def _length(text: str) -> timedelta:
     from ...workflows.flow.duration import parse_duration
 
     try:
-        seconds = parse_duration(text).total_seconds()
+        length = parse_duration(text)
     except ValueError as error:
         raise Rejected(f"--timeout {text}: {error}") from None
-    if not 0 < seconds <= 86_400:
+    if not timedelta(0) < length <= timedelta(days=1):
         raise Rejected(f"--timeout {text}: an attempt takes more than nothing and at most a day.")
-    return seconds
+    return length
 
 
 async def _submit(runs: "Runs", given: "TaskInput", name: str | None, *, wait: bool, as_json: bool) -> int:
@@ -92,6 +93,7 @@ async def _submit(runs: "Runs", given: "TaskInput", name: str | None, *, wait: b
 
 async def _told(run: "RunRef", *, wait: bool, as_json: bool) -> int:
     from ...actors.errors import RunFailed
+    from ...workflows.task import DEAD_LETTERED
 
     told: dict[str, Any] = {"id": run.id, "url": run.url}
     if not wait:
@@ -101,8 +103,9 @@ async def _told(run: "RunRef", *, wait: bool, as_json: bool) -> int:
     try:
         reply = await run.result()
     except RunFailed as failure:
-        told |= {"status": failure.status, "error": {"type": failure.type, "message": failure.reason}}
-        text = as_given(f"{run.id} {failure.status}: {failure.reason} See `resprout task show {run.id}`.")
+        status = "dead-lettered" if failure.type == DEAD_LETTERED else failure.status
+        told |= {"status": status, "error": {"type": failure.type, "message": failure.reason}}
+        text = as_given(f"{run.id} is {status}: {failure.reason} See `resprout task show {run.id}`.")
         typer.echo(json.dumps(told)) if as_json else typer.secho(text, fg="red", err=True)
         return 1
     typer.echo(json.dumps({**told, "status": "completed", "result": reply}) if as_json else json.dumps(reply, indent=2))
@@ -152,16 +155,22 @@ def _print(found: "Sequence[TaskRow]", limit: int, *, as_json: bool) -> None:
 
 def show(ctx: typer.Context, task: TaskId, as_json: AsJson = False) -> None:
     """Show where a task is, who does it, and why its attempts failed."""
-    row, state = _with_tasks(ctx, lambda tasks: tasks.show(task))
+    seen = _with_tasks(ctx, lambda tasks: tasks.show(task))
     if as_json:
-        typer.echo(json.dumps({**row.as_json(), **state, "status": row.status}))
+        typer.echo(json.dumps(seen.as_json()))
+        return
+    row, state = seen.row, seen.state
+    if not state:
+        typer.echo(f"{row.id}: {row.status}")
+        typer.secho(str(seen.failure), fg="red", err=True)
         return
     who = f", by {state['agent']}" if state["agent"] else ""
-    typer.echo(
-        f"{row.id}: {row.status}; {row.message} for {row.aim}{who}; attempt {state['attempt']} of {state['attempts']}"
-    )
+    attempts = f"attempt {state['attempt']} of {state['attempts']}"
+    typer.echo(f"{row.id}: {row.status}; {row.message} for {row.aim}{who}; {attempts}")
     for one in state["errors"]:
         typer.echo(f"attempt {one['attempt']}, {one['agent'] or 'nobody'}: {one['type']}: {one['message']}")
+    if row.status == "completed":
+        typer.echo(json.dumps(seen.reply, indent=2, ensure_ascii=False))
 
 
 def cancel(ctx: typer.Context, task: TaskId) -> None:
