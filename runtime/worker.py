@@ -20,6 +20,7 @@ from . import ray_link, temporal
 from .agent_modules import import_agents
 from .calls import caller
 from .notify import STATE_FIELD, notify
+from .payload_retention import PayloadRetention
 from .registry_reader import RegistryReader
 from .settings import Settings
 from .telemetry import serve_metrics
@@ -44,7 +45,9 @@ async def run(settings: Settings, metrics_port: int = 0) -> None:
     async with make(client, settings):
         log.info("worker ready", task_queue=settings.temporal.task_queue, metrics=metrics.url)
         notify(READY=1, **{STATE_FIELD: {"metrics": metrics.url}})
+        clearing = asyncio.create_task(PayloadRetention(client, settings).run())
         await _watch(client, halt)
+        clearing.cancel()
         log.info("draining worker")
         notify(STOPPING=1)
 
