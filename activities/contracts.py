@@ -4,9 +4,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..actors.envelope import Priority
 from .sandbox.spec import SandboxSpec
 
 ASK_AGENT = "agent.ask"
+ROUTE_TASK = "task.route"
 RUN_SANDBOX = "sandbox.run"
 
 
@@ -17,6 +19,8 @@ class AskInput(BaseModel):
     message: str = Field(description="name of the message type")
     body: dict[str, Any] = {}
     timeout_seconds: float = Field(default=60.0, gt=0, le=86_400)
+    priority: Priority = "normal"
+    tenant: str = "default"
 
 
 class AskOutput(BaseModel):
@@ -29,3 +33,14 @@ class SandboxInput(BaseModel):
 
     spec: SandboxSpec
     tenant: str = "default"
+
+
+class RouteInput(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    capability: str
+    avoid: tuple[str, ...] = Field(default=(), description="agents that have failed at it")
+
+
+class RouteOutput(BaseModel):
+    agent: str = Field(description="the agent's address, kind/key")
