@@ -4,6 +4,7 @@ The invariant: a key that was started is never started again. Who finds one whos
 it, where the backend can, or leaves it in doubt.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -74,7 +75,7 @@ class SandboxRun:
 
 @dataclass(frozen=True)
 class SandboxRuns:
-    database: Database
+    open: Callable[[], Awaitable[Database]]  # a pool, the first time and again
     lease: timedelta = timedelta(seconds=10)  # an owner that is silent for so long is gone
 
     async def intend(self, key: str, tenant: str, spec_hash: bytes, backend: str, place: str, owner: UUID) -> bool:
@@ -83,12 +84,12 @@ class SandboxRuns:
 
     async def find(self, key: str) -> SandboxRun | None:
         with translated():
-            row = await self.database.pool.fetchrow(FIND, key, self.lease)
+            row = await (await self.open()).pool.fetchrow(FIND, key, self.lease)
         return SandboxRun(**row) if row is not None else None
 
     async def recent(self, tenant: str, limit: int) -> list[SandboxRun]:
         with translated():
-            rows = await self.database.pool.fetch(RECENT, tenant, self.lease, limit)
+            rows = await (await self.open()).pool.fetch(RECENT, tenant, self.lease, limit)
         return [SandboxRun(**row) for row in rows]
 
     async def take_over(self, run: SandboxRun, owner: UUID) -> bool:
@@ -100,7 +101,7 @@ class SandboxRuns:
 
     async def seen(self, keys: list[str], owner: UUID) -> None:
         with translated():
-            await self.database.pool.execute(SEEN, keys, owner)
+            await (await self.open()).pool.execute(SEEN, keys, owner)
 
     async def end(self, key: str, result: str) -> bool:
         return await self._hit(END, key, result)
@@ -111,8 +112,8 @@ class SandboxRuns:
     async def withdraw(self, key: str, owner: UUID) -> None:
         """It was not started and will not be."""
         with translated():
-            await self.database.pool.execute(WITHDRAW, key, owner)
+            await (await self.open()).pool.execute(WITHDRAW, key, owner)
 
     async def _hit(self, statement: str, *values: Any) -> bool:
         with translated():
-            return await self.database.pool.fetchval(statement, *values) is not None
+            return await (await self.open()).pool.fetchval(statement, *values) is not None

@@ -119,6 +119,13 @@ class HostsSettings(Section):
     tenant_bytes: int = Field(default=4_000_000_000, ge=1, description="bytes of such messages")
 
 
+class SandboxSettings(Section):
+    isolation: Literal["auto", "process", "container", "gvisor"] = Field(
+        default="auto",
+        description="of code that names none; auto: a container where there is an engine, else a process",
+    )
+
+
 class GatewaySettings(Section):
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int | None = Port
@@ -150,6 +157,7 @@ class Settings(BaseSettings):
     qdrant: QdrantSettings = QdrantSettings()
     agents: AgentsSettings = AgentsSettings()
     hosts: HostsSettings = HostsSettings()
+    sandbox: SandboxSettings = SandboxSettings()
     gateway: GatewaySettings = GatewaySettings()
     telemetry: TelemetrySettings = TelemetrySettings()
 

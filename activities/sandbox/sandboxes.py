@@ -15,11 +15,14 @@ from datetime import timedelta
 from typing import Any, Protocol, assert_never
 from uuid import UUID, uuid4
 
-from ...actors.errors import BadArgument, Rejected, Unavailable
+from ...actors.errors import BadArgument, Rejected, ResproutError, Unavailable
+from ...actors.logger import get_logger
 from ...memory.sandbox_runs import SandboxRun, SandboxRuns
 from .backend import Backend, Captured, Ending, InDoubt, Job, NoSandbox, Watch
 from .result import ResultFile, SandboxResult, Stream
 from .spec import Isolation, SandboxSpec, problems
+
+log = get_logger("resprout.sandbox")
 
 SECRET = "secret://"
 INLINE_BYTES = 256 << 10  # of one file; larger ones are kept aside
@@ -91,7 +94,10 @@ class Sandboxes:
         assert self.runs is not None
         while True:
             if self.under_way:
-                await self.runs.seen(sorted(self.under_way), self.owner)
+                try:
+                    await self.runs.seen(sorted(self.under_way), self.owner)
+                except ResproutError as error:
+                    log.warning("sandbox runs not told to be alive", error=str(error))
             await asyncio.sleep(self.runs.lease.total_seconds() / 5)
 
     async def _once(self, runs: SandboxRuns, job: Job, backend: Backend, tenant: str, watch: Watch) -> SandboxResult:
