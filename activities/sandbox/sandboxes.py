@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol, assert_never
 from uuid import UUID, uuid4
+from weakref import WeakValueDictionary
 
 from ...actors.errors import BadArgument, Rejected, ResproutError, Unavailable
 from ...actors.logger import get_logger
@@ -57,6 +58,8 @@ class Sandboxes:
     keep: Keep | None = None
     owner: UUID = field(default_factory=uuid4)
     under_way: set[str] = field(default_factory=set)
+    locks: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+    leaving: bool = False
 
     async def run(
         self, spec: SandboxSpec, key: str | None = None, tenant: str = "default", watch: Watch = unwatched
@@ -82,6 +85,8 @@ class Sandboxes:
         raise NoSandbox("no sandbox can run this: " + " ".join(refusals))
 
     def leave(self) -> None:
+        """The process is about to end. What is cancelled from now on is not wanted to end."""
+        self.leaving = True
         for backend in set(self.backends.values()):
             backend.leave()
 
@@ -102,22 +107,25 @@ class Sandboxes:
 
     async def _once(self, runs: SandboxRuns, job: Job, backend: Backend, tenant: str, watch: Watch) -> SandboxResult:
         place = await backend.place()
-        if not await runs.intend(job.key, tenant, _hash(job.spec), backend.name, place, self.owner):
-            result = await self._from_record(runs, job, backend, place)
-            if result is not None:
-                return result
-        self.under_way.add(job.key)
-        try:
-            return await self._recorded(runs, job, backend, watch)
-        finally:
-            self.under_way.discard(job.key)
+        async with self.locks.setdefault(job.key, asyncio.Lock()):
+            if not await runs.intend(job.key, tenant, _hash(job.spec), backend.name, place, self.owner):
+                result = await self._from_record(runs, job, tenant, backend, place)
+                if result is not None:
+                    return result
+            self.under_way.add(job.key)
+            try:
+                return await self._recorded(runs, job, backend, watch)
+            finally:
+                self.under_way.discard(job.key)
 
-    async def _from_record(self, runs: SandboxRuns, job: Job, backend: Backend, place: str) -> SandboxResult | None:
-        """None: it is this process' to run, or to come back to."""
+    async def _from_record(
+        self, runs: SandboxRuns, job: Job, tenant: str, backend: Backend, place: str
+    ) -> SandboxResult | None:
+        """None: it is this process' to run, or to come back to. Nobody else in this process is at it."""
         while True:
             run = await runs.find(job.key)
-            if run is None:  # withdrawn by who intended it
-                if await runs.intend(job.key, "default", _hash(job.spec), backend.name, place, self.owner):
+            if run is None:  # who intended it has withdrawn
+                if await runs.intend(job.key, tenant, _hash(job.spec), backend.name, place, self.owner):
                     return None
                 continue
             if run.spec_hash != _hash(job.spec):
@@ -127,9 +135,8 @@ class Sandboxes:
                     return SandboxResult.model_validate_json(run.result or "")
                 case "in-doubt":
                     raise _doubt(run)
-            if run.owner == self.owner and job.key not in self.under_way:
-                return None
-            if not run.alive and await self._is_ours(runs, run, backend, place):
+            abandoned = run.owner == self.owner or not run.alive
+            if abandoned and await self._is_ours(runs, run, backend, place):
                 return None
             await asyncio.sleep(LOOK_EVERY.total_seconds())
 
@@ -150,6 +157,10 @@ class Sandboxes:
         started = Job(**{**vars(job), "starting": starting})
         try:
             ending = await backend.run(started, watch)
+        except asyncio.CancelledError:
+            if not self.leaving:
+                await asyncio.shield(self._cancelled(runs, job, backend))
+            raise
         except BaseException:
             await asyncio.shield(runs.withdraw(job.key, self.owner))  # only what was not started
             raise
@@ -157,6 +168,12 @@ class Sandboxes:
         await runs.end(job.key, result.model_dump_json())
         await backend.forget(job.key)
         return result
+
+    async def _cancelled(self, runs: SandboxRuns, job: Job, backend: Backend) -> None:
+        """It was killed because somebody wanted that: there is no doubt about it."""
+        nothing = Captured()
+        ending = Ending("cancelled", None, "SIGKILL", nothing, nothing, {}, 0.0)
+        await runs.end(job.key, (await self._result(ending, job, backend)).model_dump_json())
 
     async def _result(self, ending: Ending, job: Job, backend: Backend) -> SandboxResult:
         large = [content for content in ending.files.values() if len(content) > INLINE_BYTES]
