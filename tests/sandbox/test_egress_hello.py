@@ -1,5 +1,7 @@
 """Which server a TLS client asks for."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,18 +53,14 @@ def test_what_follows_the_greeting_is_not_looked_at() -> None:
 
 @given(st.binary(max_size=400))
 def test_any_bytes_are_a_greeting_or_refused_or_wait(data: bytes) -> None:
-    try:
+    with suppress(BadHello):
         read_hello(data)
-    except BadHello as error:
-        assert str(error)
 
 
 @given(st.integers(0, len(REAL) - 1), st.integers(0, 255))
 def test_a_greeting_with_one_wrong_byte_is_read_or_refused_or_waits(at: int, byte: int) -> None:
-    try:
+    with suppress(BadHello):
         read_hello(REAL[:at] + bytes((byte,)) + REAL[at + 1 :])
-    except BadHello as error:
-        assert str(error)
 
 
 TWO_READINGS = {

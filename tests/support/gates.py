@@ -115,7 +115,7 @@ async def site(
         finally:
             writer.close()
 
-    async with await asyncio.start_server(served, address, port, ssl=tls) as server:
+    async with await asyncio.start_server(served, address, port, ssl=tls, limit=1 << 20) as server:
         here.port = server.sockets[0].getsockname()[1]
         yield here
 

@@ -46,11 +46,11 @@ async def _answer(relay: Relay, client: h11.Connection, server: h11.Connection) 
                 server.receive_data(await relay.from_server())
             case h11.InformationalResponse():
                 informed = h11.InformationalResponse(
-                    status_code=event.status_code, headers=end_to_end(event.headers), reason=event.reason
+                    status_code=event.status_code, headers=end_to_end(event.headers.raw_items()), reason=event.reason
                 )
                 await relay.to_client(client.send(informed))
             case h11.Response():
-                headers = [*end_to_end(event.headers), CLOSE]
+                headers = [*end_to_end(event.headers.raw_items()), CLOSE]
                 answered = h11.Response(status_code=event.status_code, headers=headers, reason=event.reason)
                 await relay.to_client(client.send(answered))
             case h11.Data():

@@ -18,6 +18,7 @@ from .proxy import Proxy
 from .rules import Rules
 
 SOCKET = "gate.sock"
+BACKLOG = 1024  # beyond it, connecting to a unix socket fails at once
 LONGEST_PATH = 107  # bytes, of a unix socket
 _EVERYONE = 0o666  # the sandbox runs as another user, and connecting takes the right to write
 
@@ -45,7 +46,7 @@ class Gate:
         self._visits: set[Task[None]] = set()
 
     async def __aenter__(self) -> str:
-        self._server = await asyncio.start_unix_server(self._enter, self.path, limit=dial.CHUNK)
+        self._server = await asyncio.start_unix_server(self._enter, self.path, limit=dial.CHUNK, backlog=BACKLOG)
         self.path.chmod(_EVERYONE)
         return str(self.path)
 

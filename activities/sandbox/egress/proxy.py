@@ -6,7 +6,6 @@ body and in a header. After that the connection is cut. Either way it is audited
 
 import asyncio
 from asyncio import StreamReader, StreamWriter
-from contextlib import suppress
 
 import h11
 
@@ -14,7 +13,7 @@ from .dial import CHUNK, Dialler, Resolve
 from .exchange import exchange
 from .hello import UNRECOGNIZED_NAME
 from .meter import Audit, Meter, Visit
-from .relay import End, Idle, Relay
+from .relay import End, Idle, Relay, cut
 from .request import Asked, read_request
 from .rules import Refused, Rules
 from .tunnel import tunnel
@@ -43,7 +42,7 @@ class Proxy:
                 visit.reason = "The run ended."
                 raise
             finally:
-                writer.transport.abort()
+                cut(writer)
                 if is_answered:
                     self._audit(visit.record())
 
@@ -62,7 +61,7 @@ class Proxy:
         try:
             await self._carry(client, server, http, asked, visit)
         finally:
-            server.writer.transport.abort()
+            cut(server.writer)
 
     async def _asked(self, client: End, http: h11.Connection, visit: Visit) -> Asked | None:
         self._meter.enter()
@@ -90,8 +89,7 @@ class Proxy:
                     await tunnel(relay, http.trailing_data[0], self._bounds.head_time)
                 else:
                     await exchange(relay, http, asked.onward)
-                await _closed(server.writer)
-                await _closed(client.writer)
+                await client.flush()
             visit.reason = ""
         except Refused as refused:
             visit.reason = str(refused)
@@ -119,16 +117,8 @@ async def _farewell(client: End, last: bytes) -> None:
     try:
         async with asyncio.timeout(LINGERS):
             client.writer.write(last)
-            await client.writer.drain()
             client.finish()
             while await client.reader.read(CHUNK):
                 pass
     except TimeoutError:
         return
-
-
-async def _closed(writer: StreamWriter) -> None:
-    """When all that was written has been taken."""
-    writer.close()
-    with suppress(OSError):  # it is over either way
-        await writer.wait_closed()

@@ -51,6 +51,11 @@ class End:
         if not self.writer.is_closing():
             self.writer.write_eof()
 
+    async def flush(self) -> None:
+        """Until all that was written has been taken."""
+        self.writer.transport.set_write_buffer_limits(0)
+        await self.writer.drain()
+
 
 @dataclass(frozen=True)
 class Relay:
@@ -80,6 +85,12 @@ class Relay:
         self.idle.moved()
         end.writer.write(data)
         await end.writer.drain()
+
+
+def cut(writer: StreamWriter) -> None:
+    """At once. What is not flushed is lost."""
+    if not writer.is_closing():  # asyncio trips over a second end of a transport
+        writer.transport.abort()
 
 
 async def both(first: Coroutine[Any, Any, None], second: Coroutine[Any, Any, None]) -> None:

@@ -73,16 +73,17 @@ def _plain(request: h11.Request, visit: Visit) -> Asked:
     path = parts["path"] or "/"
     target = path if path.startswith("/") else f"/{path}"
     own = [(b"Host", (host if port == 80 else f"{host}:{port}").encode()), (b"Connection", b"close")]
-    headers = [*own, *end_to_end(request.headers)]
+    headers = [*own, *end_to_end(request.headers.raw_items())]
     return Asked(host, port, False, h11.Request(method=request.method, target=target.encode(), headers=headers))
 
 
 def end_to_end(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
     """Without those that are between two neighbours only. What frames the body stays, whatever `Connection` says."""
     kept = list(headers)
-    named = {word.strip().lower() for name, value in kept if name == b"connection" for word in value.split(b",")}
+    said = b",".join(value for name, value in kept if name.lower() == b"connection")
+    named = {word.strip().lower() for word in said.split(b",")}
     dropped = _OURS | (named - _FRAMING)
-    return [(name, value) for name, value in kept if name not in dropped]
+    return [(name, value) for name, value in kept if name.lower() not in dropped]
 
 
 def _authority(text: str, visit: Visit) -> tuple[str, int | None]:
