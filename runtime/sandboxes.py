@@ -44,6 +44,7 @@ async def sandboxes(settings: Settings, *, recorded: bool) -> AsyncIterator[Sand
         default=None if wanted == "auto" else wanted,
         runs=SandboxRuns(database.open) if recorded else None,
         keep=keep if recorded else None,
+        private_hosts=settings.sandbox.private_hosts,
     )
     alive = asyncio.create_task(made.keep_alive()) if recorded else None
     try:

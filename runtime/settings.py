@@ -124,6 +124,9 @@ class SandboxSettings(Section):
         default="auto",
         description="of code that names none; auto: a container where there is an engine, else a process",
     )
+    private_hosts: tuple[str, ...] = Field(
+        default=(), description="names that `net` may list although their addresses are private"
+    )
 
 
 class GatewaySettings(Section):

@@ -96,6 +96,20 @@ def arguments(spec: SandboxSpec, env: Mapping[str, str], code: int, stdin: int, 
     ]
 
 
+GATE = "/run/resprout"
+FORWARDER = "/code/forwarder"
+
+
+def way_out(gate: Path, forwarder: int) -> list[str]:
+    """The directory of the socket, so that a new gate there is seen as well."""
+    return ["--ro-bind", str(gate.parent), GATE, "--ro-bind-data", str(forwarder), FORWARDER]
+
+
+def through_gate(gate: Path, command: Sequence[str]) -> list[str]:
+    """The forwarder becomes the command once it listens."""
+    return [str(interpreter("python")), "-I", "-S", FORWARDER, f"{GATE}/{gate.name}", *command]
+
+
 def _environment(env: Mapping[str, str]) -> dict[str, str]:
     return {"PATH": PATH, "HOME": WORK, "TMPDIR": "/tmp", "LANG": "C.UTF-8", "PYTHONPATH": WORK, **env}
 
