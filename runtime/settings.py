@@ -55,6 +55,9 @@ class TemporalSettings(Section):
     tls_ca: Path | None = Field(default=None, description="CA certificate of the server (PEM)")
     tls_cert: Path | None = Field(default=None, description="client certificate (PEM)")
     tls_key: Path | None = Field(default=None, description="client private key (PEM)")
+    large_values_days: int = Field(
+        default=30, ge=1, le=3650, description="how long a large value of a run is kept at least, unused"
+    )
     ui_url: str | None = Field(default=None, description="where the Temporal UI is, for links to runs")
     port: int | None = Port
     ui_port: int | None = Port
@@ -116,6 +119,13 @@ class HostsSettings(Section):
     tenant_bytes: int = Field(default=4_000_000_000, ge=1, description="bytes of such messages")
 
 
+class SandboxSettings(Section):
+    isolation: Literal["auto", "process", "container", "gvisor"] = Field(
+        default="auto",
+        description="of code that names none; auto: a container where there is an engine, else a process",
+    )
+
+
 class GatewaySettings(Section):
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int | None = Port
@@ -147,6 +157,7 @@ class Settings(BaseSettings):
     qdrant: QdrantSettings = QdrantSettings()
     agents: AgentsSettings = AgentsSettings()
     hosts: HostsSettings = HostsSettings()
+    sandbox: SandboxSettings = SandboxSettings()
     gateway: GatewaySettings = GatewaySettings()
     telemetry: TelemetrySettings = TelemetrySettings()
 

@@ -4,7 +4,7 @@ The contract, held by `tests/sandbox/contract.py` against each backend: limits a
 seen, the code of one key runs at most once, and whoever cancels `run` leaves nothing running.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -19,6 +19,10 @@ MOST_COLLECTED_BYTES = 16 << 20
 MOST_COLLECTED_FILES = 1_000
 # Of what is thrown away, as a multiple of what is kept: who writes more is ended, it will not stop by itself.
 FLOOD = 256
+
+
+async def nothing() -> None:
+    """There is no record to be kept."""
 
 
 class InDoubt(Broken):
@@ -39,6 +43,7 @@ class Job:
     files: Mapping[str, bytes] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict, repr=False)  # secrets included
     gate: str | None = None  # path of the unix socket that leads to the egress proxy; None: no network
+    starting: Callable[[], Awaitable[None]] = nothing  # awaited right before the code may begin; raises to prevent it
 
 
 @dataclass(frozen=True)
@@ -72,8 +77,16 @@ class Backend(Protocol):
         """Why it cannot run this, in one sentence with the remedy; None when it can. Starts nothing."""
         ...
 
+    async def place(self) -> str:
+        """What has the runs: a key that began in one place is not looked for in another."""
+        ...
+
     async def run(self, job: Job, watch: Watch) -> Ending:
-        """Until its end. Cancelled: kills it within 2 s and removes what is left of it."""
+        """Until its end. Cancelled: kills it within 2 s and removes what is left of it, unless `leave` was said."""
+        ...
+
+    def leave(self) -> None:
+        """This process is about to end: from now on, what can be come back to is left running when it is cancelled."""
         ...
 
     async def forget(self, key: str) -> None:

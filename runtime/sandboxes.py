@@ -1,0 +1,59 @@
+"""Composes the sandboxes of a process: backends, secrets, and the record of runs."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from ..activities.sandbox.backend import Backend
+from ..activities.sandbox.process.sandbox import ProcessSandbox
+from ..activities.sandbox.sandboxes import Sandboxes
+from ..activities.sandbox.spec import Isolation
+from ..actors.errors import Rejected
+from ..memory import large_payloads
+from ..memory.sandbox_runs import SandboxRuns
+from .lazy_database import LazyDatabase
+from .settings import Settings
+
+SECRET_VARIABLE = "RESPROUT_SECRET_"
+
+
+class SecretsFromEnvironment:
+    """`secret://api-key` is the variable RESPROUT_SECRET_API_KEY of the process that runs the sandbox."""
+
+    def value(self, name: str) -> str:
+        variable = SECRET_VARIABLE + name.upper().replace("-", "_")
+        value = os.environ.get(variable)
+        if value is None:
+            raise Rejected(f"there is no secret {name}: set {variable} where the worker runs.")
+        return value
+
+
+@asynccontextmanager
+async def sandboxes(settings: Settings, *, recorded: bool) -> AsyncIterator[Sandboxes]:
+    """`recorded`: a key that was run is not run again; needs Postgres."""
+    database = LazyDatabase(settings.postgres, "sandbox runs", pool_size=4)
+
+    async def keep(contents: Sequence[bytes]) -> None:
+        await large_payloads.keep(await database.open(), contents)
+
+    wanted = settings.sandbox.isolation
+    made = Sandboxes(
+        backends=_backends(),
+        secrets=SecretsFromEnvironment(),
+        default=None if wanted == "auto" else wanted,
+        runs=SandboxRuns(database.open) if recorded else None,
+        keep=keep if recorded else None,
+    )
+    alive = asyncio.create_task(made.keep_alive()) if recorded else None
+    try:
+        yield made
+    finally:
+        if alive is not None:
+            alive.cancel()
+        await made.close()
+        await database.close()
+
+
+def _backends() -> dict[Isolation, Backend]:
+    return {"process": ProcessSandbox()}
