@@ -13,6 +13,7 @@ from typing import Any
 
 from ..backend import Job, NoSandbox
 from ..egress.inside import environment, forwarder
+from ..program import program
 from . import seccomp
 from .cgroup import Group
 from .profile import arguments, command, through_gate, waiting, way_out
@@ -65,7 +66,7 @@ async def launched(bwrap: int, job: Job, uid: int | None, group: Group | None) -
                     "-c",
                     waiting(job.spec, alone=group is None),
                     "sh",
-                    *_program(job),
+                    *_words(job),
                 ),
                 stdin=theirs.fileno(),
                 stdout=asyncio.subprocess.PIPE,
@@ -96,9 +97,9 @@ async def launched(bwrap: int, job: Job, uid: int | None, group: Group | None) -
         yield Inside(process, init, kill, reader, writer)
 
 
-def _program(job: Job) -> list[str]:
-    program = command(job.spec)
-    return through_gate(Path(job.gate), program) if job.gate is not None else program
+def _words(job: Job) -> list[str]:
+    words = command(job.spec, program(job.spec).words)
+    return through_gate(Path(job.gate), words) if job.gate is not None else words
 
 
 @contextmanager
@@ -107,14 +108,13 @@ def _files(job: Job) -> Iterator[dict[str, int]]:
     filters = seccomp.program()
     if filters is None:
         raise NoSandbox(NO_START.format("its filter of system calls is not known for this machine"))
-    code = _in_memory("code", (job.spec.code or "").encode())
     stdin = _in_memory("stdin", (job.spec.stdin or "").encode())
-    files = {"code": code, "stdin": stdin, "seccomp": _in_memory("seccomp", filters)}
+    files = {"stdin": stdin, "seccomp": _in_memory("seccomp", filters)}
     env, extra = job.env, []
     if job.gate is not None:
         files["forwarder"] = _in_memory("forwarder", forwarder().encode())
         env, extra = environment() | dict(env), way_out(Path(job.gate), files["forwarder"])
-    words = arguments(job.spec, env, code, stdin, extra)
+    words = arguments(job.spec, env, stdin, extra)
     files["arguments"] = _in_memory("arguments", b"".join(os.fsencode(word) + b"\0" for word in words))
     try:
         yield files
