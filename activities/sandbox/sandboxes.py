@@ -66,7 +66,10 @@ class Sandboxes:
         isolation, backend = await self.choose(spec)
         job = Job(key or f"once/{uuid4()}", spec, isolation, contents(spec), self._environment(spec))
         if self.runs is None or key is None:
-            return await self._result(await backend.run(job, watch), job, backend)
+            try:
+                return await self._result(await backend.run(job, watch), job, backend)
+            finally:
+                await backend.forget(job.key)  # nobody else knows it
         return await self._once(self.runs, job, backend, tenant, watch)
 
     async def choose(self, spec: SandboxSpec) -> tuple[Isolation, Backend]:
@@ -166,7 +169,7 @@ class Sandboxes:
             ended=ending.ended,
             exit_code=ending.exit_code,
             signal=ending.signal,
-            reason=ending.reason or told(ending, job.spec),
+            reason=" ".join(filter(None, (told(ending, job.spec), ending.reason))),
             stdout=_stream(ending.stdout),
             stderr=_stream(ending.stderr),
             files=tuple(_file(*one, inline=self.keep is None) for one in ending.files.items()),

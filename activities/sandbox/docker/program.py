@@ -1,4 +1,4 @@
-"""What of a spec is started: its words, and the file that its code becomes. The same in every backend.
+"""What of a spec is started: its words, and the file that its code becomes.
 
 The code lies in the directory it starts in, so that it imports and opens what lies beside it; its name begins with a
 dot, so that it collides with no input file and no pattern of `collect` takes it by accident.
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from posixpath import join, normpath
 
-from .spec import SandboxSpec
+from ..spec import SandboxSpec
 
 LONGEST_WORD = 100_000  # the kernel takes 128 KiB in one argument
 _INTERPRETERS = {"python": ("python3", ".code.py"), "shell": ("bash", ".code.sh"), "node": ("node", ".code.js")}
