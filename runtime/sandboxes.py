@@ -1,16 +1,20 @@
 """Composes the sandboxes of a process: backends, secrets, and the record of runs."""
 
 import asyncio
+import hashlib
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from ..activities.sandbox.backend import Backend
+from ..activities.sandbox.docker.backend import DockerBackend
+from ..activities.sandbox.docker.engine import Engine
 from ..activities.sandbox.process.sandbox import ProcessSandbox
 from ..activities.sandbox.sandboxes import Sandboxes
 from ..activities.sandbox.spec import Isolation
 from ..actors.errors import Rejected
 from ..memory import large_payloads
+from ..memory.database import redacted
 from ..memory.sandbox_runs import SandboxRuns
 from .lazy_database import LazyDatabase
 from .settings import Settings
@@ -39,11 +43,12 @@ async def sandboxes(settings: Settings, *, recorded: bool) -> AsyncIterator[Sand
 
     wanted = settings.sandbox.isolation
     made = Sandboxes(
-        backends=_backends(),
+        backends=_backends(settings),
         secrets=SecretsFromEnvironment(),
         default=None if wanted == "auto" else wanted,
         runs=SandboxRuns(database.open) if recorded else None,
         keep=keep if recorded else None,
+        private_hosts=settings.sandbox.private_hosts,
     )
     alive = asyncio.create_task(made.keep_alive()) if recorded else None
     try:
@@ -55,5 +60,14 @@ async def sandboxes(settings: Settings, *, recorded: bool) -> AsyncIterator[Sand
         await database.close()
 
 
-def _backends() -> dict[Isolation, Backend]:
-    return {"process": ProcessSandbox()}
+def _backends(settings: Settings) -> dict[Isolation, Backend]:
+    url = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+    docker = DockerBackend(Engine(url), _installation(settings), warm=settings.sandbox.warm)
+    return {"process": ProcessSandbox(), "container": docker, "gvisor": docker}
+
+
+def _installation(settings: Settings) -> str:
+    """Those who share a record of runs share containers: a run is come back to by any of them."""
+    dsn = settings.postgres.dsn
+    shared = redacted(dsn.get_secret_value()) if dsn is not None else str(settings.data_dir.resolve())
+    return hashlib.sha256(shared.encode()).hexdigest()[:12]

@@ -124,6 +124,10 @@ class SandboxSettings(Section):
         default="auto",
         description="of code that names none; auto: a container where there is an engine, else a process",
     )
+    warm: int = Field(default=0, ge=0, le=100, description="containers that a worker keeps ready for each language")
+    private_hosts: tuple[str, ...] = Field(
+        default=(), description="names that `net` may list although their addresses are private"
+    )
 
 
 class GatewaySettings(Section):

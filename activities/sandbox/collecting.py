@@ -10,10 +10,10 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from itertools import islice
 
 from .backend import MOST_COLLECTED_BYTES, MOST_COLLECTED_FILES
+from .selection import Selection
 
 DEEPEST = 32
 MOST_LOOKED_AT = 100_000  # entries of directories
@@ -38,28 +38,15 @@ def collect(root: int, patterns: Sequence[str]) -> Collected:
     """Of the open directory `root`."""
     collected = Collected()
     if patterns:
-        wanted = [pattern.removeprefix("./").split("/") for pattern in patterns]
+        wanted = Selection(patterns)
         for path, name, folder in _walk(root, "", wanted, collected, 0):
-            if matches(path, patterns):
+            if wanted.takes(path):
                 _take(path, name, folder, collected)
     return collected
 
 
-def matches(path: str, patterns: Sequence[str]) -> bool:
-    return any(_matches(path.split("/"), pattern.removeprefix("./").split("/")) for pattern in patterns)
-
-
-def _matches(steps: Sequence[str], pattern: Sequence[str]) -> bool:
-    """`**` is any number of directories, also none."""
-    if not pattern:
-        return not steps
-    if pattern[0] == "**":
-        return any(_matches(steps[n:], pattern[1:]) for n in range(len(steps) + 1))
-    return bool(steps) and fnmatchcase(steps[0], pattern[0]) and _matches(steps[1:], pattern[1:])
-
-
 def _walk(
-    folder: int, above: str, wanted: Sequence[Sequence[str]], collected: Collected, depth: int
+    folder: int, above: str, wanted: Selection, collected: Collected, depth: int
 ) -> Iterator[tuple[str, str, int]]:
     for name in _names(folder, collected):
         path = above + name
@@ -69,7 +56,7 @@ def _walk(
             yield path, name, folder
             continue
         try:
-            if depth < DEEPEST and any(_may_hold(path.split("/"), pattern) for pattern in wanted):
+            if depth < DEEPEST and wanted.may_take_beneath(path):
                 yield from _walk(inner, path + "/", wanted, collected, depth + 1)
         finally:
             os.close(inner)
@@ -80,16 +67,6 @@ def _names(folder: int, collected: Collected) -> list[str]:
         names = sorted(entry.name for entry in islice(entries, MOST_LOOKED_AT - collected.looked_at))
     collected.looked_at += len(names)
     return names
-
-
-def _may_hold(steps: Sequence[str], pattern: Sequence[str]) -> bool:
-    """Whether something beneath a directory can match."""
-    for step, part in zip(steps, pattern, strict=False):
-        if part == "**":
-            return True
-        if not fnmatchcase(step, part):
-            return False
-    return len(pattern) > len(steps)
 
 
 def _take(path: str, name: str, folder: int, collected: Collected) -> None:

@@ -43,6 +43,21 @@ class ResultFile(BaseModel):
         return base64.b64decode(self.base64) if self.base64 is not None else None
 
 
+class SeenConnection(BaseModel):
+    """One that the code made or tried to make."""
+
+    model_config = ConfigDict(frozen=True)
+
+    host: str
+    port: int
+    address: str | None = Field(description="that was dialled")
+    sent: int
+    received: int
+    seconds: float
+    allowed: bool
+    reason: str = Field(description="why it was refused, cut or failed")
+
+
 class SandboxResult(BaseModel):
     model_config = ConfigDict(frozen=True)
 
@@ -53,6 +68,7 @@ class SandboxResult(BaseModel):
     stdout: Stream
     stderr: Stream
     files: tuple[ResultFile, ...] = ()
+    connections: tuple[SeenConnection, ...] = Field(default=(), description="the first hundred")
     seconds: float
     cpu_seconds: float | None = None
     peak_memory: int | None = Field(default=None, description="bytes, of all its processes together where known")

@@ -10,17 +10,20 @@ import base64
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Protocol, assert_never
 from uuid import UUID, uuid4
+from weakref import WeakValueDictionary
 
 from ...actors.errors import BadArgument, Rejected, ResproutError, Unavailable
 from ...actors.logger import get_logger
 from ...memory.sandbox_runs import SandboxRun, SandboxRuns
 from .backend import Backend, Captured, Ending, InDoubt, Job, NoSandbox, Watch
-from .result import ResultFile, SandboxResult, Stream
+from .egress.meter import Connection
+from .result import ResultFile, SandboxResult, SeenConnection, Stream
 from .spec import Isolation, SandboxSpec, problems
+from .way_out import Connections, way_out
 
 log = get_logger("resprout.sandbox")
 
@@ -55,8 +58,11 @@ class Sandboxes:
     default: Isolation | None = None  # None: a container where there is an engine, else a process
     runs: SandboxRuns | None = None  # None: nothing is recorded, and each run is a new one
     keep: Keep | None = None
+    private_hosts: tuple[str, ...] = ()  # may be reached although their addresses are private
     owner: UUID = field(default_factory=uuid4)
     under_way: set[str] = field(default_factory=set)
+    locks: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+    leaving: bool = False
 
     async def run(
         self, spec: SandboxSpec, key: str | None = None, tenant: str = "default", watch: Watch = unwatched
@@ -66,10 +72,7 @@ class Sandboxes:
         isolation, backend = await self.choose(spec)
         job = Job(key or f"once/{uuid4()}", spec, isolation, contents(spec), self._environment(spec))
         if self.runs is None or key is None:
-            try:
-                return await self._result(await backend.run(job, watch), job, backend)
-            finally:
-                await backend.forget(job.key)  # nobody else knows it
+            return await self._ran(job, backend, watch)
         return await self._once(self.runs, job, backend, tenant, watch)
 
     async def choose(self, spec: SandboxSpec) -> tuple[Isolation, Backend]:
@@ -85,6 +88,8 @@ class Sandboxes:
         raise NoSandbox("no sandbox can run this: " + " ".join(refusals))
 
     def leave(self) -> None:
+        """The process is about to end. What is cancelled from now on is not wanted to end."""
+        self.leaving = True
         for backend in set(self.backends.values()):
             backend.leave()
 
@@ -105,22 +110,25 @@ class Sandboxes:
 
     async def _once(self, runs: SandboxRuns, job: Job, backend: Backend, tenant: str, watch: Watch) -> SandboxResult:
         place = await backend.place()
-        if not await runs.intend(job.key, tenant, _hash(job.spec), backend.name, place, self.owner):
-            result = await self._from_record(runs, job, backend, place)
-            if result is not None:
-                return result
-        self.under_way.add(job.key)
-        try:
-            return await self._recorded(runs, job, backend, watch)
-        finally:
-            self.under_way.discard(job.key)
+        async with self.locks.setdefault(job.key, asyncio.Lock()):
+            if not await runs.intend(job.key, tenant, _hash(job.spec), backend.name, place, self.owner):
+                result = await self._from_record(runs, job, tenant, backend, place)
+                if result is not None:
+                    return result
+            self.under_way.add(job.key)
+            try:
+                return await self._recorded(runs, job, backend, watch)
+            finally:
+                self.under_way.discard(job.key)
 
-    async def _from_record(self, runs: SandboxRuns, job: Job, backend: Backend, place: str) -> SandboxResult | None:
-        """None: it is this process' to run, or to come back to."""
+    async def _from_record(
+        self, runs: SandboxRuns, job: Job, tenant: str, backend: Backend, place: str
+    ) -> SandboxResult | None:
+        """None: it is this process' to run, or to come back to. Nobody else in this process is at it."""
         while True:
             run = await runs.find(job.key)
-            if run is None:  # withdrawn by who intended it
-                if await runs.intend(job.key, "default", _hash(job.spec), backend.name, place, self.owner):
+            if run is None:  # who intended it has withdrawn
+                if await runs.intend(job.key, tenant, _hash(job.spec), backend.name, place, self.owner):
                     return None
                 continue
             if run.spec_hash != _hash(job.spec):
@@ -130,9 +138,8 @@ class Sandboxes:
                     return SandboxResult.model_validate_json(run.result or "")
                 case "in-doubt":
                     raise _doubt(run)
-            if run.owner == self.owner and job.key not in self.under_way:
-                return None
-            if not run.alive and await self._is_ours(runs, run, backend, place):
+            abandoned = run.owner == self.owner or not run.alive
+            if abandoned and await self._is_ours(runs, run, backend, place):
                 return None
             await asyncio.sleep(LOOK_EVERY.total_seconds())
 
@@ -150,18 +157,37 @@ class Sandboxes:
             if not await runs.start(job.key, self.owner):
                 raise Unavailable(f"the sandbox run {job.key} was taken over by another worker.")
 
-        started = Job(**{**vars(job), "starting": starting})
+        started = replace(job, starting=starting)
         try:
-            ending = await backend.run(started, watch)
+            result = await self._ran(started, backend, watch)
+        except asyncio.CancelledError:
+            if not self.leaving:
+                await asyncio.shield(self._cancelled(runs, job, backend))
+            raise
         except BaseException:
             await asyncio.shield(runs.withdraw(job.key, self.owner))  # only what was not started
             raise
-        result = await self._result(ending, job, backend)
         await runs.end(job.key, result.model_dump_json())
         await backend.forget(job.key)
         return result
 
-    async def _result(self, ending: Ending, job: Job, backend: Backend) -> SandboxResult:
+    async def _ran(self, job: Job, backend: Backend, watch: Watch) -> SandboxResult:
+        if isinstance(job.spec.net, str):
+            return await self._result(await backend.run(job, watch), job, backend)
+        connections = Connections(job.key)
+        async with way_out(job.spec.net, job.key, self.private_hosts, connections) as gate:
+            ending = await backend.run(replace(job, gate=gate), watch)
+        return await self._result(ending, job, backend, connections.seen)
+
+    async def _cancelled(self, runs: SandboxRuns, job: Job, backend: Backend) -> None:
+        """It was killed because somebody wanted that: there is no doubt about it."""
+        nothing = Captured()
+        ending = Ending("cancelled", None, "SIGKILL", nothing, nothing, {}, 0.0)
+        await runs.end(job.key, (await self._result(ending, job, backend)).model_dump_json())
+
+    async def _result(
+        self, ending: Ending, job: Job, backend: Backend, connections: Sequence[Connection] = ()
+    ) -> SandboxResult:
         large = [content for content in ending.files.values() if len(content) > INLINE_BYTES]
         if large and self.keep is not None:
             await self.keep(large)
@@ -173,6 +199,7 @@ class Sandboxes:
             stdout=_stream(ending.stdout),
             stderr=_stream(ending.stderr),
             files=tuple(_file(*one, inline=self.keep is None) for one in ending.files.items()),
+            connections=tuple(SeenConnection(**asdict(connection)) for connection in connections),
             seconds=round(ending.seconds, 3),
             cpu_seconds=ending.cpu_seconds,
             peak_memory=ending.peak_memory,

@@ -64,7 +64,7 @@ def attacks() -> Iterator[Attack]:
 
 
 def _files() -> Iterator[Attack]:
-    yield tries("reads the host's shadow file", "print(open('/etc/shadow').read(1)); open('{secret_file}').read()")
+    yield tries("reads the shadow file", "open('/etc/shadow').read(1)")
     yield tries("reads a file of the host", "open('{secret_file}').read()")
     yield tries("lists the home of root", "os.listdir('/root/.ssh')")
     yield tries("writes outside its directory", "open('/usr/bin/evil', 'w')")
@@ -93,11 +93,8 @@ def _processes() -> Iterator[Attack]:
     yield calls("traces the first process", 101, 16, 1, 0, 0)
     yield calls("reads the memory of the first process", 310, 1, 0, 0, 0, 0, 0)
     yield calls("takes a file from the first process", 438, 3, 0, 0)
-    yield Attack(
-        "kills all that it can see",
-        "import os, signal\nos.kill(-1, signal.SIGKILL)\nprint('held')",
-        frozenset({"exit"}) | KILLED,
-    )
+    everyone = "import os, signal\nos.kill(-1, signal.SIGKILL)\nprint('held')"
+    yield Attack("kills all that it can see", everyone, frozenset({"exit"}) | KILLED)
 
 
 _NO_SECRET = """
@@ -178,18 +175,10 @@ def _limits() -> Iterator[Attack]:
     yield Attack("ignores signals", ignores, timeout, limits=short, is_silent=True)
     bomb = "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass"
     yield Attack("forks without end", bomb, timeout | KILLED, limits=short, is_silent=True)
-    threads = (
-        "import threading, time\ntry:\n    for _ in range(300): threading.Thread(target=time.sleep, args=(1,)).start()"
-    )
-    yield Attack(
-        "starts 300 threads",
-        threads + "\nexcept RuntimeError: print('held')\nelse: print('BROKEN')\nimport os; os._exit(0)",
-    )
+    yield Attack("starts 300 threads", _THREADS)
     memory: frozenset[Ended] = frozenset({"memory", "exit"})
-    hog = "try:\n    x = bytearray(1 << 30)\n    x[::4096] = b'x' * len(x[::4096])\nexcept MemoryError: print('held')\nelse: print('BROKEN')"
-    yield Attack("takes a gigabyte", hog, memory, is_silent=True)
-    memfd = "import os\nf = os.memfd_create('x')\ntry:\n    for _ in range(1024): os.write(f, b'x' * (1 << 20))\nexcept OSError: print('held')\nelse: print('BROKEN')"
-    yield Attack("takes a gigabyte by memfd", memfd, memory | KILLED, is_silent=True)
+    yield Attack("takes a gigabyte", _HOG, memory, is_silent=True)
+    yield Attack("takes a gigabyte by memfd", _MEMFD, memory | KILLED, is_silent=True)
     fill = "open('{0}/x', 'wb').write(b'x' * (100 << 20))"
     yield tries("fills its directory", fill.replace("{0}", "/work"), ended=memory)
     yield tries("fills /tmp", fill.replace("{0}", "/tmp"), ended=memory)
@@ -203,3 +192,34 @@ def _limits() -> Iterator[Attack]:
     yield Attack("writes a gigabyte of errors", flood.replace("write(1", "write(2"), output, is_silent=True)
     tree = "import os\np = '/work'\nfor _ in range(500): p += '/d'; os.mkdir(p)\nprint('held')"
     yield Attack("nests directories", tree, collect=("**/*",))
+
+
+_THREADS = """
+import os, threading, time
+try:
+    for _ in range(300):
+        threading.Thread(target=time.sleep, args=(1,)).start()
+    print('BROKEN', flush=True)
+except RuntimeError:
+    print('held', flush=True)
+os._exit(0)
+"""
+
+_HOG = """
+try:
+    taken = [b'x' * (1 << 20) for _ in range(1024)]
+    print('BROKEN')
+except MemoryError:
+    print('held')
+"""
+
+_MEMFD = """
+import os
+file = os.memfd_create('x')
+try:
+    for _ in range(1024):
+        os.write(file, b'x' * (1 << 20))
+    print('BROKEN')
+except OSError:
+    print('held')
+"""

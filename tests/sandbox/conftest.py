@@ -7,26 +7,39 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from docker import APIClient
 from docker.errors import DockerException
-from resprout.activities.sandbox.backend import Backend
+from resprout.activities.sandbox.backend import Backend, Ending, Job, Watch
 from resprout.activities.sandbox.docker import DockerBackend, Engine
 from resprout.activities.sandbox.docker.building import build
 from resprout.activities.sandbox.docker.images import LANGUAGES, Images, image_name
 from resprout.activities.sandbox.docker.names import Labels
 from resprout.activities.sandbox.process.sandbox import ProcessSandbox
+from resprout.activities.sandbox.sandboxes import contents, unwatched
 from resprout.activities.sandbox.spec import Isolation, SandboxSpec
 
 
 @dataclass(frozen=True)
-class Tested:
+class Sandboxed:
     """A backend and the isolation that is asked of it."""
 
     backend: Backend
     isolation: Isolation
+
+    async def run(self, spec: SandboxSpec, watch: Watch = unwatched, **more: Any) -> Ending:
+        """One run of a key of its own, forgotten. Skips the test where this cannot be had."""
+        refused = await self.backend.refusal(spec, self.isolation)
+        if refused is not None:
+            pytest.skip(refused)
+        job = Job(uuid4().hex, spec, self.isolation, contents(spec), **more)
+        try:
+            return await self.backend.run(job, watch)
+        finally:
+            await self.backend.forget(job.key)
 
 
 @pytest.fixture(scope="session")
@@ -67,15 +80,18 @@ async def docker(images: None, instance: str) -> AsyncIterator[DockerBackend]:
     await backend.close()
 
 
+@pytest.fixture
+async def process() -> AsyncIterator[ProcessSandbox]:
+    backend = ProcessSandbox()
+    yield backend
+    await backend.close()
+
+
 @pytest.fixture(params=["container", "process"])
-async def backend(request: pytest.FixtureRequest) -> Tested:
-    """Each backend that runs here, in turn."""
+def sandbox(request: pytest.FixtureRequest) -> Sandboxed:
+    """Each backend in turn."""
     isolation: Isolation = request.param
-    made: Backend = request.getfixturevalue("docker") if isolation == "container" else ProcessSandbox()
-    refused = await made.refusal(SandboxSpec(language="python", code="0"), isolation)
-    if refused is not None:
-        pytest.skip(refused)
-    return Tested(made, isolation)
+    return Sandboxed(request.getfixturevalue("docker" if isolation == "container" else "process"), isolation)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from ....actors.errors import Rejected
 from ....actors.size import format_size
 from ..backend import Ending, InDoubt, Job, NoSandbox, Watch
+from ..selection import Selection
 from ..spec import Isolation, SandboxLimits, SandboxSpec
 from .attachment import Attachment, Witness
 from .containers import Containers
@@ -144,7 +145,7 @@ class DockerBackend:
             except (Gone, NameTaken):
                 found = None
             if found is not None:
-                return ending(job, image, harvest(found, job.spec.collect), witness)
+                return ending(job, image, harvest(found, Selection(job.spec.collect)), witness)
             if (lost := await self._lost(name, job, image, witness)) is not None:
                 return lost
         raise InDoubt(f"The run {job.key} ends whoever comes to it: remove its container {name}.")

@@ -6,12 +6,12 @@ two budgets hold however much is sent.
 
 import io
 import tarfile
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from posixpath import normpath
 
 from ..backend import MOST_COLLECTED_BYTES, MOST_COLLECTED_FILES
-from ..collecting import Collected, matches
+from ..collecting import Collected
+from ..selection import Selection
 from ..spec import leads_out
 
 _KEPT = frozenset({"stdout", "stdout.size", "stderr", "stderr.size", "job/end"})
@@ -34,25 +34,25 @@ class Harvest:
         return int(text) if text.isdigit() and len(text) < 20 else 0
 
 
-def harvest(sent: bytes, patterns: Sequence[str]) -> Harvest:
+def harvest(sent: bytes, selection: Selection) -> Harvest:
     found = Harvest()
     try:
         with tarfile.open(fileobj=io.BytesIO(sent), mode="r:") as tar:
             for _ in range(MOST_LOOKED_AT):
                 if (entry := tar.next()) is None:
                     break
-                _take(found, tar, entry, patterns)
+                _take(found, tar, entry, selection)
     except (tarfile.TarError, EOFError, ValueError, OverflowError, RecursionError):
         found.collected.leave_out("what comes after it", "the list of files is damaged or too long")
     return found
 
 
-def _take(found: Harvest, tar: tarfile.TarFile, entry: tarfile.TarInfo, patterns: Sequence[str]) -> None:
+def _take(found: Harvest, tar: tarfile.TarFile, entry: tarfile.TarInfo, selection: Selection) -> None:
     if entry.name in _KEPT:
         found.kept.setdefault(entry.name, _content(tar, entry))
         return
     path, collected = normpath(entry.name), found.collected
-    if leads_out(path) or not matches(path, patterns):
+    if leads_out(path) or not selection.takes(path):
         return
     if entry.islnk():
         collected.files.pop(normpath(entry.linkname), None)  # the other name of the same file

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from shlex import quote
 
 from ..backend import Job
-from .program import program
+from ..program import program
 
 _SCRATCH = "run/resprout/job"
 PROXY = "http://127.0.0.1:3128"

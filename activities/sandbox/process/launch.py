@@ -8,12 +8,15 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ..backend import Job, NoSandbox
+from ..egress.inside import environment, forwarder
+from ..program import program
 from . import seccomp
 from .cgroup import Group
-from .profile import arguments, command, waiting
+from .profile import arguments, command, through_gate, waiting, way_out
 
 STARTING_SECONDS = 10
 NO_START = "the process sandbox cannot start: {}. See `resprout doctor`; or use a Docker engine for sandboxes."
@@ -63,7 +66,7 @@ async def launched(bwrap: int, job: Job, uid: int | None, group: Group | None) -
                     "-c",
                     waiting(job.spec, alone=group is None),
                     "sh",
-                    *command(job.spec),
+                    *_words(job),
                 ),
                 stdin=theirs.fileno(),
                 stdout=asyncio.subprocess.PIPE,
@@ -94,17 +97,25 @@ async def launched(bwrap: int, job: Job, uid: int | None, group: Group | None) -
         yield Inside(process, init, kill, reader, writer)
 
 
+def _words(job: Job) -> list[str]:
+    words = command(job.spec, program(job.spec).words)
+    return through_gate(Path(job.gate), words) if job.gate is not None else words
+
+
 @contextmanager
 def _files(job: Job) -> Iterator[dict[str, int]]:
     """What bubblewrap reads from file descriptors: nothing of it can be seen in a list of processes."""
     filters = seccomp.program()
     if filters is None:
         raise NoSandbox(NO_START.format("its filter of system calls is not known for this machine"))
-    code = _in_memory("code", (job.spec.code or "").encode())
     stdin = _in_memory("stdin", (job.spec.stdin or "").encode())
-    words = arguments(job.spec, job.env, code, stdin, ())
-    said = _in_memory("arguments", b"".join(os.fsencode(word) + b"\0" for word in words))
-    files = {"code": code, "stdin": stdin, "arguments": said, "seccomp": _in_memory("seccomp", filters)}
+    files = {"stdin": stdin, "seccomp": _in_memory("seccomp", filters)}
+    env, extra = job.env, []
+    if job.gate is not None:
+        files["forwarder"] = _in_memory("forwarder", forwarder().encode())
+        env, extra = environment() | dict(env), way_out(Path(job.gate), files["forwarder"])
+    words = arguments(job.spec, env, stdin, extra)
+    files["arguments"] = _in_memory("arguments", b"".join(os.fsencode(word) + b"\0" for word in words))
     try:
         yield files
     finally:

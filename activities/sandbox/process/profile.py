@@ -10,11 +10,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ..program import INTERPRETERS
 from ..spec import Language, SandboxSpec
 
 WORK = "/work"
-CODE = "/code/main"
-STDIN = "/code/stdin"
+STDIN = "/run/stdin"
 NOBODY = 65534  # inside
 PATH = "/usr/local/bin:/usr/bin:/bin"
 
@@ -24,7 +24,7 @@ WAITING = """\
 {limits}
 echo ready >&0
 read -r go || exit 125
-"$@" </code/stdin &
+"$@" </run/stdin &
 {{ wait $!; }} 2>/dev/null
 code=$?
 kill -9 -1 2>/dev/null
@@ -33,20 +33,12 @@ read -r go
 """
 IN_FOLDER = ("/bin/sh", "-c", 'cd -- "$1" && shift && exec "$@"', "sh")
 
-INTERPRETERS: dict[Language, tuple[str, ...]] = {
-    "python": ("python3",),
-    "shell": ("bash", "sh"),
-    "node": ("node", "nodejs"),
-}
-FLAGS: dict[Language, tuple[str, ...]] = {"python": ("-u",), "shell": (), "node": ()}
-
 
 def interpreter(language: Language) -> Path | None:
     """Of the host: what is in `/usr` can be seen inside, and so can this Python when it lives elsewhere."""
-    for name in INTERPRETERS[language]:
-        found = shutil.which(name, path="/usr/local/bin:/usr/bin")
-        if found is not None:
-            return Path(found)
+    found = shutil.which(INTERPRETERS[language], path="/usr/local/bin:/usr/bin")
+    if found is not None:
+        return Path(found)
     return Path(sys.base_prefix, "bin", "python3") if language == "python" else None
 
 
@@ -70,16 +62,13 @@ def waiting(spec: SandboxSpec, *, alone: bool) -> str:
     return WAITING.format(limits="\n".join(f"{word} || exit 125" for word in words))
 
 
-def command(spec: SandboxSpec) -> list[str]:
+def command(spec: SandboxSpec, words: Sequence[str]) -> list[str]:
     """The program and its words, as they are called inside."""
-    if spec.code is not None and spec.language is not None:
-        program = [str(interpreter(spec.language)), *FLAGS[spec.language], CODE]
-    else:
-        program = ["/bin/sh", "-c", spec.run] if isinstance(spec.run, str) else list(spec.run or ())
-    return program if spec.cwd == "." else [*IN_FOLDER, spec.cwd, *program]
+    named = [str(interpreter(spec.language)), *words[1:]] if spec.code and spec.language else list(words)
+    return named if spec.cwd == "." else [*IN_FOLDER, spec.cwd, *named]
 
 
-def arguments(spec: SandboxSpec, env: Mapping[str, str], code: int, stdin: int, extra: Sequence[str]) -> list[str]:
+def arguments(spec: SandboxSpec, env: Mapping[str, str], stdin: int, extra: Sequence[str]) -> list[str]:
     """For `bwrap --args`; file descriptors by number."""
     disk = str(spec.limits.disk)
     return [
@@ -88,7 +77,7 @@ def arguments(spec: SandboxSpec, env: Mapping[str, str], code: int, stdin: int, 
         *("--ro-bind", "/usr", "/usr", *_links()),
         *("--proc", "/proc", "--dev", "/dev", "--size", disk, "--tmpfs", "/dev/shm", "--remount-ro", "/dev"),
         *("--size", disk, "--tmpfs", "/tmp", "--size", disk, "--tmpfs", WORK),
-        *("--ro-bind-data", str(code), CODE, "--ro-bind-data", str(stdin), STDIN),
+        *("--ro-bind-data", str(stdin), STDIN),
         *_etc(),
         *extra,
         *("--remount-ro", "/", "--chdir", WORK, "--clearenv"),
@@ -96,8 +85,22 @@ def arguments(spec: SandboxSpec, env: Mapping[str, str], code: int, stdin: int, 
     ]
 
 
+GATE = "/run/resprout"
+FORWARDER = "/run/forwarder"
+
+
+def way_out(gate: Path, forwarder: int) -> list[str]:
+    """The directory of the socket, so that a new gate there is seen as well."""
+    return ["--ro-bind", str(gate.parent), GATE, "--ro-bind-data", str(forwarder), FORWARDER]
+
+
+def through_gate(gate: Path, command: Sequence[str]) -> list[str]:
+    """The forwarder becomes the command once it listens."""
+    return [str(interpreter("python")), "-I", "-S", FORWARDER, f"{GATE}/{gate.name}", *command]
+
+
 def _environment(env: Mapping[str, str]) -> dict[str, str]:
-    return {"PATH": PATH, "HOME": WORK, "TMPDIR": "/tmp", "LANG": "C.UTF-8", "PYTHONPATH": WORK, **env}
+    return {"PATH": PATH, "HOME": WORK, "TMPDIR": "/tmp", "LANG": "C.UTF-8", **env}
 
 
 def _links() -> list[str]:

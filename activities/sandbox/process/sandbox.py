@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ..backend import Ending, Job, NoSandbox, Watch
 from ..capture import Capture
+from ..program import program
 from ..result import Ended
 from ..spec import Isolation, SandboxSpec
 from . import cgroup, seccomp
@@ -114,7 +115,7 @@ async def _watched(inside: Inside, job: Job, watch: Watch, uid: int | None) -> E
 
     out = Capture(limits.output, lambda chunk: watch("stdout", chunk), lambda: end("output"))
     err = Capture(limits.output, lambda chunk: watch("stderr", chunk), lambda: end("output"))
-    await asyncio.to_thread(put, inside.init, job.files, uid)
+    await asyncio.to_thread(put, inside.init, {**job.files, **program(job.spec).files}, uid)
     await job.starting()
     loop = asyncio.get_running_loop()
     began = loop.time()

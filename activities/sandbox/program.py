@@ -1,4 +1,4 @@
-"""What of a spec is started: its words, and the file that its code becomes.
+"""What of a spec is started: its words, and the file that its code becomes. The same in every backend.
 
 The code lies in the directory it starts in, so that it imports and opens what lies beside it; its name begins with a
 dot, so that it collides with no input file and no pattern of `collect` takes it by accident.
@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from posixpath import join, normpath
 
-from ..spec import SandboxSpec
+from .spec import Language, SandboxSpec
 
 LONGEST_WORD = 100_000  # the kernel takes 128 KiB in one argument
-_INTERPRETERS = {"python": ("python3", ".code.py"), "shell": ("bash", ".code.sh"), "node": ("node", ".code.js")}
+INTERPRETERS: dict[Language, str] = {"python": "python3", "shell": "bash", "node": "node"}
+_CODE: dict[Language, str] = {"python": ".code.py", "shell": ".code.sh", "node": ".code.js"}
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Program:
 
 def program(spec: SandboxSpec) -> Program:
     if spec.code is not None and spec.language is not None:
-        interpreter, name = _INTERPRETERS[spec.language]
+        interpreter, name = INTERPRETERS[spec.language], _CODE[spec.language]
         return Program((interpreter, name), {beneath(spec.cwd, name): spec.code.encode()})
     if not isinstance(spec.run, str):
         return Program(spec.run or ())
