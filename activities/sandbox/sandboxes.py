@@ -195,7 +195,7 @@ class Sandboxes:
             ended=ending.ended,
             exit_code=ending.exit_code,
             signal=ending.signal,
-            reason=ending.reason or told(ending, job.spec),
+            reason=" ".join(filter(None, (told(ending, job.spec), ending.reason))),
             stdout=_stream(ending.stdout),
             stderr=_stream(ending.stderr),
             files=tuple(_file(*one, inline=self.keep is None) for one in ending.files.items()),

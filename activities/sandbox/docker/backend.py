@@ -8,16 +8,17 @@ A container that ended without results has lost them: then the run is in doubt, 
 import asyncio
 import time
 from collections.abc import Coroutine
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeVar
 
+from ....actors.errors import Rejected
 from ....actors.size import format_size
 from ..backend import Ending, InDoubt, Job, NoSandbox, Watch
 from ..selection import Selection
 from ..spec import Isolation, SandboxLimits, SandboxSpec
 from .attachment import Attachment, Witness
 from .containers import Containers
-from .endings import broken_off, ending, memory_reason, time_reason, was_out_of_memory
+from .endings import broken_off, ending
 from .engine import Engine, Gone, NameTaken
 from .harvest import budget, harvest
 from .images import Images
@@ -46,6 +47,7 @@ class DockerBackend:
         self._images = Images(engine)
         self._pool = Pool(self._containers, instance, warm)
         self._reaper = Reaper(self._containers, instance)
+        self._is_leaving = False
 
     async def refusal(self, spec: SandboxSpec, isolation: Isolation) -> str | None:
         if isolation not in RUNTIMES:
@@ -63,18 +65,26 @@ class DockerBackend:
             return f"A container cannot run in {format_size(spec.limits.memory)}: write `limits.memory: 32MB` or more."
         return None
 
+    async def place(self) -> str:
+        facts = await self._engine.call(lambda api: api.info())
+        return str(facts["ID"])
+
     async def run(self, job: Job, watch: Watch) -> Ending:
         name = run_name(self._instance, job.key)
         image = await self._images.digest(job.spec)
-        shape = shape_of(job, image)
         try:
-            await _finished(self._claim(name, shape, job))
+            await _finished(self._claim(name, shape_of(job, image), job))
+            await job.starting()
             return await self._attend(name, job, image, Witness(watch, job.spec.limits.output))
-        except asyncio.CancelledError:
-            await _finished(self._containers.remove(name))
+        except (asyncio.CancelledError, Rejected):
+            if not self._is_leaving:
+                await _finished(self._containers.remove(name))
             raise
         finally:
             self._pool.refill()
+
+    def leave(self) -> None:
+        self._is_leaving = True
 
     async def forget(self, key: str) -> None:
         await self._containers.remove(run_name(self._instance, key))
@@ -131,7 +141,7 @@ class DockerBackend:
                 found = await attachment.results(parcel(job), max(0.0, left), budget(limits.output))
             except TimeoutError:
                 await self._containers.kill(name)
-                return broken_off(job, image, "timeout", time.monotonic() - started, time_reason(limits.time), witness)
+                return broken_off(image, "timeout", time.monotonic() - started, witness)
             except (Gone, NameTaken):
                 found = None
             if found is not None:
@@ -148,15 +158,11 @@ class DockerBackend:
             raise InDoubt(f"The container of {job.key} was removed while it ran: see who did that.") from error
         if state["Running"]:
             return None
-        ran = _ran(state)
-        limits = job.spec.limits
-        if was_out_of_memory(state):
-            return broken_off(job, image, "memory", ran, memory_reason(limits.memory), witness)
+        if state["OOMKilled"]:
+            return broken_off(image, "memory", _ran(state), witness)
         if state["ExitCode"] == _LACKS_TOOLS:
             await self._containers.remove(name)
             raise NoSandbox(f"The image {job.spec.image} lacks tar, find or one of the core utilities: add them.")
-        if timedelta(seconds=ran) >= limits.time:
-            return broken_off(job, image, "timeout", ran, time_reason(limits.time), witness)
         said = f"The container of {job.key} ended with its results in it, perhaps with the engine"
         raise InDoubt(f"{said}: look at what it did, then run it under another key.")
 

@@ -1,12 +1,10 @@
 """How a run ended, from what its container says. The job could write most of that itself: it lies about itself only."""
 
 import signal
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
 
-from ....actors.duration import format_duration
-from ....actors.size import format_size
+from ....actors.errors import Rejected
 from ..backend import Captured, Ending, Job
 from ..result import Ended
 from .attachment import Witness
@@ -56,7 +54,9 @@ def _difference(before: float | None, after: float | None) -> float | None:
 
 def ending(job: Job, image: str, found: Harvest, witness: Witness) -> Ending:
     measures = Measures.parse(found.kept.get("job/end", b""))
-    ended, why = _cause(job, found, measures)
+    if measures.is_refused:
+        raise Rejected("`files` do not fit into the sandbox. Raise `limits.disk`, or put in less.")
+    ended = _cause(job, found, measures)
     streams = {name: found.kept.get(name, b"")[: job.spec.limits.output] for name in ("stdout", "stderr")}
     witness.complete("stdout", streams["stdout"])
     witness.complete("stderr", streams["stderr"])
@@ -67,30 +67,31 @@ def ending(job: Job, image: str, found: Harvest, witness: Witness) -> Ending:
         signal=_signal(code) if ended in ("signal", "memory") else None,
         stdout=Captured(streams["stdout"], max(found.number("stdout.size"), len(streams["stdout"]))),
         stderr=Captured(streams["stderr"], max(found.number("stderr.size"), len(streams["stderr"]))),
-        files=found.files,
+        files=found.collected.files,
         seconds=measures.seconds,
-        reason=" ".join(filter(None, (why, found.reason))),
+        reason=" ".join(_reasons(measures, ended, found)),
         cpu_seconds=measures.cpu_seconds,
         peak_memory=measures.peak_memory,
         image=image,
     )
 
 
-def _cause(job: Job, found: Harvest, measures: Measures) -> tuple[Ended, str]:
-    limits = job.spec.limits
-    most = flood(limits.output)
-    if measures.is_refused:
-        return "policy", f"Its input does not fit into `limits.disk`, {format_size(limits.disk)}: raise it."
-    if max(found.number("stdout.size"), found.number("stderr.size")) >= most:
-        return "output", f"It wrote {format_size(most)} or more to one stream, `limits.output` being a part of that."
+def _cause(job: Job, found: Harvest, measures: Measures) -> Ended:
+    if max(found.number("stdout.size"), found.number("stderr.size")) >= flood(job.spec.limits.output):
+        return "output"
     if measures.code is None:
-        return "signal", "It ended the process that watched over it."
-    if measures.kills and measures.code:
-        return "memory", memory_reason(limits.memory)
-    if measures.code == _KILLED and measures.seconds >= limits.time.total_seconds() - _SLACK:
-        return "timeout", time_reason(limits.time)
-    name = _signal(measures.code)
-    return ("signal", f"{name} ended it.") if name else ("exit", "")
+        return "signal"  # it ended the process that watched over it
+    if measures.kills and _signal(measures.code) == "SIGKILL":
+        return "memory"
+    if measures.code == _KILLED and measures.seconds >= job.spec.limits.time.total_seconds() - _SLACK:
+        return "timeout"
+    return "signal" if _signal(measures.code) else "exit"
+
+
+def _reasons(measures: Measures, ended: Ended, found: Harvest) -> Iterator[str]:
+    if measures.kills and ended != "memory":
+        yield "One of its processes was ended when memory ran out."
+    yield from found.collected.left_out
 
 
 def _signal(code: int | None) -> str | None:
@@ -101,7 +102,7 @@ def _signal(code: int | None) -> str | None:
         return None
 
 
-def broken_off(job: Job, image: str, ended: Ended, seconds: float, reason: str, witness: Witness) -> Ending:
+def broken_off(image: str, ended: Ended, seconds: float, witness: Witness) -> Ending:
     """Without a word from inside: the container was ended, what was seen of its output is what there is."""
     streams = {name: bytes(seen) for name, seen in witness.seen.items()}
     return Ending(
@@ -112,18 +113,5 @@ def broken_off(job: Job, image: str, ended: Ended, seconds: float, reason: str, 
         stderr=Captured(streams["stderr"], len(streams["stderr"])),
         files={},
         seconds=seconds,
-        reason=reason,
         image=image,
     )
-
-
-def was_out_of_memory(state: dict[str, Any]) -> bool:
-    return bool(state.get("OOMKilled"))
-
-
-def time_reason(time: timedelta) -> str:
-    return f"It did not end within `limits.time`, {format_duration(time)}."
-
-
-def memory_reason(memory: int) -> str:
-    return f"It needed more than `limits.memory`, {format_size(memory)}."

@@ -25,11 +25,11 @@ THREADS = 8
 TIMEOUT = 60
 
 
-class Gone(Exception):
+class Gone(NoSandbox):
     """No such container, exec or image."""
 
 
-class NameTaken(Exception):
+class NameTaken(NoSandbox):
     """A container of this name is already there, or it is in another state than this call needs."""
 
 

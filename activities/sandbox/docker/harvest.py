@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from posixpath import normpath
 
 from ..backend import MOST_COLLECTED_BYTES, MOST_COLLECTED_FILES
+from ..collecting import Collected
 from ..selection import Selection
 from ..spec import leads_out
 
 _KEPT = frozenset({"stdout", "stdout.size", "stderr", "stderr.size", "job/end"})
 _LONGEST_ENTRY = 8 << 10  # a header with a long name
-_MOST_NAMED = 3
+MOST_LOOKED_AT = 10_000
 
 
 def budget(output: int) -> int:
@@ -26,32 +27,23 @@ def budget(output: int) -> int:
 @dataclass
 class Harvest:
     kept: dict[str, bytes] = field(default_factory=dict)
-    files: dict[str, bytes] = field(default_factory=dict)
-    refused: list[str] = field(default_factory=list)
+    collected: Collected = field(default_factory=Collected)
 
     def number(self, name: str) -> int:
         text = self.kept.get(name, b"").strip()
         return int(text) if text.isdigit() and len(text) < 20 else 0
-
-    @property
-    def reason(self) -> str:
-        if not self.refused:
-            return ""
-        more = len(self.refused) - _MOST_NAMED
-        said = "; ".join(self.refused[:_MOST_NAMED])
-        return f"Not collected: {said}{f'; and {more} more' if more > 0 else ''}."
 
 
 def harvest(sent: bytes, selection: Selection) -> Harvest:
     found = Harvest()
     try:
         with tarfile.open(fileobj=io.BytesIO(sent), mode="r:") as tar:
-            while (entry := tar.next()) is not None:
-                _take(found, tar, entry, selection)
-                if len(found.refused) > MOST_COLLECTED_FILES:
+            for _ in range(MOST_LOOKED_AT):
+                if (entry := tar.next()) is None:
                     break
+                _take(found, tar, entry, selection)
     except (tarfile.TarError, EOFError, ValueError, OverflowError, RecursionError):
-        found.refused.append("what comes after it, the list is damaged or too long")
+        found.collected.leave_out("what comes after it", "the list of files is damaged or too long")
     return found
 
 
@@ -59,28 +51,31 @@ def _take(found: Harvest, tar: tarfile.TarFile, entry: tarfile.TarInfo, selectio
     if entry.name in _KEPT:
         found.kept.setdefault(entry.name, _content(tar, entry))
         return
-    path = normpath(entry.name)
+    path, collected = normpath(entry.name), found.collected
     if leads_out(path) or not selection.takes(path):
         return
-    if (fault := _fault(found, entry)) is not None:
-        found.refused.append(f"`{path[:100]}` {fault}")
-        if entry.islnk():
-            found.files.pop(normpath(entry.linkname), None)  # the other name of the same file
-        return
-    found.files[path] = _content(tar, entry)
-
-
-def _fault(found: Harvest, entry: tarfile.TarInfo) -> str | None:
-    if entry.issym():
-        return "is a symbolic link"
     if entry.islnk():
-        return "is a hard link"
+        collected.files.pop(normpath(entry.linkname), None)  # the other name of the same file
+    if (fault := _fault(collected, path, entry)) is not None:
+        collected.leave_out(path, fault)
+        return
+    collected.files[path] = _content(tar, entry)
+    collected.room -= entry.size
+
+
+def _fault(collected: Collected, path: str, entry: tarfile.TarInfo) -> str | None:
+    if not path.isprintable():
+        return "its name is not printable"
+    if entry.issym():
+        return "it is a link"
+    if entry.islnk():
+        return "it has another name somewhere (a hard link)"
     if not entry.isreg() or entry.issparse():
-        return "is no plain file"
-    if sum(map(len, found.files.values())) + entry.size > MOST_COLLECTED_BYTES:
-        return f"is beyond the {MOST_COLLECTED_BYTES >> 20} MB that are collected"
-    if len(found.files) >= MOST_COLLECTED_FILES:
-        return f"is beyond the {MOST_COLLECTED_FILES} files that are collected"
+        return "it is no regular file"
+    if len(collected.files) >= MOST_COLLECTED_FILES:
+        return f"there are {MOST_COLLECTED_FILES:,} files already"
+    if entry.size > collected.room:
+        return f"with it there would be more than {MOST_COLLECTED_BYTES:,} bytes"
     return None
 
 

@@ -11,14 +11,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-import structlog
-
+from ....actors.logger import get_logger
 from ..backend import NoSandbox
 from .containers import Containers
 from .names import KEPT, OLDEST_WARM, labels, warm_name
 from .shape import Shape
 
-_log = structlog.get_logger(__name__)
+_log = get_logger("resprout.sandbox")
 
 MOST_SHAPES = 4
 
@@ -84,7 +83,7 @@ class Pool:
             while (shape := next(self._short(), None)) is not None:
                 self._idle[shape].append(await self._make(shape))
         except NoSandbox as error:
-            _log.warning("warm_pool_not_filled", reason=str(error))
+            _log.warning("the pool of warm containers is not filled", reason=str(error))
 
     def _short(self) -> Iterator[Shape]:
         return (shape for shape, idle in self._idle.items() if len(idle) < self._size)
