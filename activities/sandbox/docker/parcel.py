@@ -54,7 +54,7 @@ def _proxied() -> Mapping[str, str]:
 # The job starts when the forwarder listens, port 3128 being 0C38 there.
 _FORWARDER = """\
 command -v socat >/dev/null || { echo 'The image has no socat, which leads to the network.' >&2; exit 126; }
-socat TCP4-LISTEN:3128,bind=127.0.0.1,fork,reuseaddr UNIX-CONNECT:/run/resprout/gate.sock &
+socat TCP4-LISTEN:3128,bind=127.0.0.1,fork,reuseaddr UNIX-CONNECT:/run/gate/gate.sock &
 until grep -q '0100007F:0C38 ' /proc/net/tcp; do kill -0 $! || exit 126; sleep 0.01; done"""
 
 

@@ -6,12 +6,14 @@ here, and there is no argument that weakens it.
 
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from ..backend import FLOOD, Job
 from ..spec import Isolation, SandboxLimits
 
-JOB_USER = "65532:65532"
+JOB_UID = 65532
+JOB_USER = f"{JOB_UID}:{JOB_UID}"
 KEEPER_USER = "65533:65533"
 
 # Ours in a container: init, the keeper and its two captures, a runner that follows them, its watch and its `timeout`,
@@ -111,4 +113,5 @@ def _tmpfs(shape: Shape) -> dict[str, str]:
 def _mounts(shape: Shape) -> list[dict[str, Any]]:
     if shape.gate is None:
         return []
-    return [{"Type": "bind", "Source": shape.gate, "Target": "/run/resprout/gate.sock", "ReadOnly": True}]
+    # The directory, so that the socket of a new gate is seen as well.
+    return [{"Type": "bind", "Source": str(Path(shape.gate).parent), "Target": "/run/gate", "ReadOnly": True}]
