@@ -337,8 +337,11 @@ class Activation:
         joined, entry.joined = list(entry.joined), ()
         self.mailbox.back(joined)  # each has its own attempts
         supervision = self.kind.options.supervision
-        blameless = isinstance(error, (NewerVersion, DatabaseLost))  # it waits for new code, or for the store
-        hopeless = isinstance(error, (Rejected, DeadlinePassed))
+        # It waits for new code, for the store, or for room where it wants to tell something.
+        blameless = isinstance(error, (NewerVersion, DatabaseLost, MailboxFull))
+        # That of an ask in its turn may have passed too: the next try has a new one.
+        overdue = entry.envelope.deadline is not None and self.delivery.clock() > entry.envelope.deadline
+        hopeless = overdue or isinstance(error, Rejected)
         attempts = entry.attempts
         try:
             if not blameless:

@@ -10,7 +10,7 @@ from resprout.actors.delivery import Limits
 from resprout.memory.database import Database
 from resprout.memory.store import PostgresStore
 from support.counting import Count, Increment, Log, Words, lives
-from support.house import House, hosts
+from support.house import House, clock, hosts
 from support.waiting import opened, working
 
 
@@ -112,6 +112,8 @@ async def test_new_mail_queues_up_in_the_store_until_all_older_mail_is_collected
         await opened(host)
         await working(host)
         slow = host.delivery.active[address]
+        assert slow.now is not None
+        slow.now.envelope = slow.now.envelope.model_copy(update={"deadline": clock()})
         slow.stop_turn()
         async with asyncio.timeout(20):
             while host.delivery.mail >= 5:

@@ -20,9 +20,9 @@ from resprout.actors.errors import (
 from resprout.actors.supervision import Supervision
 from resprout.memory.database import Database
 from resprout.memory.store import PostgresStore
-from support.counting import AnswerBadly, Fail, Increment, Log, Misbehave, Pass, Slow, Tally, Words
+from support.counting import AnswerBadly, AskOther, Fail, Increment, Log, Misbehave, Pass, Slow, Tally, Words
 from support.house import House, envelope, hosts
-from support.waiting import count_of
+from support.waiting import count_of, reaches
 
 
 async def buried(database: Database) -> Any:
@@ -87,6 +87,28 @@ async def test_a_told_message_past_its_deadline_is_dropped_with_a_record(house: 
 
     assert "deadline" in row["error"]
     assert await count_of(house, "tally/a") == 1
+
+
+async def test_a_told_message_is_tried_again_when_an_ask_in_its_turn_got_no_answer(
+    house: House, database: Database
+) -> None:
+    await house.tells("tally/a", AskOther(to="tally/slow", think_seconds=0.6, timeout_seconds=0.3))
+
+    assert (await buried(database))["attempts"] == 3
+
+
+async def test_a_told_message_waits_for_room_where_its_turn_tells_something(house: House, database: Database) -> None:
+    await house.tells("tally/b", Increment(think_seconds=1))
+    for _ in range(49):
+        await house.tells("tally/b", Increment())
+
+    await house.tells("tally/a", Pass(to="tally/b"))
+
+    async with asyncio.timeout(20):
+        while await database.pool.fetchval("SELECT count(*) FROM resprout.mailbox"):
+            await asyncio.sleep(0.05)
+    await reaches(house, "tally/b", 51)
+    assert await database.pool.fetchval("SELECT count(*) FROM resprout.dead_letters") == 0
 
 
 async def test_a_handler_is_stopped_at_its_deadline_and_the_next_message_is_handled(house: House) -> None:

@@ -31,6 +31,8 @@ class Pass(Message, name="test.pass"):
 
 class AskOther(Message, name="test.ask-other"):
     to: str
+    think_seconds: float = 0.0
+    timeout_seconds: float | None = None
 
 
 class Fail(Message, name="test.fail"):
@@ -95,7 +97,11 @@ class Tally(Agent, kind="tally", supervision=QUICK, bounds=Bounds(rows=50, state
 
     @on
     async def ask_other(self, message: AskOther) -> Count:
-        reply = await self.ask(message.to, AskOther(to=str(self.address)) if message.to == "" else Increment())
+        reply = await self.ask(
+            message.to,
+            Increment(think_seconds=message.think_seconds),
+            timeout=timedelta(seconds=message.timeout_seconds) if message.timeout_seconds else None,
+        )
         assert isinstance(reply, Count)
         self.count += 1
         return reply
