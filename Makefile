@@ -41,7 +41,7 @@ lock: .uv/bin/uv    ## resolve the dependencies again
 	touch uv.lock
 
 clean:    ## remove what these targets made
-	rm -rf .venv .uv build dist site *.egg-info
+	rm -rf .venv .uv .editable build dist site *.egg-info
 
 # The stamp is newer than what it was made from, so a second run needs no network.
 # `.venv/src/resprout` lets mypy see the root as the package `resprout` whatever the clone is called.

@@ -34,6 +34,10 @@ class Agents(Protocol):
         """Raises one of errors.py; tries again by itself until the envelope's deadline."""
         ...
 
+    def cancel(self, envelope: Envelope) -> None:
+        """Takes back what was asked."""
+        ...
+
 
 class AskAgent:
     def __init__(self, agents: Agents) -> None:
@@ -44,7 +48,13 @@ class AskAgent:
         structlog.contextvars.bind_contextvars(run=activity.info().workflow_id, agent=request.agent)
         try:
             AgentAddress.parse(request.agent)
-            reply = await _heartbeating(self.agents.ask(self._envelope(request)))
+            envelope = self._envelope(request)
+            reply = await _heartbeating(self.agents.ask(envelope))
+        except asyncio.CancelledError:
+            details = activity.cancellation_details()
+            if details is not None and not details.worker_shutdown:  # else the next worker asks for the same reply
+                self.agents.cancel(envelope)
+            raise
         except (Rejected, Broken) as error:
             raise ApplicationError(str(error), type=type(error).__name__, non_retryable=True) from None
         return AskOutput(message=reply.type, body=json.loads(reply.body) if reply.body is not None else None)

@@ -14,30 +14,33 @@ The rules, and why they hold:
 """
 
 import asyncio
+import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, assert_never
 from uuid import UUID
 
-import structlog
 from pydantic_core import PydanticSerializationError
 
 from .address import AgentAddress
-from .agent import Agent
+from .agent import Agent, Handler, bounds_of
+from .arguments import described
 from .envelope import Envelope, Failed, Replied
 from .errors import (
     AgentFailed,
     Broken,
     DatabaseLost,
     DeadlinePassed,
-    MailboxFull,
     Moved,
     NewerVersion,
     OutcomeUnknown,
     Quarantined,
     Rejected,
     ResproutError,
+    Unavailable,
 )
+from .fullness import mailbox_full
 from .lanes import Pending
+from .logger import get_logger
 from .mailbox import Entry, Mailbox
 from .message import Message, parse_stored
 from .runners import forget_cancellation
@@ -48,7 +51,7 @@ from .turn import Turn, refuse_large
 if TYPE_CHECKING:
     from .delivery import Delivery
 
-log = structlog.get_logger("resprout.host")
+log = get_logger("resprout.host")
 
 MOST_UNCOMMITTED = 64
 TURNS_BEFORE_OTHERS = 8  # a busy agent lets the others in after so many
@@ -59,7 +62,8 @@ class Abandoned(BaseException):
 
 
 def failed(error: ResproutError) -> Failed:
-    return Failed(error=type(error).__name__, text=text_of(error))
+    retry_after = error.retry_after if isinstance(error, Unavailable) else None
+    return Failed(error=type(error).__name__, text=text_of(error), retry_after=retry_after)
 
 
 def text_of(error: ResproutError) -> str:
@@ -155,13 +159,13 @@ class Activation:
         try:
             if entry.looks_again and await self._needs_no_turn(entry):
                 return
-            deadline = entry.envelope.deadline
-            if deadline is not None and self.delivery.clock() > deadline:
-                raise DeadlinePassed(f"the deadline of message {entry.envelope.id} to {self.address} has passed.")
+            self._refuse_late(entry.envelope)
             if self.agent is None:
                 await self._read()
             if self.quarantined is not None:
                 self._set_aside(entry)
+                return
+            if entry.suspect and not await self.delivery.writes_down(self, entry):
                 return
             handled, after, state = await self._work(entry)
         except Abandoned:
@@ -179,6 +183,10 @@ class Activation:
             await self._apply(entry, handled, after)
         else:
             await self._submit(entry, handled, after, state)
+
+    def _refuse_late(self, envelope: Envelope) -> None:
+        if envelope.deadline is not None and self.delivery.clock() > envelope.deadline:
+            raise DeadlinePassed(f"the deadline of message {envelope.id}, `{envelope.type}` to {self.address}, passed.")
 
     def _unforeseen(self, envelope: Envelope, error: BaseException) -> AgentFailed:
         what = f"{type(error).__name__}: {error}"
@@ -222,6 +230,8 @@ class Activation:
     async def _read(self) -> None:
         snapshot = await self.delivery.read(self)
         self.committed, self.quarantined = snapshot.version, snapshot.quarantined
+        if self.quarantined is not None:
+            return  # nobody sees its state; every message looks again, since it may have been released
         try:
             stored = snapshot.state
             agent = self.kind.from_stored(snapshot.state_version, stored) if stored is not None else self.kind()
@@ -275,7 +285,7 @@ class Activation:
             self.timed_out = False
             self.delivery.ends(self)
         after.end_turn()
-        handled = Handled(envelope, entry.stored, self._replied(reply, envelope), turn.effects)
+        handled = Handled(envelope, entry.stored, self._replied(reply, handler), turn.effects)
         if entry.joined:
             handled.joined = [(other.envelope, other.stored) for other in entry.joined]
         if self.kind.options.ephemeral:
@@ -289,13 +299,16 @@ class Activation:
         refuse_large(state, "the state of %s", self.address, limit=self.kind.options.bounds.state_bytes)
         return handled, after, state
 
-    def _replied(self, reply: object, envelope: Envelope) -> Replied:
-        if reply is None:
-            return Replied()
-        if not isinstance(reply, Message):
+    def _replied(self, reply: object, handler: Handler) -> Replied:
+        if not isinstance(reply, handler.reply or type(None)):
+            expected = f"a {handler.reply.__name__}" if handler.reply is not None else "None"
             raise AgentFailed(
-                f"{self.address} answered `{envelope.type}` with a {type(reply).__name__}, which is not a Message."
+                f"{self.kind.__name__}.{handler.method} of {self.address} must return {expected}, "
+                f"and returned {described(reply)}. "
+                "Mend the handler or its annotation; its state is as before."
             )
+        if not isinstance(reply, Message):
+            return Replied()
         try:
             body = reply.model_dump_json()
         except PydanticSerializationError as error:
@@ -383,8 +396,8 @@ class Activation:
                         self.done(turn.entry, reply)
             case Superseded():
                 self._reset(doubtful=True)
-            case Full(recipient):
-                self._refuse_one(turns, recipient)
+            case Full():
+                self._refuse_one(turns, outcome)
                 self._reset(doubtful=False)
             case Fenced():
                 self.delivery.lost(self.held)
@@ -431,14 +444,12 @@ class Activation:
         else:
             self._reset(doubtful=True)
 
-    def _refuse_one(self, turns: list[Pending], recipient: str) -> None:
+    def _refuse_one(self, turns: list[Pending], full: Full) -> None:
         """The first of the turns that tells the full recipient meets the refusal; the others are taken again."""
-        error = MailboxFull(
-            f"{self.address} tells {recipient}, whose mailbox is full. Nothing was done; try again in some seconds."
-        )
+        error = mailbox_full(full.recipient, full.bound, bounds_of(full.recipient), teller=str(self.address))
         for turn in turns:
             effects = turn.handled.effects
-            if effects is not None and any(sent.recipient == recipient for sent in effects.sent):
+            if effects is not None and any(sent.recipient == full.recipient for sent in effects.sent):
                 turn.entry.refused = error
                 return
 
@@ -504,6 +515,10 @@ class Activation:
         if not self.taken and self.now is None:
             self.agent = None
 
+    def set_aside(self, reason: str) -> None:
+        """What comes next looks whether it is still so."""
+        self.quarantined, self.agent = reason, None
+
     def stop_turn(self) -> None:
         """Interrupts the handler that runs: it is past its deadline."""
         if self.task is not None and self.now is not None:
@@ -516,7 +531,8 @@ class Activation:
 
     def _quarantine_text(self) -> str:
         reason = (self.quarantined or "").rstrip(".")
+        address = shlex.quote(str(self.address))
         return (
-            f"{self.address} was set aside: {reason}. Look at `resprout agent dead-letters {self.address}`, "
-            f"then `resprout agent release {self.address}`."
+            f"{self.address} was set aside: {reason}. Look at `resprout agent dead-letters {address}`, "
+            f"then `resprout agent release {address}`."
         )

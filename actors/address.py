@@ -16,16 +16,18 @@ class AgentAddress(NamedTuple):
 
     @classmethod
     def of(cls, kind: str, key: str) -> "AgentAddress":
-        if not _KIND.fullmatch(kind):
+        if not isinstance(kind, str) or not _KIND.fullmatch(kind):
             raise BadAddress(
                 f"{kind!r} is not an agent kind: lower-case letters, digits and . _ -, beginning with a letter."
             )
-        if not 1 <= len(key) <= _LONGEST_KEY or not key.isprintable():
+        if not isinstance(key, str) or not 1 <= len(key) <= _LONGEST_KEY or not key.isprintable():
             raise BadAddress(f"{key!r} is not an agent key: 1 to {_LONGEST_KEY} printable characters.")
         return cls(kind, key)
 
     @classmethod
     def parse(cls, text: str) -> "AgentAddress":
+        if not isinstance(text, str):
+            raise BadAddress(f"{text!r} is not an agent address: write a text kind/key, as in 'greeter/ada'.")
         return _parse(text)
 
     def __str__(self) -> str:
@@ -37,4 +39,7 @@ def _parse(text: str) -> AgentAddress:
     kind, slash, key = text.partition("/")
     if not slash:
         raise BadAddress(f"{text!r} is not an agent address: write kind/key, as in greeter/ada.")
-    return AgentAddress.of(kind, key)
+    try:
+        return AgentAddress.of(kind, key)
+    except BadAddress as error:
+        raise BadAddress(f"{text!r} is not an agent address: {error}") from None

@@ -15,20 +15,22 @@ import copy
 import inspect
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Any, ClassVar, Literal, TypeVar, cast, get_type_hints, overload
 from uuid import UUID
 
-import structlog
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from .address import AgentAddress
+from .arguments import check_message, described
 from .capabilities import Capability
 from .envelope import Envelope, Priority
-from .errors import BadMessage, Broken, NewerVersion, UnknownKind, UnknownMessage
+from .errors import BadClass, BadMessage, Broken, NewerVersion, NoHandler, UnknownKind, UnknownMessage
+from .fullness import refuse_unfit
+from .logger import get_logger
 from .message import Message
 from .reminders import Missed
 from .supervision import Supervision
@@ -109,7 +111,7 @@ def _mark(method: Method, busy: WhenBusy) -> Method:
 def ephemeral(**kwargs: Any) -> Any:
     """A field that is not stored: after a passivation or a kill it has its default again."""
     if "default" not in kwargs and "default_factory" not in kwargs:
-        raise TypeError("an ephemeral field needs a default or a default_factory: it begins anew on every activation.")
+        raise BadClass("an ephemeral field needs a default or a default_factory: it begins anew on every activation.")
     return Field(exclude=True, **kwargs)
 
 
@@ -125,20 +127,23 @@ class Agent(BaseModel):
         super().__init_subclass__()
 
     @classmethod
-    def __pydantic_init_subclass__(  # type: ignore[override]  # every agent class must have a kind
-        cls, *, kind: str, **options: Any
-    ) -> None:
+    def __pydantic_init_subclass__(cls, *, kind: str | None = None, **options: Any) -> None:
         super().__pydantic_init_subclass__()
+        if kind is None:
+            raise BadClass(
+                f"the agent class {cls.__name__} has no kind. Give it one that stays when the class is renamed: "
+                f'`class {cls.__name__}(Agent, kind="counter")`.'
+            )
         AgentAddress.of(kind, "any")
         cls.kind = kind
-        cls.options = Options(**options)
+        cls.options = _options(cls.__name__, options)
         cls.handlers = {handler.message.message_name: handler for handler in _handlers_of(cls)}
         missing = [name for name, about in cls.model_fields.items() if about.is_required()]
         if missing:
-            raise TypeError(f"{cls.__name__}.{missing[0]} needs a default: an agent exists before its first message.")
+            raise BadClass(f"{cls.__name__}.{missing[0]} needs a default: an agent exists before its first message.")
         known = _kinds.setdefault(kind, cls)
         if (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
-            raise TypeError(f"two agent classes have the kind {kind!r}: {known} and {cls}. Rename one.")
+            raise BadClass(f"two agent classes have the kind {kind!r}: {known} and {cls}. Rename one.")
         _kinds[kind] = cls
 
     @classmethod
@@ -173,7 +178,7 @@ class Agent(BaseModel):
     @property
     def log(self) -> Any:
         turn = current(self)
-        return structlog.get_logger(f"resprout.agent.{self.kind}").bind(
+        return get_logger(f"resprout.agent.{self.kind}").bind(
             agent=str(turn.address), message=str(turn.envelope.id), run=turn.envelope.run
         )
 
@@ -181,16 +186,20 @@ class Agent(BaseModel):
         self, recipient: str, message: Message, *, priority: Priority = "normal", deadline: datetime | None = None
     ) -> UUID:
         """Sends with this turn's commit, and not without it. Returns the id of the message."""
-        return current(self).tell(str(recipient), message, priority, deadline)
+        turn = current(self)
+        check_told(str(recipient), message)
+        return turn.tell(str(recipient), message, priority, deadline)
 
     async def ask(self, recipient: str, message: Message, *, timeout: timedelta | None = None) -> Message | None:
         """The reply. Happens at once; when this turn is done again, the same ask gets the same reply."""
-        return await current(self).ask(str(recipient), message, timeout)
+        turn = current(self)
+        check_handled(str(recipient), message)
+        return await turn.ask(str(recipient), message, timeout)
 
     def of(self, kind: type[Other], key: str) -> Other:
         """Another agent, by its class: `await self.of(Counter, "ada").add(Add(by=1))`. Its handlers ask."""
-        turn = current(self)
-        return cast("Other", Asking(kind, lambda message: turn.ask(f"{kind.kind}/{key}", message, None)))
+        turn, address = current(self), str(address_of(kind, key))
+        return cast("Other", Asking(kind, lambda message: turn.ask(address, message, None)))
 
     def publish(self, topic: str, message: Message, *, priority: Priority = "normal") -> UUID:
         """Told, with this turn's commit, to every agent that is subscribed to the topic then."""
@@ -213,7 +222,9 @@ class Agent(BaseModel):
         missed: Missed = "once",
     ) -> None:
         """Tells this agent the message at a time, or every so often. The same name again replaces the reminder."""
-        current(self).remind(name, message, at, after, every, missed)
+        turn = current(self)
+        check_handled(str(turn.address), message)
+        turn.remind(name, message, at, after, every, missed)
 
     def cancel(self, name: str) -> None:
         """Takes a reminder back. Nothing happens if there is none of that name."""
@@ -281,17 +292,33 @@ class Asking:
         self._kind = kind
         self._ask = ask
 
-    def __getattr__(self, name: str) -> Callable[[Message], Awaitable[Message | None]]:
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[Message | None]]:
         handler = self._by_method.get(name)
         if handler is None:
-            raise AttributeError(f"kind {self._kind.kind!r} has no handler named {name!r}.")
+            raise NoHandler(
+                f"kind {self._kind.kind!r} has no handler named {name!r}. "
+                f"Its handlers: {', '.join(sorted(self._by_method)) or 'none'}."
+            )
 
-        def ask(message: Message) -> Awaitable[Message | None]:
-            if not isinstance(message, handler.message):
-                raise BadMessage(f"{name} takes a {handler.message.__name__}, not a {type(message).__name__}.")
-            return self._ask(message)
+        def ask(*given: Message, **fields: object) -> Awaitable[Message | None]:
+            wanted = handler.message.__name__
+            if len(given) != 1 or fields:
+                raise BadMessage(f"{name} takes one {wanted} and nothing else: {name}({wanted}(…)).")
+            if not isinstance(given[0], handler.message):
+                raise BadMessage(f"{name} takes a {wanted}, not {described(given[0])}.")
+            return self._ask(given[0])
 
         return ask
+
+
+def address_of(kind: object, key: str) -> AgentAddress:
+    """Of an agent by its class."""
+    if not isinstance(kind, type) or not issubclass(kind, Agent) or kind is Agent:
+        raise UnknownKind(
+            f"{getattr(kind, '__name__', repr(kind))} is not an agent class: give one like `class Counter(Agent, "
+            'kind="counter")`, or use the address.'
+        )
+    return AgentAddress.of(kind.kind, key)
 
 
 def agent_class(kind: str) -> type[Agent]:
@@ -302,8 +329,45 @@ def agent_class(kind: str) -> type[Agent]:
         raise UnknownKind(f"no agent class has the kind {kind!r}. Known here: {known}.") from None
 
 
+def check_handled(recipient: str, message: object) -> type[Agent] | None:
+    """Refuses what the recipient's kind has no handler for. A kind that is not known here may be known elsewhere."""
+    address = AgentAddress.parse(recipient)
+    check_message(message, recipient)
+    kind = _kinds.get(address.kind)
+    if kind is not None and isinstance(message, Message):
+        kind.handler_of(message.message_name)
+    return kind
+
+
+def check_told(recipient: str, message: Message) -> None:
+    """Also refuses what the recipient's mailbox could never hold."""
+    kind = check_handled(recipient, message)
+    if kind is not None and not kind.options.ephemeral and kind.options.bounds.bytes < LARGEST_BODY:
+        size = len(message.model_dump_json())
+        refuse_unfit(message.message_name, size, AgentAddress.parse(recipient), kind.options.bounds)
+
+
+def bounds_of(recipient: str) -> Bounds:
+    """A kind that is not known here may be known elsewhere: then the usual ones."""
+    kind = _kinds.get(AgentAddress.parse(recipient).kind)
+    return kind.options.bounds if kind is not None else Bounds()
+
+
+def shares_hosts(kind: str) -> bool:
+    """Whether the kind is known here and asks for no hosts of its own."""
+    return kind in _kinds and _kinds[kind].options.hosts is None
+
+
 def agent_classes() -> list[type[Agent]]:
     return [_kinds[kind] for kind in sorted(_kinds)]
+
+
+def _options(name: str, given: Mapping[str, Any]) -> Options:
+    known = [field.name for field in fields(Options)]
+    for argument in given:
+        if argument not in known:
+            raise BadClass(f"{name}: agent classes take no argument {argument!r}. They take kind, {', '.join(known)}.")
+    return Options(**given)
 
 
 def _handlers_of(cls: type[Agent]) -> list[Handler]:
@@ -316,20 +380,20 @@ def _handlers_of(cls: type[Agent]) -> list[Handler]:
     for handler in found:
         other = by_message.setdefault(handler.message.message_name, handler)
         if other is not handler:
-            raise TypeError(f"{cls.__name__}: {other.method} and {handler.method} both handle the same message type.")
+            raise BadClass(f"{cls.__name__}: {other.method} and {handler.method} both handle the same message type.")
     return found
 
 
 def _handler(cls: type[Agent], name: str, method: Callable[..., Any]) -> Handler:
     hints = get_type_hints(method)
-    reply = hints.pop("return", None)
+    reply = hints.pop("return", object)
     messages = [hints.get(parameter) for parameter in list(inspect.signature(method).parameters)[1:]]  # without self
     if len(messages) != 1 or not (isinstance(messages[0], type) and issubclass(messages[0], Message)):
-        raise TypeError(f"{cls.__name__}.{name} must take one parameter annotated with a Message class.")
+        raise BadClass(f"{cls.__name__}.{name} must take one parameter annotated with a Message class.")
     if reply is type(None):
         reply = None
-    if reply is not None and not (isinstance(reply, type) and issubclass(reply, Message)):
-        raise TypeError(f"{cls.__name__}.{name} must be annotated to return a Message class or None.")
+    if reply is not None and not (isinstance(reply, type) and issubclass(reply, Message) and reply is not Message):
+        raise BadClass(f"{cls.__name__}.{name} must be annotated to return a Message class or None.")
     if not inspect.iscoroutinefunction(method):
-        raise TypeError(f"{cls.__name__}.{name} must be `async def`.")
+        raise BadClass(f"{cls.__name__}.{name} must be `async def`.")
     return Handler(name, messages[0], reply, method.__resprout_handler__)  # type: ignore[attr-defined]

@@ -5,15 +5,25 @@ hosts that both believe to have it apart. So routes are a matter of speed, not o
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
 from .address import AgentAddress
 from .envelope import Accepted, Envelope, Failed, Outcome, Replied
-from .errors import BY_NAME, Broken, DatabaseLost, DeadlinePassed, Draining, Moved, NotRunning, ResproutError
-from .shards import SHARED, HostSeen, View, slot_of
+from .errors import (
+    BY_NAME,
+    Broken,
+    DatabaseLost,
+    DeadlinePassed,
+    Draining,
+    Moved,
+    NotRunning,
+    ResproutError,
+    Unavailable,
+)
+from .shards import HostSeen, Shard, View, by_slot, shard_of
 from .tracing import carried, span
 
 FIRST_PAUSE = timedelta(milliseconds=20)
@@ -41,25 +51,22 @@ class Transport(Protocol):
         """From whoever knows; None when nobody answers."""
         ...
 
+    def cancel(self, host: HostSeen, envelope: Envelope) -> None:
+        """Nobody wants the answer any more. May get lost."""
+        ...
+
 
 class Routes:
     def __init__(self) -> None:
-        self.hosts: dict[tuple[str, int], HostSeen] = {}
-        self.pools: set[str] = set()
+        self.hosts: Mapping[UUID, HostSeen] = {}
+        self.shards: dict[tuple[str, int], Shard] = {}
 
     def learn(self, view: View) -> None:
-        self.pools = view.pools()
-        self.hosts = {
-            (shard.pool, shard.slot): view.hosts[shard.host]
-            for shard in view.shards
-            if shard.host is not None and shard.host in view.hosts
-        }
-
-    def pool_of(self, kind: str) -> str:
-        return kind if kind in self.pools else SHARED
+        self.hosts, self.shards = view.hosts, by_slot(view.shards)
 
     def host_of(self, address: AgentAddress) -> HostSeen | None:
-        return self.hosts.get((self.pool_of(address.kind), slot_of(address)))
+        shard = shard_of(address, self.shards)
+        return self.hosts.get(shard.host) if shard is not None and shard.host is not None else None
 
 
 class Caller:
@@ -77,6 +84,12 @@ class Caller:
 
     async def tell(self, envelope: Envelope, until: datetime) -> None:
         await self.call(envelope, until)
+
+    def cancel(self, envelope: Envelope) -> None:
+        """Takes back an ask that is on its way or in its turn."""
+        host = self.routes.host_of(AgentAddress.parse(envelope.recipient))
+        if host is not None:
+            self.transport.cancel(host, envelope)
 
     async def call(self, envelope: Envelope, until: datetime) -> Replied | Accepted:
         address = AgentAddress.parse(envelope.recipient)
@@ -99,10 +112,7 @@ class Caller:
                 raise error
             left = until - self.clock()
             if left <= timedelta(0):
-                raise DeadlinePassed(
-                    f"{address} did not answer `{envelope.type}` in time; last: {error} "
-                    f"Ask again with the same id, {envelope.id}, to learn whether it was handled."
-                )
+                raise _too_late(address, envelope, f"; last: {error}")
             await asyncio.sleep(min(pause, left).total_seconds())
             pause = min(pause * 2, LONGEST_PAUSE)
             await self.look()
@@ -117,6 +127,8 @@ class Caller:
             return Failed(error="NotRunning", text=f"no host has {address} now.")
         try:
             return await self.transport.send(host, envelope, until)
+        except DeadlinePassed:  # the transport does not know what it carries
+            raise _too_late(address, envelope, ".") from None
         except Lost as error:
             if error.sent:
                 lost.add(host.id)
@@ -137,6 +149,14 @@ class Caller:
             self.looking = None
 
 
+def _too_late(address: AgentAddress, envelope: Envelope, last: str) -> DeadlinePassed:
+    did, again = ("answer", "Ask") if envelope.way == "ask" else ("accept", "Tell")
+    return DeadlinePassed(
+        f"{address} did not {did} `{envelope.type}` in time{last} "
+        f"{again} again with the same id, {envelope.id}: it is done once, however often you do."
+    )
+
+
 def _deadly(address: AgentAddress, envelope: Envelope) -> Broken:
     return Broken(
         f"{MOST_HOSTS_LOST} hosts were lost one after the other while {address} had `{envelope.type}`. Whether it was "
@@ -147,4 +167,5 @@ def _deadly(address: AgentAddress, envelope: Envelope) -> Broken:
 
 
 def _error(outcome: Failed) -> ResproutError:
-    return BY_NAME.get(outcome.error, Broken)(outcome.text)
+    kind = BY_NAME.get(outcome.error, Broken)
+    return kind(outcome.text, outcome.retry_after) if issubclass(kind, Unavailable) else kind(outcome.text)

@@ -13,29 +13,31 @@ from functools import partial
 from typing import Any, Protocol, assert_never
 from uuid import UUID
 
-import structlog
-
 from .activation import Activation, failed, text_of
 from .address import AgentAddress
-from .agent import Agent, Handler, agent_class
+from .agent import Agent, Bounds, Handler, agent_class
 from .batching import Batcher
 from .envelope import Accepted, Envelope, Replied
 from .errors import AgentFailed, Busy, DatabaseLost, MailboxFull, Moved, OutcomeUnknown, Rejected, ResproutError
+from .fullness import mailbox_full, refuse_unfit, tenant_full
 from .ids import derived_id
 from .lanes import Lane, Pending
+from .logger import get_logger
 from .mailbox import Answer, Entry
 from .poison import Poisoned
 from .reminders import fire
 from .runners import Runners
-from .shards import SHARED, HostSeen, Lease, Shard, View, by_slot, slot_of
+from .shards import HostSeen, Lease, Shard, View, by_slot, shard_of
 from .store import (
     AcceptOutcome,
     Arrival,
     Arrived,
+    Beginning,
     Collected,
     Committed,
     DueReminder,
     Fenced,
+    Fired,
     Full,
     Handled,
     Held,
@@ -44,13 +46,15 @@ from .store import (
     Unreadable,
 )
 from .turn import Effects, refuse_cycle, refuse_large
+from .waiting import wait_until_set
 
-log = structlog.get_logger("resprout.host")
+log = get_logger("resprout.host")
 
 LOOK_FOR_MAIL_EVERY = 1.0  # the safety net under wakes that are lost
 LOOK_FOR_REMINDERS_EVERY = 10.0
+FULL_AGAIN_AFTER = 1.0
 PAGE = 1_000
-# A message at the head may be innocent of the death of its host; not of so many.
+# A message may be innocent of the death of the host that it was in its turn on; not of so many.
 FEWEST_DEATHS = 3
 
 
@@ -109,6 +113,7 @@ class Delivery:
         self.runners = Runners()
         self.lanes = [Lane(store, host, self._may_write) for _ in range(limits.lanes)]
         self.arrivals: Batcher[Arrival, AcceptOutcome | Rejected] = Batcher(self._fenced_accept)
+        self.beginnings: Batcher[Beginning, bool] = Batcher(partial(store.begin, host))
         self.reads: Batcher[AgentAddress, Snapshot] = Batcher(store.load)
         self.lookups: Batcher[tuple[AgentAddress, UUID], Replied | None] = Batcher(store.replies)
         self.recent: OrderedDict[tuple[AgentAddress, int], Replied] = OrderedDict()  # of ephemeral agents
@@ -119,6 +124,7 @@ class Delivery:
         self.mail_waits = asyncio.Event()
         self.after_mail: list[tuple[Activation, Entry]] = []  # asks that wait until the store's mail is in memory
         self.reminders_changed = asyncio.Event()
+        self.full: dict[tuple[AgentAddress, str], float] = {}  # reminders of full mailboxes, and when to try again
         self.tasks: set[asyncio.Task[Any]] = set()
 
     # What comes in.
@@ -174,17 +180,17 @@ class Delivery:
 
     def _enqueue(self, activation: Activation, envelope: Envelope, answer: Answer) -> None:
         """What needs no place in the store before its turn: asks, and everything for ephemeral agents."""
-        bounds = activation.kind.options.bounds
-        if len(activation.mailbox) >= bounds.rows:
-            raise self._full(str(activation.address), bounds.rows)
+        self._check_room(activation, envelope, len(activation.mailbox))
         if envelope.way == "tell":
             answer(Accepted())
-            activation.mailbox.put(Entry(envelope))
+            activation.mailbox.put(entry := Entry(envelope))
+            self._count(entry, 1)
         elif (activation.left_out or self.behind or envelope.chain) and not activation.kind.options.ephemeral:
             self._ask_after_mail(activation, Entry(envelope, answers=[answer]))
             return
         else:
-            activation.mailbox.put(Entry(envelope, answers=[answer]))
+            activation.mailbox.put(entry := Entry(envelope, answers=[answer]))
+            self._count(entry, 1)
         activation.start()
 
     def _ask_after_mail(self, activation: Activation, entry: Entry) -> None:
@@ -193,6 +199,7 @@ class Delivery:
         An agent's tells are written by its own commits, and the host hears of them later than of its asks.
         """
         activation.mailbox.know(entry)
+        self._count(entry, 1)
         self.after_mail.append((activation, entry))
         self.mail_waits.set()
 
@@ -210,8 +217,7 @@ class Delivery:
         return None if held is None or held.id in self.leaving or held in self.doubted else held
 
     def _shard_of(self, address: AgentAddress) -> Shard | None:
-        slot = slot_of(address)
-        return self.shards.get((address.kind, slot)) or self.shards.get((SHARED, slot))
+        return shard_of(address, self.shards)
 
     def _activation(self, address: AgentAddress, kind: type[Agent], held: Held) -> Activation:
         activation = self.active.get(address)
@@ -226,22 +232,26 @@ class Delivery:
         for entry in activation.mailbox:
             same = entry.envelope.type == envelope.type and entry.envelope.body == envelope.body
             if same and entry not in activation.uncommitted:
+                self._check_room(activation, envelope, len(activation.mailbox))
                 joined = Entry(envelope, answers=[answer])
                 entry.joined = (*entry.joined, joined)
                 activation.mailbox.know(joined)
+                self._count(joined, 1)
                 return True
         return False
 
     def _accept(self, activation: Activation, envelope: Envelope, answer: Answer) -> None:
         bounds: tuple[int, int] | None = None
+        refusal: MailboxFull | None = None
         in_memory = not self.behind and not activation.left_out  # it must not overtake those
         if not in_memory:
             bounds = (activation.kind.options.bounds.rows, activation.kind.options.bounds.bytes)
         try:
-            self._check_room(activation, envelope)
-        except MailboxFull:
+            self._check_room(activation, envelope, activation.mailbox.rows + activation.arriving)
+        except MailboxFull as error:
             if envelope.attempt == 1:
                 raise
+            refusal = error
             in_memory, bounds = False, (0, 0)  # the store has it already, or finds no room for it
         if not in_memory:
             activation.left_out.add(envelope.id)
@@ -253,13 +263,15 @@ class Delivery:
             in_memory,
             bounds,
         )
-        self.arrivals.submit(arrival).add_done_callback(partial(self._arrived, activation, arrival, answer))
+        self.arrivals.submit(arrival).add_done_callback(partial(self._arrived, activation, arrival, answer, refusal))
 
-    def _check_room(self, activation: Activation, envelope: Envelope) -> None:
+    def _check_room(self, activation: Activation, envelope: Envelope, waiting: int) -> None:
         bounds = activation.kind.options.bounds
-        mailbox = activation.mailbox
-        if mailbox.rows + activation.arriving >= bounds.rows or mailbox.bytes + len(envelope.body) > bounds.bytes:
-            raise self._full(str(activation.address), bounds.rows)
+        refuse_unfit(envelope.type, len(envelope.body), activation.address, bounds)
+        if waiting >= bounds.rows:
+            raise mailbox_full(str(activation.address), "rows", bounds)
+        if activation.mailbox.bytes + len(envelope.body) > bounds.bytes:
+            raise mailbox_full(str(activation.address), "bytes", bounds)
         self._check_tenant(envelope)
 
     def _arrived(
@@ -267,6 +279,7 @@ class Delivery:
         activation: Activation,
         arrival: Arrival,
         answer: Answer,
+        refusal: MailboxFull | None,  # for want of room here, if the store does not know the message
         result: "asyncio.Future[AcceptOutcome | Rejected]",
     ) -> None:
         activation.arriving -= 1
@@ -285,8 +298,8 @@ class Delivery:
             case Fenced():
                 self.lost(arrival.held)
                 answer(failed(Moved(f"{arrival.address} has moved to another host. Ask again.")))
-            case Full():
-                answer(failed(self._full(str(arrival.address), activation.kind.options.bounds.rows)))
+            case Full(recipient, bound):
+                answer(failed(refusal or mailbox_full(recipient, bound, activation.kind.options.bounds)))
             case Arrived(new):
                 answer(Accepted())
                 if new and not arrival.in_memory:
@@ -317,44 +330,39 @@ class Delivery:
             return
         activation.mailbox.put(entry)
         self.mail += 1
-        counts = self.tenants.setdefault(entry.envelope.tenant, [0, 0])
-        counts[0] += 1
-        counts[1] += len(entry.envelope.body)
+        self._count(entry, 1)
         activation.start()
+
+    def _count(self, entry: Entry, one: int) -> None:
+        """Of what waits in this host's memory for a tenant, told or asked: one more, or (-1) one less."""
+        counts = self.tenants.get(entry.envelope.tenant)
+        if counts is None:
+            counts = self.tenants[entry.envelope.tenant] = [0, 0]
+        counts[0] += one
+        counts[1] += one * len(entry.envelope.body)
 
     def forget(self, activation: Activation, entry: Entry) -> None:
         """The message is done with, or not ours any more."""
         if activation.mailbox.find(entry.envelope.id) is None:
             return
         activation.mailbox.remove(entry)
+        self._count(entry, -1)
         if entry.stored:
             self.mail -= 1
-            counts = self.tenants[entry.envelope.tenant]
-            counts[0] -= 1
-            counts[1] -= len(entry.envelope.body)
             if self.behind and self.mail < self.limits.mail_in_memory // 2:
                 self.mail_waits.set()
 
     def waiting(self) -> dict[str, tuple[int, int]]:
-        return {tenant: (rows, size) for tenant, (rows, size) in self.tenants.items() if rows}
+        self.tenants = {tenant: counts for tenant, counts in self.tenants.items() if counts[0]}
+        return {tenant: (rows, size) for tenant, (rows, size) in self.tenants.items()}
 
     def _check_tenant(self, envelope: Envelope) -> None:
         rows, size = self.tenants.get(envelope.tenant, (0, 0))
         more_rows, more_bytes = self.view.backlog.get(envelope.tenant, (0, 0))
-        if (
-            rows + more_rows >= self.limits.tenant_rows
-            or size + more_bytes + len(envelope.body) > self.limits.tenant_bytes
-        ):
-            raise MailboxFull(
-                f"tenant {envelope.tenant!r} has {rows + more_rows:,} messages waiting, as many as it may. "
-                "Nothing was accepted; try again in some seconds."
-            )
-
-    def _full(self, recipient: str, rows: int) -> MailboxFull:
-        return MailboxFull(
-            f"the mailbox of {recipient} is full (its bound is {rows:,} messages). Nothing was accepted; "
-            "try again in about a second."
-        )
+        if rows + more_rows >= self.limits.tenant_rows:
+            raise tenant_full(envelope.tenant, "rows", rows + more_rows)
+        if size + more_bytes + len(envelope.body) > self.limits.tenant_bytes:
+            raise tenant_full(envelope.tenant, "bytes", size + more_bytes)
 
     # What activations need.
 
@@ -366,6 +374,13 @@ class Delivery:
 
     def ends(self, activation: Activation) -> None:
         self.running.pop(activation, None)
+
+    async def writes_down(self, activation: Activation, entry: Entry) -> bool:
+        """That the turn of a suspect begins: it may be what ends this host. False if it is not ours to begin."""
+        kept = await self.beginnings.submit(Beginning(activation.held, activation.address, entry.envelope.id))
+        if not kept:
+            self.lost(activation.held)
+        return kept
 
     async def read(self, activation: Activation) -> Snapshot:
         if activation.kind.options.ephemeral:
@@ -450,7 +465,7 @@ class Delivery:
             return
         log.error("message buried", agent=str(activation.address), message=str(entry.envelope.id), error=str(error))
         if supervision.quarantine:
-            activation.quarantined = text_of(error)
+            activation.set_aside(text_of(error))
         activation.done(entry, failed(error))
         if letter is not None:
             self._wake(letter[0])
@@ -581,7 +596,7 @@ class Delivery:
 
     async def _collect_forever(self) -> None:
         while True:
-            await _wait(self.mail_waits, LOOK_FOR_MAIL_EVERY)
+            await wait_until_set(self.mail_waits, LOOK_FOR_MAIL_EVERY)
             self.mail_waits.clear()
             await self._collect_for_asks()
             while not await self._collect(list(self._open_shards())):
@@ -647,15 +662,15 @@ class Delivery:
 
     def _take_in(self, row: Collected | Unreadable) -> None:
         held = self._kept(row.address)
-        if held is None:
+        if held != row.held:
             return  # lost in the meantime: whoever has it next collects the row again
         if isinstance(row, Unreadable):
-            self.spawn(self._bury_untaken(held, row))
+            self.spawn(self._bury_untaken(row))
             return
         try:
             kind = agent_class(row.address.kind)
         except ResproutError as error:
-            self.spawn(self._bury_untaken(held, Unreadable(row.address, row.envelope.id, row.attempts, str(error))))
+            self.spawn(self._bury_untaken(Unreadable(row.held, row.address, row.envelope.id, row.attempts, str(error))))
             return
         activation = self._activation(row.address, kind, held)
         activation.left_out.discard(row.envelope.id)
@@ -664,10 +679,10 @@ class Delivery:
             activation.mailbox.unhold(known)
             activation.start()
             return
-        entry = Entry(row.envelope, stored=True, attempts=row.attempts)
+        entry = Entry(row.envelope, stored=True, attempts=row.attempts, suspect=row.suspect)
         if row.attempts >= max(kind.options.supervision.attempts, FEWEST_DEATHS):
             entry.refused = AgentFailed(
-                f"`{row.envelope.type}` was at the head of {row.address}'s mailbox when its host died, again and again."
+                f"{row.address} was in the turn of `{row.envelope.type}` when its host died, again and again."
             )
         self._put_stored(activation, entry)
         if activation.closing:
@@ -677,15 +692,15 @@ class Delivery:
             activation.withhold(entry)
             self.later(wait, activation.try_again, entry)
 
-    async def _bury_untaken(self, held: Held, row: Unreadable) -> None:
+    async def _bury_untaken(self, row: Unreadable) -> None:
         try:
             await self.store.bury(
-                self.host, held, row.address, row.message, row.attempts, row.error, quarantine=False, tell=None
+                self.host, row.held, row.address, row.message, row.attempts, row.error, quarantine=False, tell=None
             )
         except OutcomeUnknown as error:  # the row counts as in memory, and nobody has it
             log.warning("mail that cannot be read is not buried yet", error=str(error))
-            if self.held.get(held.id) == held:
-                self._doubt([held])
+            if self.held.get(row.held.id) == row.held:
+                self._doubt([row.held])
         else:
             log.error("message buried", agent=str(row.address), message=str(row.message), error=row.error)
 
@@ -693,7 +708,7 @@ class Delivery:
         while True:
             self.reminders_changed.clear()
             pause = await self._remind()
-            await _wait(self.reminders_changed, pause)
+            await wait_until_set(self.reminders_changed, pause)
 
     async def _remind(self) -> float:
         """Fires what is due. Returns the seconds until there may be more."""
@@ -701,30 +716,35 @@ class Delivery:
         if not held or not self._may_write():
             return LOOK_FOR_REMINDERS_EVERY / 10
         try:
-            due, next_due = await self.store.due(held, self.clock(), PAGE)
-            fired = [await self._fire(one) for one in due]
+            self.full = {one: until for one, until in self.full.items() if until > self.now()}
+            due, next_due = await self.store.due(held, self.clock(), PAGE + len(self.full))
+            fired = [await self._fire(one) for one in due if (one.address, one.reminder.name) not in self.full]
         except ResproutError as error:
             log.warning("reminders wait for the store", error=str(error))
             return LOOK_FOR_REMINDERS_EVERY / 10
-        if due:
+        if any(fired):
             self.mail_waits.set()
             return 0.0 if all(fired) else LOOK_FOR_REMINDERS_EVERY / 10
+        if fired or self.full:
+            return LOOK_FOR_REMINDERS_EVERY / 10
         if next_due is None:
             return LOOK_FOR_REMINDERS_EVERY
         return min(LOOK_FOR_REMINDERS_EVERY, max(0.0, (next_due - self.clock()).total_seconds()))
 
     async def _fire(self, due: DueReminder) -> bool:
-        """False when this one cannot be fired, which shall not keep the others from it."""
+        """False when this one cannot be fired now, which shall not keep the others from it."""
         try:
             firing = fire(due.reminder, self.clock())
             ticks = [_tick(due, at) for at in firing.ticks]
-            await self.store.fire(self.host, due, ticks, firing.next_due)
+            outcome = await self.store.fire(self.host, due, ticks, firing.next_due, room_of(due.address))
         except OutcomeUnknown:
             raise
         except Exception:
             log.exception("a reminder cannot be fired", agent=str(due.address), reminder=due.reminder.name)
             return False
-        return True
+        if isinstance(outcome, Full):
+            self.full[due.address, due.reminder.name] = self.now() + FULL_AGAIN_AFTER
+        return isinstance(outcome, Fired)
 
     async def _watch_forever(self) -> None:
         rounds = 0
@@ -808,6 +828,15 @@ def is_ephemeral(recipient: str) -> bool:
         return False
 
 
+def room_of(address: AgentAddress) -> tuple[int, int]:
+    """Rows and bytes that may wait for it. A kind that is not known here may be known elsewhere."""
+    try:
+        bounds = agent_class(address.kind).options.bounds
+    except ResproutError:
+        bounds = Bounds()
+    return bounds.rows, bounds.bytes
+
+
 def _tick(due: DueReminder, at: datetime) -> Envelope:
     reminder = due.reminder
     return Envelope(
@@ -822,10 +851,3 @@ def _tick(due: DueReminder, at: datetime) -> Envelope:
         correlation=reminder.id,
         causation=reminder.id,
     )
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        return

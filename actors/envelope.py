@@ -1,9 +1,10 @@
 """What travels: a message with where it goes, who caused it and until when it matters; and how it ended."""
 
+from datetime import timedelta
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
 Priority = Literal["low", "normal", "high", "critical"]
 PRIORITIES: tuple[Priority, ...] = ("low", "normal", "high", "critical")
@@ -62,6 +63,13 @@ class Failed(BaseModel):
     outcome: Literal["failed"] = "failed"
     error: str
     text: str
+    retry_after: timedelta | None = None
+
+    @field_validator("text", mode="before")
+    @classmethod
+    def _can_be_encoded(cls, text: str) -> str:
+        """An error may quote what is no UTF-8, a name of a file; one such text would cost others their outcomes."""
+        return text.encode("utf-8", "backslashreplace").decode()
 
 
 Outcome = Replied | Accepted | Failed

@@ -4,9 +4,19 @@ Facts go to `super().__init__` so that an error survives pickling (Ray and Tempo
 processes); `__str__` is one sentence that says what was wrong and what to do.
 """
 
+from datetime import timedelta
+
+# All that are made of one text, in whichever room they are defined: over the wire an error comes by its name.
+BY_NAME: dict[str, type["ResproutError"]] = {}
+
 
 class ResproutError(Exception):
     """The root. Catch one of the four below instead, they tell you what to do next."""
+
+    def __init_subclass__(cls, of_one_text: bool = True) -> None:
+        super().__init_subclass__()
+        if of_one_text:
+            BY_NAME[cls.__name__] = cls
 
 
 class Rejected(ResproutError):
@@ -14,7 +24,14 @@ class Rejected(ResproutError):
 
 
 class Unavailable(ResproutError):
-    """Refused before anything was done, by circumstances: try again later."""
+    """Refused before anything was done, by circumstances: try again later, after `retry_after` where it is given."""
+
+    def __init__(self, text: str, retry_after: timedelta | None = None) -> None:
+        super().__init__(text, retry_after)
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class OutcomeUnknown(ResproutError):
@@ -33,6 +50,18 @@ class StackError(Rejected):
     """The stack cannot be started, found or stopped as asked."""
 
 
+class BadArgument(Rejected):
+    """An argument of a call is of the wrong type, or not one of the values there are."""
+
+
+class BadClass(Rejected, TypeError):
+    """A class of messages or agents is not written as it must be."""
+
+
+class ClientClosed(Rejected):
+    """The client was closed before this call."""
+
+
 class BadAddress(Rejected):
     """An agent address that is not `kind/key`."""
 
@@ -45,8 +74,12 @@ class UnknownMessage(Rejected):
     """No message type has this name, or the agent has no handler for it."""
 
 
+class NoHandler(UnknownMessage, AttributeError):
+    """What was called on an agent's class is no handler of it."""
+
+
 class BadMessage(Rejected):
-    """The body does not fit the message type."""
+    """What was given is no message, or its body does not fit the message type."""
 
 
 class TooLarge(Rejected):
@@ -78,7 +111,7 @@ class Draining(Unavailable):
 
 
 class MailboxFull(Unavailable):
-    """The agent, or its tenant, has as many messages waiting as it may have."""
+    """The agent, or its tenant, has as many messages or bytes waiting as it may have."""
 
 
 class Busy(Unavailable):
@@ -105,28 +138,23 @@ class AgentFailed(Broken):
     """The agent's handler raised; its state is as it was before the message."""
 
 
-BY_NAME: dict[str, type[ResproutError]] = {
-    error.__name__: error
-    for error in (
-        ConfigError,
-        StackError,
-        BadAddress,
-        UnknownKind,
-        UnknownMessage,
-        BadMessage,
-        TooLarge,
-        DeadlineInPast,
-        CallCycle,
-        NotFound,
-        NotRunning,
-        Moved,
-        Draining,
-        MailboxFull,
-        Busy,
-        Quarantined,
-        NewerVersion,
-        DatabaseLost,
-        DeadlinePassed,
-        AgentFailed,
-    )
-}
+class RunFailed(Broken, of_one_text=False):
+    """A run ended without a result: it failed, or was cancelled or terminated, or ran out of time."""
+
+    def __init__(self, run: str, status: str, reason: str, type: str | None = None, task: str | None = None) -> None:  # noqa: A002
+        super().__init__(run, status, reason, type, task)
+        self.run = run
+        self.status = status  # failed, cancelled, terminated or timed-out
+        self.reason = reason
+        self.type = type  # of the failure
+        self.task = task  # that failed
+
+    @property
+    def never_began(self) -> bool:
+        """It was given what it cannot run."""
+        return self.type == "BadInput" and self.task is None
+
+    def __str__(self) -> str:
+        return f"the run {self.run} {'was ' if self.status in ('cancelled', 'terminated') else ''}{self.status}" + (
+            f": {self.reason}" if self.reason else "."
+        )

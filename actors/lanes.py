@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-import structlog
-
 from .errors import DatabaseLost, Rejected, ResproutError
+from .logger import get_logger
 from .mailbox import Entry
 from .store import Advance, CommitOutcome, Fenced, Handled, Store
 from .tracing import under
@@ -23,9 +22,11 @@ from .tracing import under
 if TYPE_CHECKING:
     from .activation import Activation
 
-log = structlog.get_logger("resprout.host")
+log = get_logger("resprout.host")
 
 MOST_TURNS = 256
+# Beyond it, the rest goes with the next commit. One turn always fits: what a turn may send is bounded (turn.py).
+MOST_BYTES = 8_000_000
 
 
 @dataclass(slots=True)
@@ -35,6 +36,12 @@ class Pending:
     entry: Entry
     handled: Handled
     state: str
+
+    @property
+    def size(self) -> int:
+        """What it adds to a commit besides the state, of which only the last one is written."""
+        effects = self.handled.effects
+        return len(self.handled.reply.body or "") + (effects.size if effects is not None else 0)
 
 
 class Lane:
@@ -61,16 +68,20 @@ class Lane:
             self.task = None
 
     def _next_batch(self) -> "list[tuple[Activation, list[Pending]]]":
-        batch = []
-        room = MOST_TURNS
+        batch: list[tuple[Activation, list[Pending]]] = []
+        turns_left, bytes_left = MOST_TURNS, MOST_BYTES
         for activation in list(self.waiting):
-            turns = self.waiting.pop(activation)
-            if len(turns) > room:
-                turns, self.waiting[activation] = turns[:room], turns[room:]
-            batch.append((activation, turns))
-            room -= len(turns)
-            if room == 0:
+            turns = self.waiting[activation]
+            fitting, size = _fitting(turns, turns_left, bytes_left)
+            if not fitting and batch:
                 break
+            taken = max(fitting, 1)
+            batch.append((activation, turns[:taken]))
+            if taken < len(turns):
+                self.waiting[activation] = turns[taken:]
+                break
+            del self.waiting[activation]
+            turns_left, bytes_left = turns_left - taken, bytes_left - size
         return batch
 
     async def _commit(self, batch: "list[tuple[Activation, list[Pending]]]") -> None:
@@ -101,6 +112,17 @@ class Lane:
         except Exception as error:  # not of the store's vocabulary: whether it happened is not known
             log.exception("commit failed in a way that the store does not know")
             return [DatabaseLost(f"the commit ended in {type(error).__name__}: {error}.")] * len(batch)
+
+
+def _fitting(turns: list[Pending], most: int, most_bytes: int) -> tuple[int, int]:
+    """How many of an agent's turns fit, and the size of those."""
+    size = taken = 0
+    for turn in turns[:most]:
+        grown = size + turn.size
+        if grown + len(turn.state) > most_bytes:
+            break
+        size, taken = grown, taken + 1
+    return taken, size + (len(turns[taken - 1].state) if taken else 0)
 
 
 def _advance(activation: "Activation", turns: list[Pending]) -> Advance:

@@ -26,6 +26,7 @@ class Entry:
     envelope: Envelope
     stored: bool = False  # whether it has a row in Postgres' mailbox
     attempts: int = 0  # failed so far, as counted durably
+    suspect: bool = False  # a host died while it had this message: its turn is written down as it begins
     doubtful: bool = False  # it may have been handled already: look before working
     answers: list[Answer] = field(default_factory=list)
     joined: Sequence["Entry"] = ()  # equal messages that share this one's turn
@@ -53,7 +54,7 @@ class Mailbox:
         self.known: dict[int, Entry] = {}  # by the number of the message's id, which hashes faster
         self.held: dict[tuple[str, str], deque[Entry]] = {}
         self.rows = 0  # stored ones, waiting or in their turn
-        self.bytes = 0
+        self.bytes = 0  # of all, stored or not
         self.puts = 0
         self.takes = 0
 
@@ -80,9 +81,8 @@ class Mailbox:
         """Counts and finds the message, without a place of its own in the queue."""
         assert entry.envelope.id.int not in self.known
         self.known[entry.envelope.id.int] = entry
-        if entry.stored:
-            self.rows += 1
-            self.bytes += len(entry.envelope.body)
+        self.rows += entry.stored
+        self.bytes += len(entry.envelope.body)
 
     def find(self, message_id: UUID) -> Entry | None:
         return self.known.get(message_id.int)
@@ -135,8 +135,8 @@ class Mailbox:
             self.back(list(held))
 
     def remove(self, entry: Entry) -> None:
-        if self.known.pop(entry.envelope.id.int, None) is not None and entry.stored:
-            self.rows -= 1
+        if self.known.pop(entry.envelope.id.int, None) is not None:
+            self.rows -= entry.stored
             self.bytes -= len(entry.envelope.body)
 
     def _queue(self, entry: Entry) -> deque[Entry]:

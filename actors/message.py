@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from .errors import BadMessage, NewerVersion, UnknownMessage
+from .errors import BadClass, BadMessage, NewerVersion, UnknownMessage
 
 _types: dict[str, type["Message"]] = {}
 
@@ -27,15 +27,18 @@ class Message(BaseModel):
         super().__init_subclass__()
 
     @classmethod
-    def __pydantic_init_subclass__(  # type: ignore[override]  # every message must have a name
-        cls, *, name: str, version: int = 1, **kwargs: Any
-    ) -> None:
+    def __pydantic_init_subclass__(cls, *, name: str | None = None, version: int = 1, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
+        if not isinstance(name, str) or not name:
+            raise BadClass(
+                f"the message class {cls.__name__} has no name. Give it one that stays when the class is renamed: "
+                f'`class {cls.__name__}(Message, name="counter.add")`.'
+            )
         cls.message_name = name
         cls.message_version = version
         known = _types.setdefault(name, cls)
         if (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
-            raise TypeError(f"two message types are named {name!r}: {known} and {cls}. Rename one.")
+            raise BadClass(f"two message types are named {name!r}: {known} and {cls}. Rename one.")
         _types[name] = cls
 
     @classmethod

@@ -12,12 +12,12 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
-import structlog
+from .logger import get_logger
 
 if TYPE_CHECKING:
     from .activation import Activation
 
-log = structlog.get_logger("resprout.host")
+log = get_logger("resprout.host")
 
 MOST_SPARE = 64
 

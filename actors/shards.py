@@ -1,14 +1,15 @@
 """Shards: which agents move together between hosts, and which host should have which shard.
 
-Every agent belongs to one shard for ever, by the hash of its address. Kinds with hosts of their own have their own
-pool of shards. Each host works out the same plan from the same view; a plan is only a wish, the compare-and-set of
-epochs in the store decides.
+Every agent belongs to one slot for ever, by the hash of its address. Kinds with hosts of their own have their own
+pool of shards; `shard_of` is the one place where that is decided. Each host works out the same plan from the same
+view; a plan is only a wish, the compare-and-set of epochs in the store decides.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
+from typing import TypeVar
 from uuid import UUID
 from zlib import crc32
 
@@ -16,6 +17,8 @@ from .address import AgentAddress
 
 SHARDS = 128  # in a pool; more than a pool will ever have hosts
 SHARED = ""  # the pool of all kinds that do not ask for hosts of their own
+
+Of = TypeVar("Of")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +50,11 @@ class View:
     shards: Sequence[Shard]
     backlog: Mapping[str, tuple[int, int]]  # rows and bytes that wait in the mailboxes of each tenant, on other hosts
 
-    def pools(self) -> set[str]:
-        return {shard.pool for shard in self.shards}
+    def forsaken(self) -> set[str]:
+        """Kinds' own pools that no host lives in."""
+        return (
+            {shard.pool for shard in self.shards} - {host.pool for host in self.hosts.values() if host.alive} - {SHARED}
+        )
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,13 @@ class Plan:
 @lru_cache(maxsize=65_536)
 def slot_of(address: AgentAddress) -> int:
     return crc32(f"{address.kind}/{address.key}".encode()) % SHARDS
+
+
+def shard_of(address: AgentAddress, shards: Mapping[tuple[str, int], Of]) -> Of | None:
+    """Of what there is by pool and slot, the agent's: in the pool of its kind if there is one, else in the shared."""
+    slot = slot_of(address)
+    own = shards.get((address.kind, slot))
+    return own if own is not None else shards.get((SHARED, slot))
 
 
 def plan(me: UUID, pool: str, view: View) -> Plan:

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from .address import AgentAddress
 from .envelope import Envelope, Replied
+from .fullness import Bound
 from .reminders import Reminder
 from .shards import Shard, View
 from .turn import Effects
@@ -77,15 +78,18 @@ class Full:
     """A mailbox has no room. Nothing was written."""
 
     recipient: str
+    bound: Bound = "rows"
 
 
 @dataclass(frozen=True, slots=True)
 class Collected:
     """A row of a mailbox."""
 
+    held: Held  # as it was when the row was taken: under another epoch the row counts as taken by nobody
     envelope: Envelope
     address: AgentAddress
     attempts: int
+    suspect: bool  # a host died while it had this row in memory
     due: datetime | None
 
 
@@ -93,10 +97,20 @@ class Collected:
 class Unreadable:
     """A row of a mailbox whose envelope is none: a hand or a rival's code wrote it."""
 
+    held: Held
     address: AgentAddress
     message: UUID
     attempts: int
     error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """A suspect's turn that begins: if its host dies now, it was maybe because of this message."""
+
+    held: Held
+    address: AgentAddress
+    message: UUID
 
 
 @dataclass(slots=True)
@@ -129,7 +143,7 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class Superseded:
-    """The agent is not at the expected version any more. Nothing was written."""
+    """The agent is not at the expected version any more, or the reminder not where it was. Nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +153,14 @@ class Duplicate:
     replies: Mapping[UUID, Replied]
 
 
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """The ticks are in the mailbox, and the reminder has moved on."""
+
+
 CommitOutcome = Committed | Superseded | Fenced | Full | Duplicate
 AcceptOutcome = Arrived | Fenced | Full
+FireOutcome = Fired | Superseded | Full
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +189,14 @@ class Store(Protocol):
 
     async def release(self, host: UUID, held: Sequence[Held]) -> None: ...
 
+    async def dissolve(self, pool: str) -> bool:
+        """Brings the agents of a kind without hosts of its own back into the shared pool. False if it still has some,
+        or had a moment ago, or is back already.
+
+        All holds on shards end with it, as they do when the first host of a kind's own pool enrols.
+        """
+        ...
+
     async def load(self, agents: Sequence[AgentAddress]) -> list[Snapshot]: ...
 
     async def replies(self, asked: Sequence[tuple[AgentAddress, UUID]]) -> list[Replied | None]:
@@ -186,6 +214,10 @@ class Store(Protocol):
 
         `only` those of some agents, if given.
         """
+        ...
+
+    async def begin(self, host: UUID, turns: Sequence[Beginning]) -> list[bool]:
+        """Writes down that these turns begin. False for those that are fenced."""
         ...
 
     async def postpone(
@@ -220,6 +252,16 @@ class Store(Protocol):
         """Reminders whose time has come, and the time of the next one."""
         ...
 
-    async def fire(self, host: UUID, due: DueReminder, ticks: Sequence[Envelope], next_due: datetime | None) -> bool:
-        """Puts the ticks into the mailbox and moves the reminder on. False when fenced or moved on already."""
+    async def fire(
+        self,
+        host: UUID,
+        due: DueReminder,
+        ticks: Sequence[Envelope],
+        next_due: datetime | None,
+        bounds: tuple[int, int],
+    ) -> FireOutcome:
+        """Puts the ticks into the mailbox, if it has room for one, and moves the reminder on.
+
+        Superseded when fenced or moved on already.
+        """
         ...

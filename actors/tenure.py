@@ -7,21 +7,22 @@ without two of them being seen.
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
-import structlog
-
+from .agent import shares_hosts
 from .delivery import Delivery
 from .errors import ResproutError
-from .shards import Plan, Shard, View, plan
+from .logger import get_logger
+from .shards import SHARED, Plan, Shard, View, plan
 from .store import Held, HostRecord, LeaseLost, Store
+from .waiting import wait_until_set
 
-log = structlog.get_logger("resprout.host")
+log = get_logger("resprout.host")
 
 BETWEEN_TRIES = 0.1
+TRIES_IN_A_LEASE = 3
 
 
 class Tenure:
@@ -57,6 +58,7 @@ class Tenure:
                 await self._say_draining()
             wish = plan(self.record.id, self.record.pool, view)
             await self._follow(wish, view)
+            await self._dissolve(view.forsaken())
             if self.draining and not self.delivery.held:
                 await self._retire()
                 return
@@ -83,13 +85,12 @@ class Tenure:
                 asked = self.delivery.now()
 
     async def _renew(self) -> View:
+        patience = self.lease.length.total_seconds() / TRIES_IN_A_LEASE  # one call that hangs shall not cost the lease
         while True:
             asked = self.delivery.now()
             try:
-                view = await asyncio.wait_for(
-                    self.store.renew(self.record.id, self.lease.length, self.delivery.waiting()),
-                    max(self.lease.ends - asked, 0.001),
-                )
+                async with asyncio.timeout(min(max(self.lease.ends - asked, 0.001), patience)):
+                    view = await self.store.renew(self.record.id, self.lease.length, self.delivery.waiting())
             except (ResproutError, TimeoutError) as error:
                 if not self.lease.holds(self.delivery.now()):
                     raise LeaseLost("the lease ended before it could be renewed") from None
@@ -150,6 +151,18 @@ class Tenure:
         if shards:
             await self._claim(shards, living)
 
+    async def _dissolve(self, forsaken: set[str]) -> None:
+        """Pools whose hosts are gone, of kinds that the code here says share hosts: nobody else would serve them."""
+        for pool in forsaken:
+            if self.record.pool != SHARED or not shares_hosts(pool):
+                continue
+            try:
+                if await self.store.dissolve(pool):
+                    log.info("a kind shares hosts again", kind=pool)
+                    self.nudge()
+            except ResproutError as error:
+                log.warning("a pool without hosts stays for now", kind=pool, error=str(error))
+
     async def _leave(self, held: Held) -> None:
         await self.delivery.leave(held)
         self.left.append(held)
@@ -171,6 +184,5 @@ class Tenure:
             self.leaving.discard(held.id)
 
     async def _pause(self) -> None:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self.nudged.wait(), self.pulse.total_seconds())
+        await wait_until_set(self.nudged, self.pulse.total_seconds())
         self.nudged.clear()

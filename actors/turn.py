@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from .address import AgentAddress
+from .arguments import check_message, check_moment, check_name, check_priority, check_reminder, check_span
 from .envelope import Envelope, Priority, Replied
-from .errors import CallCycle, Rejected, TooLarge
+from .errors import CallCycle, DeadlineInPast, Rejected, TooLarge
 from .ids import derived_id
 from .message import Message, parse_stored
-from .reminders import SHORTEST_PERIOD, Missed, Reminder
+from .reminders import Missed, Reminder
 
 if TYPE_CHECKING:
     from .agent import Agent
 
 LARGEST_BODY = 1_000_000  # bytes of JSON; the same for messages, replies and states unless a kind says otherwise
-MOST_SENT = 1_000  # messages in one turn
+MOST_SENT = 1_000  # messages in one turn, told and published
+MOST_SENT_BYTES = 4_000_000  # of all these: they are one commit
 
 Ask = Callable[[Envelope], Awaitable[Replied]]
 
@@ -39,11 +41,16 @@ class Effects:
     topics: dict[str, bool] = field(default_factory=dict)  # True: subscribed, False: not any more
     described: dict[str, Any] | None = None  # what the registry shall say of this agent
 
+    @property
+    def size(self) -> int:
+        """Of the bodies of all that is sent."""
+        return sum(len(sent.body) for sent in self.sent) + sum(len(one.envelope.body) for one in self.published)
+
 
 class Turn:
     """What `self.tell`, `self.ask` and their kin work on while a handler runs."""
 
-    __slots__ = ("address", "ask_agent", "clock", "effects", "envelope", "steps")
+    __slots__ = ("address", "ask_agent", "clock", "effects", "envelope", "sent_bytes", "steps")
 
     def __init__(
         self, address: AgentAddress, envelope: Envelope, clock: Callable[[], datetime], ask_agent: Ask
@@ -54,21 +61,33 @@ class Turn:
         self.ask_agent = ask_agent
         self.effects: Effects | None = None  # most turns have none
         self.steps = 0
+        self.sent_bytes = 0
 
     def tell(self, recipient: str, message: Message, priority: Priority, deadline: datetime | None) -> UUID:
         AgentAddress.parse(recipient)
-        effects = self._effects()
-        if len(effects.sent) >= MOST_SENT:
-            raise Rejected(f"{self.address} tells more than {MOST_SENT} messages in one turn. Spread them over turns.")
+        if deadline is not None:
+            check_moment("deadline", deadline)
         envelope = self._envelope("tell", recipient, message, priority, deadline)
-        effects.sent.append(envelope)
+        self._sends(envelope).sent.append(envelope)
         return envelope.id
 
     def publish(self, topic: str, message: Message, priority: Priority) -> UUID:
+        AgentAddress.of("topic", topic)
+        check_message(message, f"topic {topic}")
         envelope = self._envelope("tell", "", message, priority, None)
-        effects = self._effects()
+        effects = self._sends(envelope)
         effects.published.append(Published(topic, envelope, len(effects.sent)))
         return envelope.id
+
+    def _sends(self, envelope: Envelope) -> Effects:
+        self.sent_bytes += len(envelope.body)
+        effects = self._effects()
+        if len(effects.sent) + len(effects.published) >= MOST_SENT or self.sent_bytes > MOST_SENT_BYTES:
+            raise Rejected(
+                f"{self.address} sends more than {MOST_SENT:,} messages, or {MOST_SENT_BYTES:,} bytes of them, in one "
+                "turn. Spread them over turns."
+            )
+        return effects
 
     async def ask(self, recipient: str, message: Message, timeout: timedelta | None) -> Message | None:
         address = AgentAddress.parse(recipient)
@@ -76,6 +95,9 @@ class Turn:
         refuse_cycle(chain, str(address))
         deadline = self.envelope.deadline
         if timeout is not None:
+            check_span("timeout", timeout)
+            if timeout <= timedelta(0):
+                raise DeadlineInPast(f"{self.address} asks {address} with no time left. Give a timeout above zero.")
             own = self.clock() + timeout
             deadline = own if deadline is None else min(own, deadline)
         envelope = self._envelope("ask", recipient, message, self.envelope.priority, deadline, chain)
@@ -91,12 +113,8 @@ class Turn:
         every: timedelta | None,
         missed: Missed,
     ) -> None:
-        if at is not None and at.tzinfo is None:
-            raise Rejected(f"reminder {name!r}: `at` has no time zone. Give it one, as in datetime.now(UTC).")
-        if every is not None and every < SHORTEST_PERIOD:
-            raise Rejected(f"reminder {name!r}: `every` is under {SHORTEST_PERIOD.total_seconds():.0f} s.")
-        if at is None and after is None and every is None:
-            raise Rejected(f"reminder {name!r} needs a time: at=, after= or every=.")
+        check_reminder(name, at, after, every, missed)
+        check_message(message, f"reminder {name!r}")
         due = at or self.clock() + (after or every or timedelta(0))
         self._effects().reminders[name] = Reminder(
             id=self._next_id(),
@@ -111,9 +129,11 @@ class Turn:
         )
 
     def cancel(self, name: str) -> None:
+        check_name(name)
         self._effects().reminders[name] = None
 
     def subscribe(self, topic: str, wanted: bool) -> None:
+        AgentAddress.of("topic", topic)
         self._effects().topics[topic] = wanted
 
     def describe(self, described: dict[str, Any]) -> None:
@@ -137,6 +157,7 @@ class Turn:
         deadline: datetime | None,
         chain: tuple[str, ...] = (),
     ) -> Envelope:
+        check_priority(priority)
         cause = self.envelope
         return Envelope(
             id=self._next_id(),

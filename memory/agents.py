@@ -40,7 +40,7 @@ SELECT message_id, envelope->>'type' AS type, envelope->>'sender' AS sender, env
 FROM resprout.mailbox WHERE kind = $1 AND key = $2 ORDER BY seq LIMIT $3
 """
 
-# Rows that are not in memory make the host look at the agent again.
+# Rows that are not in memory make the host look at the agent again; whoever asks it makes it look anyway.
 RELEASE = """
 WITH released AS (DELETE FROM resprout.quarantined WHERE kind = $1 AND key = $2 RETURNING reason),
 looked_at AS (

@@ -3,22 +3,27 @@
 Two things show that a host is gone: its lease ran out, or its session ended, which Postgres knows the moment that a
 killed process' socket closes. Taking a shard from a host that is not gone after all is safe (its writes are fenced),
 only a waste; so the second sign counts only when the host has missed pulses as well.
+
+A session may end before its host does. The host then opens another, and says with each pulse that it wants the lock
+until it has it: Postgres may learn of the end of the old session late, and until then the lock is still taken.
 """
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 
-from ..actors.shards import SHARDS, HostSeen, Shard, View
+from ..actors.shards import HostSeen, Shard, View
 from ..actors.store import Held, HostRecord, LeaseLost
+from .pools import LOCK_CLASS, open_pool
 from .rooms import Shards
 from .translated import translated
 
-LOCK_CLASS = 0x7265_7370
 # A host without its session is gone when it has not renewed its lease for so long.
 SILENCE = timedelta(seconds=0.8)
 FORGOTTEN_AFTER = timedelta(days=1)
@@ -28,21 +33,20 @@ INSERT INTO resprout.hosts (id, name, pool, address, node, pid, version, lease_u
 VALUES ($1, $2, $3, $4, $5, $6, $7, clock_timestamp() + $8::interval) RETURNING slot
 """
 
-ADD_SHARDS = f"""
-INSERT INTO resprout.shards (pool, slot) SELECT $1, slot FROM generate_series(0, {SHARDS - 1}) AS slot
-ON CONFLICT DO NOTHING
-"""
-
 RENEW = """
 UPDATE resprout.hosts SET lease_until = clock_timestamp() + $2::interval, waiting = $3::jsonb
 WHERE id = $1 AND lease_until > clock_timestamp() RETURNING id
 """
 
-# After a restart of Postgres nobody has a session for a moment: then only leases count.
+TAKE_LOCK = "SELECT pg_try_advisory_lock($1, $2)"
+
+# After a restart of Postgres nobody has a session for a moment: then only leases count. The locks of the server's other
+# databases are in pg_locks too.
 LIVING = f"""
 SELECT h.*, h.lease_until > clock_timestamp() AND (
     EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.classid = {LOCK_CLASS}
-            AND l.objid = h.slot AND l.granted)
+            AND l.objid = h.slot AND l.granted
+            AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))
     OR h.lease_until > clock_timestamp() + $1::interval - $2::interval
     OR pg_postmaster_start_time() > clock_timestamp() - $1::interval
 ) AS alive
@@ -62,14 +66,15 @@ RETURNING s.id, s.epoch
 """
 
 # Whoever had these shards in memory has them no longer.
-UNLOAD = "UPDATE resprout.mailbox SET in_memory = false WHERE shard = ANY($1) AND in_memory"
+UNLOAD = "UPDATE resprout.mailbox SET in_memory = false, began_at = NULL WHERE shard = ANY($1) AND in_memory"
 
-# The host died while these were next in line: maybe because of one of them. It counts as a failed attempt.
+# The host died, maybe because of one of these. All are suspect from now on, which costs them a write as their turns
+# begin; only one whose turn had begun is to blame. What waited, or belongs to an agent that was set aside, never is.
 SUSPECT = """
-UPDATE resprout.mailbox b SET attempts = attempts + 1, error = 'the host died while this message was at the head'
-FROM (SELECT DISTINCT ON (kind, key) kind, key, message_id FROM resprout.mailbox
-      WHERE shard = ANY($1) AND in_memory AND (due_at IS NULL OR due_at <= now()) ORDER BY kind, key, seq) AS head
-WHERE b.kind = head.kind AND b.key = head.key AND b.message_id = head.message_id
+UPDATE resprout.mailbox
+SET in_memory = false, suspect = true, began_at = NULL, attempts = attempts + (began_at IS NOT NULL)::integer,
+    error = CASE WHEN began_at IS NULL THEN error ELSE 'its host died in its turn' END
+WHERE shard = ANY($1) AND in_memory
 """
 
 RELEASE = """
@@ -95,6 +100,7 @@ class Leases:
     shards: Shards
     session: Any = None
     slot: int | None = None
+    locked: bool = False  # whether the session holds the lock of our slot
 
     async def enrol(self, host: HostRecord, lease: timedelta) -> None:
         with translated():
@@ -104,24 +110,31 @@ class Leases:
                 self.slot = await session.fetchval(
                     ENROL, host.id, host.name, host.pool, host.address, host.node, host.pid, host.version, lease
                 )
-                await session.execute("SELECT pg_advisory_lock($1, $2)", LOCK_CLASS, self.slot)
-                await session.execute(ADD_SHARDS, host.pool)
+                self.locked = await session.fetchval(TAKE_LOCK, LOCK_CLASS, self.slot)
+                await open_pool(session, host.pool)
             await session.execute(PRUNE, FORGOTTEN_AFTER)
 
     async def renew(self, host: UUID, lease: timedelta, waiting: Mapping[str, tuple[int, int]]) -> View:
-        with translated():
-            session = await self._session()
-            if await session.fetchval(RENEW, host, lease, json.dumps(waiting)) is None:
-                raise LeaseLost(f"host {host} is not in the list of living hosts any more")
-            hosts = await session.fetch(LIVING, lease, SILENCE)
-            shards = [Shard(**row) for row in await session.fetch(SHARD_ROWS)]
+        try:
+            with translated():
+                hosts, shards = await self._renew(host, lease, waiting)
+        except asyncio.CancelledError:  # nobody waits any longer: the session hangs, the next try needs another
+            self.abandon()
+            raise
         view = View(
             {row["id"]: HostSeen(*(row[name] for name in HostSeen.__slots__)) for row in hosts},
-            shards,
+            [Shard(**row) for row in shards],
             _backlog(row for row in hosts if row["id"] != host and row["alive"]),
         )
         self.shards.learn(view)
         return view
+
+    async def _renew(self, host: UUID, lease: timedelta, waiting: Mapping[str, tuple[int, int]]) -> tuple[Any, Any]:
+        """The rows of hosts and of shards."""
+        session = await self._session()
+        if await session.fetchval(RENEW, host, lease, json.dumps(waiting)) is None:
+            raise LeaseLost(f"host {host} is not in the list of living hosts any more")
+        return await session.fetch(LIVING, lease, SILENCE), await session.fetch(SHARD_ROWS)
 
     async def drain(self, host: UUID) -> None:
         with translated():
@@ -167,18 +180,27 @@ class Leases:
 
     def abandon(self) -> None:
         """Ends the session at once, as the end of the process would."""
-        if self.session is not None:
-            self.session.terminate()
-            self.session = None
+        session, self.session, self.locked = self.session, None, False
+        if session is not None:
+            with suppress(asyncpg.InterfaceError):  # it ended by itself, and the pool has taken it back
+                session.terminate()
 
     async def _session(self) -> Any:
         """A connection of its own, whose end tells the others that this host has ended."""
-        if self.session is not None and not self.session.is_closed():
-            return self.session
-        self.session = await self.pool.acquire()
-        if self.slot is not None:
-            await self.session.execute("SELECT pg_advisory_lock($1, $2)", LOCK_CLASS, self.slot)
+        if self.session is not None and _is_over(self.session):
+            self.abandon()
+        if self.session is None:
+            self.session = await self.pool.acquire()
+        if self.slot is not None and not self.locked:
+            self.locked = await self.session.fetchval(TAKE_LOCK, LOCK_CLASS, self.slot)
         return self.session
+
+
+def _is_over(session: Any) -> bool:
+    try:
+        return bool(session.is_closed())
+    except asyncpg.InterfaceError:  # the pool has taken it back; such a one does not even say that it is closed
+        return True
 
 
 def _backlog(hosts: Any) -> dict[str, tuple[int, int]]:

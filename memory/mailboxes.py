@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from ..actors.address import AgentAddress
 from ..actors.envelope import Envelope
-from ..actors.store import AcceptOutcome, Arrival, Arrived, Collected, Fenced, Full, Held, Unreadable
-from .fence import FENCE, fence_of
+from ..actors.store import AcceptOutcome, Arrival, Arrived, Beginning, Collected, Fenced, Full, Held, Unreadable
+from .fence import FENCE, claims_of, fence_of
 from .rooms import without_room
 from .translated import translated
 
@@ -22,10 +22,11 @@ tracer = trace.get_tracer("resprout.memory")
 ACCEPT = f"""
 WITH {FENCE},
 arriving AS MATERIALIZED (
-    SELECT * FROM unnest($4::text[], $5::text[], $6::integer[], $7::uuid[], $8::text[], $9::integer[], $10::boolean[],
-                         $11::boolean[])
-    WITH ORDINALITY AS a (kind, key, shard, message_id, envelope, bytes, in_memory, again, n)
-    WHERE shard IN (SELECT id FROM fence)
+    SELECT a.*, fence.id AS shard
+    FROM unnest($4::text[], $5::text[], $6::integer[], $7::uuid[], $8::text[], $9::integer[], $10::boolean[],
+                $11::boolean[])
+         WITH ORDINALITY AS a (kind, key, claim, message_id, envelope, bytes, in_memory, again, n)
+    JOIN fence USING (claim)
 ),
 put AS (
     INSERT INTO resprout.mailbox (kind, key, shard, message_id, envelope, bytes, in_memory)
@@ -38,7 +39,7 @@ put AS (
     ORDER BY n ON CONFLICT DO NOTHING RETURNING kind, key, message_id
 )
 SELECT ARRAY(SELECT a.n FROM arriving a JOIN put USING (kind, key, message_id)) AS put,
-       ARRAY(SELECT id FROM fence) AS fence
+       ARRAY(SELECT n FROM arriving) AS arriving
 """
 
 # Of messages that may have been here before, those that have.
@@ -57,9 +58,9 @@ COLLECT_NEXT = """,
 taken AS (
     UPDATE resprout.mailbox b SET in_memory = true FROM next
     WHERE b.kind = next.kind AND b.key = next.key AND b.message_id = next.message_id
-    RETURNING b.seq, b.kind, b.key, b.message_id, b.envelope, b.attempts, b.due_at
+    RETURNING b.seq, b.shard, b.kind, b.key, b.message_id, b.envelope, b.attempts, b.suspect, b.due_at
 )
-SELECT * FROM taken ORDER BY seq
+SELECT taken.*, fence.epoch FROM taken JOIN fence ON fence.id = taken.shard ORDER BY seq
 """
 
 COLLECT = f"""
@@ -79,10 +80,21 @@ next AS (
 )
 {COLLECT_NEXT}"""
 
+BEGIN = f"""
+WITH {FENCE},
+began AS (
+    UPDATE resprout.mailbox b SET began_at = now()
+    FROM unnest($4::text[], $5::text[], $6::integer[], $7::uuid[]) AS t (kind, key, claim, message_id)
+    JOIN fence USING (claim)
+    WHERE b.kind = t.kind AND b.key = t.key AND b.message_id = t.message_id
+)
+SELECT claim FROM fence
+"""
+
 POSTPONE = f"""
 WITH {FENCE},
 postponed AS (
-    UPDATE resprout.mailbox SET attempts = $7::integer, error = $8::text, due_at = now() + $9::interval
+    UPDATE resprout.mailbox SET attempts = $7::integer, error = $8::text, due_at = now() + $9::interval, began_at = NULL
     WHERE kind = $4 AND key = $5 AND message_id = $6 AND shard IN (SELECT id FROM fence)
 )
 SELECT count(*) FROM fence
@@ -120,34 +132,31 @@ class Mailboxes:
         with translated(), tracer.start_as_current_span("sql.accept", attributes={"messages": len(arrivals)}):
             async with self.pool.acquire() as connection:
                 checked = [(a.address, a.bounds) for a in arrivals if a.bounds is not None]
-                full = await without_room(connection, checked) if checked else set()
+                full = await without_room(connection, checked) if checked else {}
                 known = await self._known(connection, [a for a in arrivals if (a.address, a.bounds) in full])
                 # The same message may have come twice at a time; one statement cannot write it twice.
-                fitting = list(
-                    {(a.address, a.envelope.id): a for a in arrivals if (a.address, a.bounds) not in full}.values()
-                )
+                fitting = list({_place(a): a for a in arrivals if (a.address, a.bounds) not in full}.values())
                 row: Any = await connection.fetchrow(
                     ACCEPT,
                     *fence_of(a.held for a in fitting),
                     host,
                     [a.address.kind for a in fitting],
                     [a.address.key for a in fitting],
-                    [a.held.id for a in fitting],
+                    claims_of([a.held for a in fitting]),
                     [a.envelope.id for a in fitting],
                     [a.envelope.model_dump_json() for a in fitting],
                     [len(a.envelope.body) for a in fitting],
                     [a.in_memory for a in fitting],
                     [a.envelope.attempt > 1 for a in fitting],
                 )
-        put, fence = set(row["put"]), set(row["fence"])
-        places = {(a.address, a.envelope.id): n for n, a in enumerate(fitting, 1)}
+        put, within_fence = set(row["put"]), set(row["arriving"])
+        places = {_place(a): n for n, a in enumerate(fitting, 1)}
 
         def outcome(a: Arrival) -> AcceptOutcome:
-            if (a.address, a.bounds) in full:
-                return Arrived(new=False) if a.envelope.id in known else Full(str(a.address))
-            if a.held.id not in fence:
-                return Fenced()
-            return Arrived(new=places[a.address, a.envelope.id] in put)
+            if a.bounds is not None and (bound := full.get((a.address, a.bounds))) is not None:
+                return Arrived(new=False) if a.envelope.id in known else Full(str(a.address), bound)
+            place = places[_place(a)]
+            return Arrived(new=place in put) if place in within_fence else Fenced()
 
         return [outcome(a) for a in arrivals]
 
@@ -172,6 +181,21 @@ class Mailboxes:
                 kinds, keys = [a.kind for a in only], [a.key for a in only]
                 rows = await self.pool.fetch(COLLECT_OF, *fence_of(held), host, most, kinds, keys)
         return [_read(row) for row in rows]
+
+    async def begin(self, host: UUID, turns: Sequence[Beginning]) -> list[bool]:
+        claims = claims_of([turn.held for turn in turns])
+        with translated(), tracer.start_as_current_span("sql.begin"):
+            rows = await self.pool.fetch(
+                BEGIN,
+                *fence_of(turn.held for turn in turns),
+                host,
+                [turn.address.kind for turn in turns],
+                [turn.address.key for turn in turns],
+                claims,
+                [turn.message for turn in turns],
+            )
+        within_fence = {row["claim"] for row in rows}
+        return [claim in within_fence for claim in claims]
 
     async def postpone(
         self,
@@ -223,16 +247,21 @@ class Mailboxes:
 
 
 def _read(row: Any) -> Collected | Unreadable:
-    address = AgentAddress(row["kind"], row["key"])
+    held, address = Held(row["shard"], row["epoch"]), AgentAddress(row["kind"], row["key"])
     try:
         envelope = Envelope.model_validate_json(row["envelope"])
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         return Unreadable(
+            held,
             address,
             row["message_id"],
             row["attempts"],
             f"`{where}` of the envelope cannot be read: {first['msg']}. Mend the row, or drop the letter.",
         )
-    return Collected(envelope, address, row["attempts"], row["due_at"])
+    return Collected(held, envelope, address, row["attempts"], row["suspect"], row["due_at"])
+
+
+def _place(arrival: Arrival) -> tuple[Held, AgentAddress, UUID]:
+    return arrival.held, arrival.address, arrival.envelope.id

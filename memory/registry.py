@@ -12,7 +12,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from ..actors.address import AgentAddress
-from ..actors.shards import SHARED, slot_of
+from ..actors.shards import shard_of
 from .database import Database
 from .translated import translated
 
@@ -163,6 +163,4 @@ def _instance(row: Any, led: Mapping[tuple[str, int], bool]) -> Instance:
 def _health(address: AgentAddress, reason: str | None, led: Mapping[tuple[str, int], bool]) -> Health:
     if reason is not None:
         return "quarantined"
-    slot = slot_of(address)
-    has_host = led.get((address.kind, slot), led.get((SHARED, slot), False))
-    return "healthy" if has_host else "stale"
+    return "healthy" if shard_of(address, led) else "stale"

@@ -1,7 +1,11 @@
-"""Reminders: which are due, and moving them on in the same transaction that tells of their ticks."""
+"""Reminders: which are due, and moving them on in the same transaction that tells of their ticks.
+
+While the agent's mailbox is full its reminders stay where they are: what is then missed is up to each one's policy.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -10,7 +14,7 @@ from opentelemetry import trace
 from ..actors.address import AgentAddress
 from ..actors.envelope import Envelope
 from ..actors.reminders import Reminder
-from ..actors.store import DueReminder, Held
+from ..actors.store import DueReminder, Fired, FireOutcome, Full, Held, Superseded
 from .fence import FENCE, fence_of
 from .translated import translated
 
@@ -20,36 +24,46 @@ DUE = "SELECT * FROM resprout.reminders WHERE shard = ANY($1) AND due_at <= $2 O
 
 NEXT = "SELECT min(due_at) FROM resprout.reminders WHERE shard = ANY($1) AND due_at > $2"
 
+ROOM = """
+room AS MATERIALIZED (
+    SELECT count(*) < $9::bigint AND coalesce(sum(bytes), 0) < $10::bigint AS left_over
+    FROM (SELECT bytes FROM resprout.mailbox WHERE kind = $4 AND key = $5 LIMIT $9::bigint) AS seen
+)"""
+
 FIRE = f"""
 WITH {FENCE},
+{ROOM},
 moved AS (
-    UPDATE resprout.reminders SET due_at = coalesce($9::timestamptz, due_at)
+    UPDATE resprout.reminders SET due_at = coalesce($14::timestamptz, due_at)
     WHERE kind = $4 AND key = $5 AND name = $6 AND id = $7 AND due_at = $8 AND shard IN (SELECT id FROM fence)
+          AND (SELECT left_over FROM room)
     RETURNING kind, key, shard
 ),
 told AS (
     INSERT INTO resprout.mailbox (kind, key, shard, message_id, envelope, bytes, in_memory)
     SELECT moved.kind, moved.key, moved.shard, t.message_id, t.envelope::jsonb, t.bytes, false
-    FROM moved, unnest($10::uuid[], $11::text[], $12::integer[]) AS t (message_id, envelope, bytes)
+    FROM moved, unnest($11::uuid[], $12::text[], $13::integer[]) AS t (message_id, envelope, bytes)
     ON CONFLICT DO NOTHING
 )
-SELECT count(*) FROM moved
+SELECT EXISTS (SELECT FROM moved) AS moved, left_over FROM room
 """
 
 END = f"""
 WITH {FENCE},
+{ROOM},
 moved AS (
     DELETE FROM resprout.reminders
     WHERE kind = $4 AND key = $5 AND name = $6 AND id = $7 AND due_at = $8 AND shard IN (SELECT id FROM fence)
+          AND (SELECT left_over FROM room)
     RETURNING kind, key, shard
 ),
 told AS (
     INSERT INTO resprout.mailbox (kind, key, shard, message_id, envelope, bytes, in_memory)
     SELECT moved.kind, moved.key, moved.shard, t.message_id, t.envelope::jsonb, t.bytes, false
-    FROM moved, unnest($9::uuid[], $10::text[], $11::integer[]) AS t (message_id, envelope, bytes)
+    FROM moved, unnest($11::uuid[], $12::text[], $13::integer[]) AS t (message_id, envelope, bytes)
     ON CONFLICT DO NOTHING
 )
-SELECT count(*) FROM moved
+SELECT EXISTS (SELECT FROM moved) AS moved, left_over FROM room
 """
 
 
@@ -65,20 +79,30 @@ class Reminders:
             DueReminder(by_id[row["shard"]], AgentAddress(row["kind"], row["key"]), _reminder(row)) for row in rows
         ], later
 
-    async def fire(self, host: UUID, due: DueReminder, ticks: Sequence[Envelope], next_due: datetime | None) -> bool:
+    async def fire(
+        self,
+        host: UUID,
+        due: DueReminder,
+        ticks: Sequence[Envelope],
+        next_due: datetime | None,
+        bounds: tuple[int, int],
+    ) -> FireOutcome:
         reminder = due.reminder
-        which = (*fence_of([due.held]), host, *due.address, reminder.name, reminder.id, reminder.due)
+        which = (*fence_of([due.held]), host, *due.address, reminder.name, reminder.id, reminder.due, *bounds)
         mail = (
             [tick.id for tick in ticks],
             [tick.model_dump_json() for tick in ticks],
             [len(tick.body) for tick in ticks],
         )
         with translated(), tracer.start_as_current_span("sql.fire_reminder"):
-            if next_due is None:
-                moved = await self.pool.fetchval(END, *which, *mail)
-            else:
-                moved = await self.pool.fetchval(FIRE, *which, next_due, *mail)
-        return bool(moved)
+            row: Any = await (
+                self.pool.fetchrow(END, *which, *mail)
+                if next_due is None
+                else self.pool.fetchrow(FIRE, *which, *mail, next_due)
+            )
+        if not row["left_over"]:
+            return Full(str(due.address))
+        return Fired() if row["moved"] else Superseded()
 
 
 def _reminder(row: "asyncpg.Record") -> Reminder:

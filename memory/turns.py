@@ -19,7 +19,7 @@ import asyncpg
 from opentelemetry import trace
 
 from ..actors.address import AgentAddress
-from ..actors.agent import Bounds, agent_class
+from ..actors.agent import Bounds, agent_class, agent_classes
 from ..actors.envelope import Envelope, Replied
 from ..actors.errors import UnknownKind
 from ..actors.store import (
@@ -33,7 +33,7 @@ from ..actors.store import (
     Superseded,
 )
 from ..actors.turn import Published
-from .fence import FENCE, fence_of
+from .fence import FENCE, claims_of, fence_of
 from .rooms import Shards, without_room
 from .translated import translated
 
@@ -57,9 +57,10 @@ ORDER BY asked.n
 COMMIT = f"""
 WITH {FENCE},
 advancing AS MATERIALIZED (
-    SELECT * FROM unnest($4::text[], $5::text[], $6::integer[], $7::bigint[], $8::integer[], $9::text[], $10::integer[])
-    WITH ORDINALITY AS a (kind, key, shard, expected, turns, state, state_version, n)
-    WHERE shard IN (SELECT id FROM fence)
+    SELECT a.*, fence.id AS shard
+    FROM unnest($4::text[], $5::text[], $6::integer[], $7::bigint[], $8::integer[], $9::text[], $10::integer[])
+         WITH ORDINALITY AS a (kind, key, claim, expected, turns, state, state_version, n)
+    JOIN fence USING (claim)
 ),
 created AS (
     INSERT INTO resprout.agents (kind, key, state, state_version, version)
@@ -103,24 +104,46 @@ sent AS (
 """
 
 # What few turns do. Each array of the ones before stays as it is; these come behind them. What is published goes
-# into the mailboxes with what is told, in one insert: a turn that does both to one agent has an order.
+# into the mailboxes with what is told, in one insert: a turn that does both to one agent has an order. A subscriber
+# without room does not stop the publisher, who cannot know it: its copy goes to its dead letters.
 RARE = """,
+addressed AS MATERIALIZED (
+    SELECT t.kind, t.key, t.shard, p.topic, p.message_id, p.bytes, p.after, p.nth,
+           p.envelope::jsonb || jsonb_build_object('recipient', t.kind || '/' || t.key) AS envelope,
+           count(*) OVER line AS up_to_here, sum(p.bytes) OVER line AS bytes_up_to_here,
+           coalesce(b.most_rows, $52::bigint) AS most_rows, coalesce(b.most_bytes, $53::bigint) AS most_bytes
+    FROM unnest($28::bigint[], $29::text[], $30::uuid[], $31::text[], $32::integer[], $33::integer[])
+         WITH ORDINALITY AS p (n, topic, message_id, envelope, bytes, after, nth)
+    JOIN moved USING (n) JOIN resprout.subscriptions t USING (topic)
+    LEFT JOIN unnest($54::text[], $55::bigint[], $56::bigint[]) AS b (kind, most_rows, most_bytes) ON b.kind = t.kind
+    WINDOW line AS (PARTITION BY t.kind, t.key ORDER BY p.nth)
+),
+fitted AS MATERIALIZED (
+    SELECT addressed.*, box.waiting + up_to_here <= most_rows AND box.bytes + bytes_up_to_here <= most_bytes AS fits
+    FROM addressed CROSS JOIN LATERAL (
+        SELECT count(*) AS waiting, coalesce(sum(seen.bytes), 0) AS bytes
+        FROM (SELECT m.bytes FROM resprout.mailbox m
+              WHERE m.kind = addressed.kind AND m.key = addressed.key LIMIT most_rows) AS seen
+    ) AS box
+),
 mail AS (
     SELECT s.kind, s.key, s.shard, s.message_id, s.envelope::jsonb, s.bytes, s.place, 0 AS behind, s.place AS nth
     FROM unnest($21::bigint[], $22::text[], $23::text[], $24::integer[], $25::uuid[], $26::text[], $27::integer[])
          WITH ORDINALITY AS s (n, kind, key, shard, message_id, envelope, bytes, place)
     JOIN moved USING (n)
     UNION ALL
-    SELECT t.kind, t.key, t.shard, p.message_id,
-           p.envelope::jsonb || jsonb_build_object('recipient', t.kind || '/' || t.key), p.bytes, p.after, 1, p.nth
-    FROM unnest($28::bigint[], $29::text[], $30::uuid[], $31::text[], $32::integer[], $33::integer[])
-         WITH ORDINALITY AS p (n, topic, message_id, envelope, bytes, after, nth)
-    JOIN moved USING (n) JOIN resprout.subscriptions t USING (topic)
+    SELECT kind, key, shard, message_id, envelope, bytes, after, 1, nth FROM fitted WHERE fits
 ),
 sent AS (
     INSERT INTO resprout.mailbox (kind, key, shard, message_id, envelope, bytes, in_memory)
     SELECT kind, key, shard, message_id, envelope, bytes, false FROM mail ORDER BY place, behind, nth
     ON CONFLICT DO NOTHING RETURNING shard
+),
+overflowed AS (
+    INSERT INTO resprout.dead_letters (kind, key, message_id, shard, envelope, attempts, error, accepted_at)
+    SELECT kind, key, message_id, shard, envelope, 0,
+           'its mailbox was full when this was published to ' || topic || '; replay it when there is room', now()
+    FROM fitted WHERE NOT fits ON CONFLICT DO NOTHING
 ),
 reminded AS (
     INSERT INTO resprout.reminders (kind, key, shard, name, id, due_at, every, missed, type, version, body, tenant)
@@ -156,7 +179,7 @@ described AS (
 )
 """
 
-OUTCOME = "SELECT ARRAY(SELECT n FROM moved) AS moved, ARRAY(SELECT id FROM fence) AS fence, "
+OUTCOME = "SELECT ARRAY(SELECT n FROM moved) AS moved, ARRAY(SELECT n FROM advancing) AS advancing, "
 PLAIN = f"{COMMIT} {SENT} {OUTCOME} ARRAY[]::integer[] AS woken"
 RICH = f"{COMMIT} {RARE} {OUTCOME} ARRAY(SELECT shard FROM sent) AS woken"
 
@@ -222,12 +245,12 @@ class Turns:
         asked = {(AgentAddress.parse(envelope.recipient), _bounds(envelope)) for a in advances for envelope in _sent(a)}
         if not asked:
             return {}
-        full = {str(address) for address, _ in await without_room(connection, asked)}
+        full = {str(address): bound for (address, _), bound in (await without_room(connection, asked)).items()}
         refused: dict[int, CommitOutcome] = {}
         for n, advance in enumerate(advances):
             recipient = next((e.recipient for e in _sent(advance) if e.recipient in full), None)
             if recipient is not None:
-                refused[n] = Full(recipient)
+                refused[n] = Full(recipient, full[recipient])
         return refused
 
     async def _write(self, connection: Any, host: UUID, advances: Sequence[Advance]) -> list[CommitOutcome]:
@@ -236,11 +259,11 @@ class Turns:
         row = await connection.fetchrow(
             statement, *fence_of(a.held for a in advances), host, *rows.common, *(rows.rare or [])
         )
-        moved, fence = set(row["moved"]), set(row["fence"])
+        moved, within_fence = set(row["moved"]), set(row["advancing"])
         woken = frozenset(row["woken"]) | rows.woken
         return [
-            Committed(woken) if n in moved else Superseded() if advance.held.id in fence else Fenced()
-            for n, advance in enumerate(advances, 1)
+            Committed(woken) if n in moved else Superseded() if n in within_fence else Fenced()
+            for n in range(1, len(advances) + 1)
         ]
 
     async def _find_handled(self, connection: Any, advances: Sequence[Advance]) -> dict[int, CommitOutcome]:
@@ -284,8 +307,9 @@ class Rows:
         self._cancelled: list[tuple[Any, ...]] = []
         self._topics: dict[bool, list[tuple[Any, ...]]] = {True: [], False: []}
         self._described: list[tuple[Any, ...]] = []
-        for n, a in enumerate(advances, 1):
-            agents.append((*a.address, a.held.id, a.expected, len(a.handled), a.state, a.state_version))
+        claims = claims_of([a.held for a in advances])
+        for n, (a, claim) in enumerate(zip(advances, claims, strict=True), 1):
+            agents.append((*a.address, claim, a.expected, len(a.handled), a.state, a.state_version))
             for turn, handled in enumerate(a.handled, 1):
                 reply = handled.reply
                 messages = [(handled.envelope, handled.stored), *handled.joined]
@@ -303,7 +327,7 @@ class Rows:
         ]  # fmt: skip
 
     @property
-    def rare(self) -> list[list[Any]] | None:
+    def rare(self) -> list[Any] | None:
         parts = (
             (self._published, 6),
             (self._reminders, 10),
@@ -314,7 +338,7 @@ class Rows:
         )
         if not any(rows for rows, _ in parts):
             return None
-        return [column for rows, width in parts for column in _columns(rows, width)]
+        return [*(column for rows, width in parts for column in _columns(rows, width)), *_bounds_of_subscribers()]
 
     def _add_mail(self, n: int, advance: Advance) -> None:
         for handled in advance.handled:
@@ -380,6 +404,17 @@ def _sent(advance: Advance) -> list[Envelope]:
         for envelope in handled.effects.sent
         if not _options(envelope)[0]
     ]
+
+
+def _bounds_of_subscribers() -> list[Any]:
+    """Rows and bytes of kinds that say nothing, and of those that do."""
+    usual = Bounds()
+    own = [
+        (kind.kind, kind.options.bounds.rows, kind.options.bounds.bytes)
+        for kind in agent_classes()
+        if kind.options.bounds != usual
+    ]
+    return [usual.rows, usual.bytes, *_columns(own, 3)]
 
 
 def _bounds(envelope: Envelope) -> tuple[int, int]:

@@ -9,9 +9,9 @@ import threading
 import time
 import traceback
 
-import structlog
+from ..actors.logger import get_logger
 
-log = structlog.get_logger("resprout.host")
+log = get_logger("resprout.host")
 
 LOOK_EVERY = 0.25
 BLOCKED_AFTER = 1.0  # seconds

@@ -3,15 +3,14 @@
 import asyncio
 from typing import Any
 
-import structlog
-
 from ..actors.calls import Caller
+from ..actors.logger import get_logger
 from ..actors.shards import View
 from .connections import Connections, now
 from .host import HOST_PREFIX
 from .wire import VIEW
 
-log = structlog.get_logger("resprout.calls")
+log = get_logger("resprout.calls")
 
 ANSWER_SECONDS = 3.0
 

@@ -1,8 +1,9 @@
-"""Talking to agents from Python, outside of any host and workflow.
+"""Talking to agents and running flows from Python, outside of any host and workflow.
 
     async with await Client.connect() as client:
         reply = await client.agent("greeter/ada").ask(Greet(name="ada"))
         total = await client.of(Counter, "ada").add(Add(amount=2))
+        output = await client.run("hello.flow.yaml", {"name": "ada"})
 
 A call that ends in DeadlinePassed or DatabaseLost may have happened: ask again with the same `id` to learn it.
 In a notebook or script without a loop, `with Client.in_thread() as client:` gives the same, without `await`.
@@ -11,43 +12,55 @@ In a notebook or script without a loop, `with Client.in_thread() as client:` giv
 import asyncio
 import os
 import socket
-import threading
-from collections.abc import Awaitable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 from uuid import UUID
 
 from ..actors.address import AgentAddress
-from ..actors.agent import Agent, Asking
+from ..actors.agent import Agent, Asking, address_of
+from ..actors.arguments import check_id, check_message, check_moment, check_priority, check_span
 from ..actors.calls import Caller, Lost
 from ..actors.envelope import Envelope, Priority
-from ..actors.errors import DeadlineInPast, NotRunning, OutcomeUnknown
+from ..actors.errors import ClientClosed, DeadlineInPast, NotRunning, OutcomeUnknown, ResproutError
 from ..actors.ids import new_id
 from ..actors.message import Message, parse_stored
 from ..actors.roles.topic import Publish
 from ..actors.tracing import carried
 from ..actors.turn import refuse_large
 from . import ray_link
+from .blocking_client import BlockingClient, in_thread
 from .calls import caller
 from .connections import Connections
 from .settings import Settings, load
 from .stack.find import attach
 
-PATIENCE = timedelta(seconds=30)
+if TYPE_CHECKING:
+    from ..workflows.flow import Flow
+    from .runs import RunRef, Runs
 
-Result = TypeVar("Result")
+PATIENCE = timedelta(seconds=30)
+LONGEST = timedelta(days=36_500)  # calendars end
+
 Kind = TypeVar("Kind", bound=Agent)
 
 
 class Client:
-    """One per process: it holds the process's connection to the Ray cluster on which agents live."""
+    """One per process: it holds the process's connection to the Ray cluster on which agents live.
 
-    def __init__(self, caller: Caller, *, tenant: str = "default") -> None:
+    Temporal is connected to when the first run is spoken of.
+    """
+
+    def __init__(self, caller: Caller, *, tenant: str = "default", settings: Settings | None = None) -> None:
         self.caller = caller
         self.tenant = tenant
+        self.closed = False
+        self.settings = settings
+        self._runs: asyncio.Future[Runs] | None = None
         self.name = f"client:{socket.gethostname()}:{os.getpid()}:{new_id().hex[-8:]}"
 
     @classmethod
@@ -55,32 +68,105 @@ class Client:
         """By default, to what resprout.toml, the environment and the stack of this directory say."""
         settings = attach(settings or load().settings, "ray.address")
         await ray_link.connect(settings.ray)
-        return cls(caller(), tenant=tenant)
+        return cls(caller(), tenant=tenant, settings=settings)
 
     @classmethod
-    @contextmanager
-    def in_thread(cls, settings: Settings | None = None, *, tenant: str = "default") -> Iterator["BlockingClient"]:
-        with _loop_in_thread() as loop:
-            client = BlockingClient(_wait(loop, cls.connect(settings, tenant=tenant)), loop)
-            try:
-                yield client
-            finally:
-                _wait(loop, client.client.close())
+    def in_thread(
+        cls, settings: Settings | None = None, *, tenant: str = "default"
+    ) -> AbstractContextManager[BlockingClient]:
+        return in_thread(lambda: cls.connect(settings, tenant=tenant))
 
     def agent(self, address: str) -> "AgentRef":
         return AgentRef(AgentAddress.parse(address), self)
 
     def of(self, kind: type[Kind], key: str) -> Kind:
         """An agent by its class, typed: what is called on it is asked. It takes the class' handlers and no others."""
-        ref = self.agent(f"{kind.kind}/{key}")
+        ref = AgentRef(address_of(kind, key), self)
         return cast("Kind", Asking(kind, ref.ask))
 
-    async def publish(self, topic: str, message: Message, *, timeout: timedelta = PATIENCE) -> None:
-        """To every agent that is subscribed to the topic. Accepted is kept: it may reach them a moment later."""
+    async def publish(
+        self,
+        topic: str,
+        message: Message,
+        *,
+        timeout: timedelta = PATIENCE,
+        id: UUID | None = None,  # noqa: A002
+        again: bool | None = None,
+    ) -> UUID:
+        """To every agent that is subscribed to the topic. Accepted is kept: it may reach them a moment later.
+
+        Returns an id, under which it is published once, however often it is said.
+        """
+        address = AgentAddress.of("topic", topic)
+        check_message(message, f"topic {topic}")
         publish = Publish(type=message.message_name, version=message.message_version, body=message.model_dump_json())
-        await self.agent(f"topic/{topic}").tell(publish, timeout=timeout)
+        return await AgentRef(address, self).tell(publish, timeout=timeout, id=id, again=again)
+
+    def check_open(self) -> None:
+        if self.closed:
+            raise ClientClosed(
+                "this client is closed: the `async with` block that opened it has ended, or `close()` was called. "
+                "Open another with `Client.connect()`."
+            )
+
+    @overload
+    async def run(
+        self,
+        flow: "str | Path | Flow",
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        id: str | None = None,
+        tags: Sequence[str] = (),
+        wait: Literal[True] = True,
+    ) -> Any: ...
+    @overload
+    async def run(
+        self,
+        flow: "str | Path | Flow",
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        id: str | None = None,
+        tags: Sequence[str] = (),
+        wait: Literal[False],
+    ) -> "RunRef": ...
+    async def run(
+        self,
+        flow: "str | Path | Flow",
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        id: str | None = None,  # noqa: A002
+        tags: Sequence[str] = (),
+        wait: bool = True,
+    ) -> Any:
+        """Runs a flow, from a file or built in Python; its output, or without `wait` a reference to the run.
+
+        Raises BadFlow for mistakes in the flow, Rejected for inputs that do not fit, RunFailed when the run fails.
+        """
+        from .flow_start import freeze_flow, run_input
+
+        given = run_input(freeze_flow(flow), inputs or {}, tenant=self.tenant, tags=tags)
+        run = await (await self.runs()).start(given, id)
+        return await run.result() if wait else run
+
+    async def runs(self) -> "Runs":
+        """All runs: `(await client.runs()).get("my-run")`."""
+        if self._runs is None:
+            self._runs = asyncio.ensure_future(self._connect_to_temporal())
+        try:
+            return await asyncio.shield(self._runs)
+        except ResproutError:  # the next who asks tries again
+            self._runs = None
+            raise
+
+    async def _connect_to_temporal(self) -> "Runs":
+        from . import temporal
+        from .runs import Runs
+
+        settings = attach(self.settings or load().settings, "temporal.address")
+        return Runs(await temporal.client_of(settings), settings.temporal)
 
     async def close(self) -> None:
+        self.closed = True
         cast("Connections", self.caller.transport).close()
         await ray_link.disconnect()
 
@@ -128,14 +214,18 @@ class AgentRef:
     ) -> UUID:
         """Returns the message's id when it is kept on disk. It is handled once, or found among the dead letters;
         after `deadline`, if one is given, it is not handled any more."""
-        if deadline is not None and deadline <= datetime.now(UTC):
-            raise DeadlineInPast(f"the deadline {deadline} of a message to {self.address} has passed already.")
+        if deadline is not None:
+            check_moment("deadline", deadline)
+            if deadline <= datetime.now(UTC):
+                raise DeadlineInPast(f"the deadline {deadline} of a message to {self.address} has passed already.")
         envelope = self._envelope("tell", message, id, priority, deadline, again)
         await self.client.caller.tell(envelope, self._until(timeout))
         return envelope.id
 
     async def stop(self) -> bool:
-        """Takes the agent out of memory after the turn it is in. Its next message brings it back."""
+        """Puts the agent away, after the turn it is in: out of memory, with its state kept. Its next message brings it
+        back. False if it was not in memory."""
+        self.client.check_open()
         await self.client.caller.look()
         host = self.client.caller.routes.host_of(self.address)
         if host is None:
@@ -144,16 +234,17 @@ class AgentRef:
             return await cast("Connections", self.client.caller.transport).stop(host, self.address)
         except (Lost, TimeoutError):
             raise OutcomeUnknown(
-                f"the host of {self.address} does not say that it is out of memory. A long turn ends first; if the "
+                f"the host of {self.address} does not say that it was put away. A long turn ends first; if the "
                 "host lives, the agent leaves memory after it."
             ) from None
 
     def _until(self, timeout: timedelta) -> datetime:
+        check_span("timeout", timeout)
         if timeout <= timedelta(0):
             raise DeadlineInPast(
                 f"the deadline of a message to {self.address} is in the past. Give a timeout above zero."
             )
-        return datetime.now(UTC) + timeout
+        return datetime.now(UTC) + min(timeout, LONGEST)
 
     def _envelope(
         self,
@@ -164,6 +255,10 @@ class AgentRef:
         deadline: datetime | None,
         again: bool | None,
     ) -> Envelope:
+        self.client.check_open()
+        check_message(message, str(self.address))
+        check_id(id)
+        check_priority(priority)
         body = message.model_dump_json()
         refuse_large(body, "`%s` to %s", message.message_name, self.address)
         return Envelope(
@@ -180,37 +275,3 @@ class AgentRef:
             trace=carried(),
             attempt=2 if (id is not None if again is None else again) else 1,
         )
-
-
-class BlockingClient:
-    """A Client for code without a loop: the same words, without `await`."""
-
-    def __init__(self, client: Client, loop: asyncio.AbstractEventLoop) -> None:
-        self.client = client
-        self.loop = loop
-
-    def ask(self, agent: str, message: Message, **options: Any) -> Message | None:
-        return _wait(self.loop, self.client.agent(agent).ask(message, **options))
-
-    def tell(self, agent: str, message: Message, **options: Any) -> UUID:
-        return _wait(self.loop, self.client.agent(agent).tell(message, **options))
-
-    def publish(self, topic: str, message: Message, **options: Any) -> None:
-        _wait(self.loop, self.client.publish(topic, message, **options))
-
-
-@contextmanager
-def _loop_in_thread() -> Iterator[asyncio.AbstractEventLoop]:
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="resprout-client", daemon=True)
-    thread.start()
-    try:
-        yield loop
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
-
-
-def _wait(loop: asyncio.AbstractEventLoop, work: "Coroutine[Any, Any, Result] | Awaitable[Result]") -> Result:
-    return asyncio.run_coroutine_threadsafe(cast("Coroutine[Any, Any, Result]", work), loop).result()

@@ -5,18 +5,17 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, Protocol, cast
 
-import structlog
-
 from ..actors.address import AgentAddress
 from ..actors.calls import Lost
 from ..actors.envelope import ENVELOPES as ENVELOPE_LIST
 from ..actors.envelope import OUTCOMES as OUTCOME_LIST
 from ..actors.envelope import Envelope, Outcome
 from ..actors.errors import DeadlinePassed
+from ..actors.logger import get_logger
 from ..actors.shards import HostSeen, View
-from .wire import ANSWER, ENVELOPES, HELLO, MOST_IN_FRAME, OUTCOMES, QUESTION, VIEW, WORDS, Frames, frame
+from .wire import ANSWER, ENVELOPES, HELLO, OUTCOMES, QUESTION, VIEW, WORDS, Frames, frame, in_frames
 
-log = structlog.get_logger("resprout.calls")
+log = get_logger("resprout.calls")
 
 LOOK_AT_DEADLINES_EVERY = 0.05
 CONNECT_SECONDS = 3.0
@@ -74,6 +73,11 @@ class Connections:
         else:
             task = asyncio.create_task(self._wake(host))
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    def cancel(self, host: HostSeen, envelope: Envelope) -> None:
+        connection = self.open.get(host.address)
+        if connection is not None:  # the message went through one, so there is one
+            connection.say("cancel", agent=envelope.recipient, message=str(envelope.id))
 
     async def _wake(self, host: HostSeen) -> None:
         (await self._to(host.address)).say("wake")
@@ -171,8 +175,7 @@ class HostConnection(asyncio.Protocol):
 
     def _flush(self) -> None:
         leaving, self.leaving = self.leaving, []
-        for start in range(0, len(leaving), MOST_IN_FRAME):
-            part = leaving[start : start + MOST_IN_FRAME]
+        for part in in_frames(leaving, lambda numbered: len(numbered[1].body)):
             self.transport.write(frame(ENVELOPES, ENVELOPE_LIST.dump_json(part, exclude_defaults=True)))
 
     def data_received(self, data: bytes) -> None:

@@ -1,6 +1,7 @@
 """The HTTP front: health, version, metrics. Errors are problem details (RFC 9457)."""
 
 import asyncio
+import math
 import platform
 import signal
 import socket
@@ -10,7 +11,6 @@ from contextlib import AbstractContextManager, nullcontext
 from http import HTTPMethod, HTTPStatus
 from typing import Any
 
-import structlog
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -18,10 +18,20 @@ from fastapi.responses import JSONResponse
 from prometheus_client import Counter, Histogram
 from starlette.exceptions import HTTPException
 
-from ..actors.errors import StackError
+from ..actors.errors import (
+    MailboxFull,
+    NotFound,
+    OutcomeUnknown,
+    Rejected,
+    ResproutError,
+    StackError,
+    TooLarge,
+    Unavailable,
+)
+from ..actors.logger import get_logger
 from .telemetry import REGISTRY, render
 
-log = structlog.get_logger("resprout.gateway")
+log = get_logger("resprout.gateway")
 
 CHECK_SECONDS = 2.0
 DRAIN_SECONDS = 10  # less than the supervisor waits before it kills
@@ -31,6 +41,17 @@ REQUESTS = Counter(
 )
 SECONDS = Histogram("resprout_http_request_seconds", "Time to answer.", ["route"], registry=REGISTRY)
 
+# The first that fits.
+STATUS: Mapping[type[ResproutError], int] = {
+    NotFound: 404,
+    TooLarge: 413,
+    Rejected: 400,
+    MailboxFull: 429,
+    Unavailable: 503,
+    OutcomeUnknown: 504,
+    ResproutError: 500,
+}
+
 Check = Callable[[], Awaitable[str]]
 
 
@@ -39,6 +60,7 @@ def create_app(checks: Mapping[str, Check], version: str) -> FastAPI:
     app.middleware("http")(_measure)
     app.add_exception_handler(HTTPException, _http_problem)
     app.add_exception_handler(RequestValidationError, _validation_problem)
+    app.add_exception_handler(ResproutError, _refusal)
     app.add_exception_handler(Exception, _problem_of_ours)
 
     @app.get("/healthz")
@@ -147,6 +169,14 @@ async def _http_problem(request: Request, error: Exception) -> Response:
 
 async def _validation_problem(_request: Request, error: Exception) -> Response:
     return _problem(422, str(error))
+
+
+async def _refusal(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, ResproutError)
+    response = _problem(next(status for kind, status in STATUS.items() if isinstance(error, kind)), str(error))
+    if isinstance(error, Unavailable) and error.retry_after is not None:
+        response.headers["Retry-After"] = str(math.ceil(error.retry_after.total_seconds()))
+    return response
 
 
 async def _problem_of_ours(request: Request, error: Exception) -> Response:

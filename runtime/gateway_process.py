@@ -3,16 +3,15 @@
 import asyncio
 from datetime import timedelta
 
-import structlog
-
 from .. import __version__
+from ..actors.logger import get_logger
 from ..memory.database import check
 from . import temporal
 from .gateway import create_app, serve
 from .notify import STATE_FIELD, notify
 from .settings import Settings
 
-log = structlog.get_logger("resprout.gateway")
+log = get_logger("resprout.gateway")
 
 USUAL_PORT = 8080
 PULSE_SECONDS = 2.0

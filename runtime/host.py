@@ -11,18 +11,18 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
-
-import structlog
+from uuid import UUID, uuid4
 
 from .. import __version__
 from ..actors.address import AgentAddress
 from ..actors.agent import agent_classes
 from ..actors.calls import Caller
+from ..actors.cancelling import cancel
 from ..actors.catalogue import describe
 from ..actors.delivery import Delivery, Limits
 from ..actors.envelope import Envelope, Replied
 from ..actors.errors import ResproutError
+from ..actors.logger import get_logger
 from ..actors.shards import SHARED, HostSeen, View
 from ..actors.store import HostRecord, LeaseLost
 from ..actors.tenure import Tenure
@@ -37,11 +37,14 @@ from .settings import HostsSettings, Settings
 from .telemetry import configure_logs, configure_traces, serve_metrics
 from .wire import VIEW
 
-log = structlog.get_logger("resprout.host")
+log = get_logger("resprout.host")
 
 HOST_PREFIX = "resprout-host/"
 PULSE = timedelta(milliseconds=400)
 SAY_KINDS_EVERY = 10.0
+FORGET_EVERY = 60.0
+FORGET_AT_ONCE = 5_000
+FORGET_PAUSE = 0.2
 LEASE_LOST = 3  # exit code
 
 
@@ -84,13 +87,16 @@ class Host:
 class Life:
     """From enrolling to the end of the lease. A host that loses its lease ends its process, and Ray starts another."""
 
-    def __init__(self, delivery: Delivery, tenure: Tenure, server: HostServer, store: PostgresStore) -> None:
+    def __init__(
+        self, delivery: Delivery, tenure: Tenure, server: HostServer, store: PostgresStore, remember: timedelta
+    ) -> None:
         self.delivery = delivery
         self.tenure = tenure
         self.server = server
         self.store = store
+        self.remember = remember
         self.blocked_loop = BlockedLoop()
-        self.tasks = [asyncio.create_task(work) for work in (self._rule(), self._say_kinds())]
+        self.tasks = [asyncio.create_task(work) for work in (self._rule(), self._say_kinds(), self._forget_handled())]
 
     @classmethod
     async def begin(cls, name: str, pool: str, settings: Settings) -> "Life":
@@ -115,7 +121,7 @@ class Life:
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)
-        return cls(delivery, tenure, server, store)
+        return cls(delivery, tenure, server, store, timedelta(days=settings.hosts.handled_days))
 
     async def drain(self, seconds: float) -> bool:
         await self.tenure.drain()
@@ -148,6 +154,14 @@ class Life:
             with suppress(ResproutError):  # said again soon
                 await self.store.say_kinds(kinds)
             await asyncio.sleep(SAY_KINDS_EVERY)
+
+    async def _forget_handled(self) -> None:
+        """All hosts try; the store lets one at a time. Between two batches turns have the disk for themselves."""
+        while True:
+            gone = 0
+            with suppress(ResproutError):  # tried again soon
+                gone = await self.store.forget_handled(self.remember, FORGET_AT_ONCE)
+            await asyncio.sleep(FORGET_PAUSE if gone == FORGET_AT_ONCE else FORGET_EVERY)
 
 
 class Outside:
@@ -186,6 +200,8 @@ class Outside:
                 return True
             case "stop":
                 return await self.delivery.stop(AgentAddress.parse(question["agent"]))
+            case "cancel":
+                return cancel(self.delivery, AgentAddress.parse(question["agent"]), UUID(question["message"]))
             case other:
                 log.warning("unknown question", what=other)
                 return None

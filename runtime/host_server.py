@@ -1,24 +1,46 @@
-"""The host's side of the wire: envelopes in, outcomes out."""
+"""The host's side of the wire: envelopes in, outcomes out.
+
+What one caller can make the host keep is bounded: before it has shown the secret, by the size of that; afterwards by
+what waits for an outcome, and by the outcomes that wait to be read.
+"""
 
 import asyncio
 import hmac
 from collections.abc import Callable
 from functools import partial
-from typing import Any, cast
+from typing import Any, assert_never, cast
 
-import structlog
 from pydantic import ValidationError
 
 from ..actors.delivery import Delivery
 from ..actors.envelope import ENVELOPES as ENVELOPE_LIST
 from ..actors.envelope import OUTCOMES as OUTCOME_LIST
-from ..actors.envelope import Outcome
-from .wire import ANSWER, ENVELOPES, HELLO, OUTCOMES, QUESTION, WORDS, BadFrame, Frames, frame
+from ..actors.envelope import Accepted, Failed, Outcome, Replied
+from ..actors.logger import get_logger
+from .wire import (
+    ANSWER,
+    ENVELOPES,
+    HELLO,
+    LARGEST_FRAME,
+    LARGEST_HELLO,
+    OUTCOMES,
+    QUESTION,
+    WORDS,
+    BadFrame,
+    Frames,
+    frame,
+    in_frames,
+)
 
-log = structlog.get_logger("resprout.host")
+log = get_logger("resprout.host")
 
 # A caller that has so many messages unanswered is not read until some of them are.
 MOST_UNANSWERED = 20_000
+MOST_UNANSWERED_BYTES = 32_000_000
+# A caller that leaves so much unread is cut off. It asks again, and gets what was stored.
+MOST_UNREAD_BYTES = 64_000_000
+# In this time a caller has shown the secret.
+HELLO_SECONDS = 5.0
 
 Question = Callable[[dict[str, Any]], Any]
 
@@ -41,9 +63,11 @@ class HostServer:
 class CallerConnection(asyncio.Protocol):
     def __init__(self, server: HostServer) -> None:
         self.server = server
-        self.frames = Frames()
+        self.frames = Frames(LARGEST_HELLO)
         self.known = False
         self.unanswered = 0
+        self.unanswered_bytes = 0
+        self.unread = False  # it does not read as fast as we write
         self.outcomes: list[tuple[int, Outcome]] = []
         self.reading = True
         self.tasks: set[asyncio.Task[None]] = set()
@@ -52,8 +76,10 @@ class CallerConnection(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)
         self.loop = asyncio.get_running_loop()
         self.server.connections.add(self)
+        self.stranger = self.loop.call_later(HELLO_SECONDS, self.transport.abort)
 
     def connection_lost(self, error: Exception | None) -> None:
+        self.stranger.cancel()
         self.server.connections.discard(self)
 
     def data_received(self, data: bytes) -> None:
@@ -69,14 +95,16 @@ class CallerConnection(asyncio.Protocol):
             if letter != HELLO or not hmac.compare_digest(payload, self.server.secret):
                 raise BadFrame("no or a wrong secret")
             self.known = True
+            self.stranger.cancel()
+            self.frames.largest = LARGEST_FRAME
         elif letter == ENVELOPES:
             receive = self.server.delivery.receive
             for number, envelope in ENVELOPE_LIST.validate_json(payload):
+                size = len(envelope.body)
                 self.unanswered += 1
-                receive(envelope, partial(self._outcome, number))
-            if self.unanswered > MOST_UNANSWERED and self.reading:
-                self.reading = False
-                self.transport.pause_reading()
+                self.unanswered_bytes += size
+                receive(envelope, partial(self._outcome, number, size))
+            self._read_or_wait()
         elif letter == QUESTION:
             question = WORDS.validate_json(payload)
             task = self.loop.create_task(self._answer(question))
@@ -85,21 +113,58 @@ class CallerConnection(asyncio.Protocol):
         else:
             raise BadFrame(f"an unknown kind of frame, {letter}")
 
-    def _outcome(self, number: int, outcome: Outcome) -> None:
+    def _outcome(self, number: int, size: int, outcome: Outcome) -> None:
         self.unanswered -= 1
+        self.unanswered_bytes -= size
         if not self.outcomes:
             self.loop.call_soon(self._flush)
         self.outcomes.append((number, outcome))
-        if not self.reading and self.unanswered < MOST_UNANSWERED // 2:
-            self.reading = True
-            self.transport.resume_reading()
+        if not self.reading:
+            self._read_or_wait()
+
+    def pause_writing(self) -> None:
+        self.unread = True
+        self._read_or_wait()
+
+    def resume_writing(self) -> None:
+        self.unread = False
+        self._read_or_wait()
+
+    def _read_or_wait(self) -> None:
+        """Reads no more while too much is unanswered or unread, and then not before half of it is gone."""
+        share = 1 if self.reading else 2
+        reads = (
+            not self.unread
+            and self.unanswered <= MOST_UNANSWERED // share
+            and self.unanswered_bytes <= MOST_UNANSWERED_BYTES // share
+        )
+        if reads != self.reading and not self.transport.is_closing():
+            self.reading = reads
+            (self.transport.resume_reading if reads else self.transport.pause_reading)()
 
     def _flush(self) -> None:
         outcomes, self.outcomes = self.outcomes, []
-        if not self.transport.is_closing():
-            self.transport.write(frame(OUTCOMES, OUTCOME_LIST.dump_json(outcomes)))
+        for part in in_frames(outcomes, _size):
+            if self.transport.is_closing():
+                return
+            self.transport.write(frame(OUTCOMES, OUTCOME_LIST.dump_json(part)))
+            if self.transport.get_write_buffer_size() > MOST_UNREAD_BYTES:
+                log.warning("a caller does not read its outcomes and is cut off")
+                self.transport.abort()
 
     async def _answer(self, question: dict[str, Any]) -> None:
         answer = await self.server.answer_question(question)
         if not self.transport.is_closing():
             self.transport.write(frame(ANSWER, WORDS.dump_json({"number": question["number"], "answer": answer})))
+
+
+def _size(numbered: tuple[int, Outcome]) -> int:
+    match numbered[1]:
+        case Replied(body=body):
+            return len(body or "")
+        case Failed(text=text):
+            return len(text)
+        case Accepted():
+            return 0
+        case never:
+            assert_never(never)

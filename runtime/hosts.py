@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from ..actors.agent import Agent, agent_classes
 from ..actors.errors import NotRunning
+from ..actors.logger import get_logger
+from ..actors.waiting import wait_until_set
 from ..memory.database import check
 from ..memory.migrate import pending
 from . import ray_link
@@ -24,7 +24,7 @@ from .notify import STATE_FIELD, notify
 from .settings import STACK_MARK, Settings, as_plain
 from .stack.paths import StackPaths
 
-log = structlog.get_logger("resprout.hosts")
+log = get_logger("resprout.hosts")
 
 CALLS_AT_ONCE = 1000
 PULSE_SECONDS = 1.0
@@ -148,7 +148,7 @@ async def _watch(seats: list[Seat], halt: asyncio.Event) -> None:
             ray_link.restart_process()
         unwell = f"no answer from {', '.join(away)}" if away else None
         _tell(seats, WATCHDOG=1, unwell=unwell)
-        await _wait(halt, PULSE_SECONDS)
+        await wait_until_set(halt, PULSE_SECONDS)
 
 
 def _tell(seats: list[Seat], *, unwell: str | None = None, **fields: int) -> None:
@@ -188,10 +188,3 @@ def _remove(seats: list[Seat]) -> None:
     for seat in seats:
         ray.kill(seat.actor)
     ray.shutdown()
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        return

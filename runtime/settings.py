@@ -111,6 +111,7 @@ class HostsSettings(Section):
     lease_seconds: float = Field(default=5.0, ge=2, le=60, description="a host that is silent for so long is replaced")
     agents_in_memory: int = Field(default=20_000, ge=1, description="agents active at once on a host")
     idle_seconds: float = Field(default=300.0, gt=0, description="an agent that is idle for so long leaves memory")
+    handled_days: int = Field(default=7, ge=1, le=3650, description="how long a message's id and reply are remembered")
     tenant_rows: int = Field(default=1_000_000, ge=1, description="messages that may wait for a tenant's agents")
     tenant_bytes: int = Field(default=4_000_000_000, ge=1, description="bytes of such messages")
 

@@ -2,22 +2,30 @@
 
 import asyncio
 import re
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client, TLSConfig
+from temporalio.common import SearchAttributeKey
 from temporalio.contrib.opentelemetry import TracingInterceptor
 from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import RPCError, RPCStatusCode
 
 from ..actors.errors import ConfigError, NotRunning
+from .large_payloads import external_storage
 from .payloads import data_converter
-from .settings import TemporalSettings
+from .settings import Settings, TemporalSettings
 
 PATIENCE = timedelta(seconds=10)
 
 
-async def connect(settings: TemporalSettings) -> Client:
+async def connect(settings: TemporalSettings, dsn: str | None = None) -> Client:
+    """`dsn` is of the Postgres where large payloads are kept; without it they cannot be read or sent."""
     if settings.address is None:
         raise NotRunning("no Temporal server is configured. Start one with `resprout up`, or set `temporal.address`.")
     try:
@@ -26,7 +34,7 @@ async def connect(settings: TemporalSettings) -> Client:
             namespace=settings.namespace,
             api_key=settings.api_key.get_secret_value() if settings.api_key else None,
             tls=_tls(settings),
-            data_converter=data_converter,
+            data_converter=replace(data_converter, external_storage=external_storage(dsn)),
             interceptors=[TracingInterceptor()],
         )
         client = await asyncio.wait_for(connecting, PATIENCE.total_seconds())
@@ -53,6 +61,38 @@ async def connect(settings: TemporalSettings) -> Client:
             f"{PATIENCE.total_seconds():.0f} s. Check the address and TLS."
         ) from None
     return client
+
+
+async def client_of(settings: Settings) -> Client:
+    """Of the whole system: with the Postgres in which large payloads are."""
+    dsn = settings.postgres.dsn
+    return await connect(settings.temporal, dsn.get_secret_value() if dsn is not None else None)
+
+
+async def register_search_attributes(client: Client, keys: Iterable[SearchAttributeKey[Any]]) -> None:
+    """Those by which our runs are found; raises ConfigError where we may not, naming what to do."""
+    wanted = {key.name: key.indexed_value_type for key in keys}
+    try:
+        found = await client.operator_service.list_search_attributes(
+            ListSearchAttributesRequest(namespace=client.namespace)
+        )
+        missing = {
+            name: IndexedValueType.ValueType(kind)
+            for name, kind in wanted.items()
+            if name not in found.custom_attributes
+        }
+        if missing:
+            await client.operator_service.add_search_attributes(
+                AddSearchAttributesRequest(namespace=client.namespace, search_attributes=missing)
+            )
+    except RPCError as error:
+        if error.status == RPCStatusCode.ALREADY_EXISTS:  # another worker did it at the same time
+            return
+        said = " ".join(f"--name {name}" for name in wanted)
+        raise ConfigError(
+            f"the search attributes of our runs cannot be made in the namespace `{client.namespace}`: {error.message}. "
+            f"Make them once: temporal operator search-attribute create {said}."
+        ) from None
 
 
 def keep_retries_quiet() -> None:

@@ -7,20 +7,22 @@ import asyncio
 import signal
 from datetime import timedelta
 
-import structlog
 from temporalio.client import Client
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from .. import workflows
 from ..activities.ask_agent import AskAgent
+from ..actors.logger import get_logger
+from ..workflows import search_attributes
 from . import ray_link, temporal
+from .agent_modules import import_agents
 from .calls import caller
 from .notify import STATE_FIELD, notify
 from .settings import Settings
 from .telemetry import serve_metrics
 
-log = structlog.get_logger("resprout.worker")
+log = get_logger("resprout.worker")
 
 PULSE_SECONDS = 2.0
 # A killed worker's workflows wait this long before another worker may have them (stock: 10 s).
@@ -29,7 +31,9 @@ GRACE = timedelta(seconds=10)
 
 
 async def run(settings: Settings, metrics_port: int = 0) -> None:
-    client = await temporal.connect(settings.temporal)
+    import_agents(settings.agents)  # whose messages the activities send
+    client = await temporal.client_of(settings)
+    await temporal.register_search_attributes(client, search_attributes.ALL)
     await ray_link.connect(settings.ray)
     halt = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -49,16 +53,21 @@ def make(client: Client, settings: Settings) -> Worker:
         task_queue=settings.temporal.task_queue,
         workflows=workflows.ALL,
         activities=[AskAgent(caller()).ask],
-        workflow_runner=SandboxedWorkflowRunner(
-            # Our own modules and pydantic hold no state that a replay could see differently; re-importing them
-            # for every run costs a third of the throughput.
-            restrictions=SandboxRestrictions.default.with_passthrough_modules("resprout", "pydantic", "opentelemetry")
-        ),
+        workflow_runner=workflow_runner(),
         # Bad input fails the run at once with its reason, instead of failing the task for ever.
         workflow_failure_exception_types=[Exception],
         sticky_queue_schedule_to_start_timeout=STICKY_WAIT,
         graceful_shutdown_timeout=GRACE,
     )
+
+
+def workflow_runner() -> SandboxedWorkflowRunner:
+    """Our own modules and those below hold no state that a replay could see differently.
+
+    Re-importing them for every run costs a third of the throughput.
+    """
+    same_for_all = ("resprout", "pydantic", "opentelemetry", "cel", "jsonschema", "ruamel")
+    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*same_for_all))
 
 
 async def _watch(client: Client, halt: asyncio.Event) -> None:

@@ -1,7 +1,8 @@
 """Every workflow type that a worker runs."""
 
 from .hello import Hello
+from .interpreter import FlowRun
 
-ALL = [Hello]
+ALL = [FlowRun, Hello]
 
-__all__ = ["ALL", "Hello"]
+__all__ = ["ALL", "FlowRun", "Hello"]

@@ -113,21 +113,31 @@ def publish(
     message: MessageType,
     inputs: Inputs = None,
     input_file: InputFile = None,
+    id_: MessageId = None,
     tenant: Tenant = "default",
+    as_json: AsJson = False,
 ) -> None:
     """Tell a message to every agent that is subscribed to a topic."""
     AgentAddress.of("topic", topic)
     settings, sent = _prepare(ctx, message, inputs, input_file)
-    _talk(settings, tenant, lambda client: client.publish(topic, sent))
-    typer.echo(f"accepted for the subscribers of {topic}")
+    published = message_id(id_) if id_ else new_id()
+
+    async def work(client: "Client") -> UUID:
+        return await client.publish(topic, sent, id=published, again=id_ is not None)
+
+    _as(published, lambda: _talk(settings, tenant, work))
+    accepted = f"accepted for the subscribers of {topic}: {published}"
+    typer.echo(json.dumps({"message_id": str(published)}) if as_json else accepted)
 
 
 def stop(ctx: typer.Context, address: Address) -> None:
-    """Take an agent out of memory after the turn it is in. Its next message brings it back."""
+    """Put an agent away after the turn it is in: its state is kept, and its next message brings it back."""
     target = AgentAddress.parse(address)
     settings = attach(settings_of(ctx).settings, "ray.address")
     was_there = _talk(settings, "default", lambda client: client.agent(str(target)).stop())
-    typer.echo(f"{target} is out of memory" if was_there else f"{target} was not in memory")
+    typer.echo(
+        f"{target} was put away; its next message brings it back" if was_there else f"{target} was not in memory"
+    )
 
 
 def _prepare(

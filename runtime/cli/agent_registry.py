@@ -1,7 +1,9 @@
 """`resprout agent kinds | find | hosts | catalogue`: what there is, what it can do, and how it is."""
 
 import json
+import shlex
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
@@ -11,7 +13,7 @@ from ...actors.address import AgentAddress
 from ...actors.errors import ConfigError, Rejected
 from .agent_options import After, AsJson, Capability, Kind, Labels, Limit, read_labels
 from .flags import settings_of
-from .queries import print_json, print_rows, query
+from .queries import print_json, print_rows, query, refuse_unknown_kind
 
 Health = Literal["healthy", "stale", "quarantined"]
 HEALTHS: tuple[Health, ...] = get_args(Health)
@@ -34,6 +36,8 @@ def kinds(
 
     labels = read_labels(label)
     found = query(ctx, lambda database: Registry(database).kinds(kind=kind, capability=capability, labels=labels))
+    if not found and kind is not None:
+        refuse_unknown_kind(ctx, kind)
     if as_json:
         print_json(found)
         return
@@ -75,6 +79,8 @@ def find(
             kind=kind, capability=capability, labels=labels, health=wanted, after=begin, limit=limit
         ),
     )
+    if not found and kind is not None:
+        refuse_unknown_kind(ctx, kind)
     if as_json:
         print_json(found)
         return
@@ -86,14 +92,19 @@ def find(
         ),
     )
     if len(found) == limit:
-        typer.echo(f"There may be more: --after {found[-1].agent}", err=True)
+        typer.echo(f"There may be more: --after {shlex.quote(found[-1].agent)}", err=True)
 
 
-def hosts(ctx: typer.Context, as_json: AsJson = False) -> None:
+def hosts(
+    ctx: typer.Context,
+    all_: Annotated[bool, typer.Option("--all", help="Also those whose lease ran out in the last day.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """List the hosts with their shards and leases."""
     from ...memory.registry import Registry
 
-    found = query(ctx, lambda database: Registry(database).hosts())
+    known = query(ctx, lambda database: Registry(database).hosts())
+    found = [r for r in known if r.alive or all_]
     if as_json:
         rows = [{**asdict(r), "lease_left": r.lease_left.total_seconds(), "alive": r.alive} for r in found]
         typer.echo(json.dumps(rows, default=str))
@@ -107,13 +118,15 @@ def hosts(ctx: typer.Context, as_json: AsJson = False) -> None:
                 r.node[:12],
                 r.pool or "shared",
                 r.shards,
-                f"{max(0.0, r.lease_left.total_seconds()):.1f} s",
+                _lease(r.lease_left),
                 r.draining,
                 "alive" if r.alive else "stale",
             )
             for r in found
         ),
     )
+    if len(found) < len(known):
+        typer.echo(f"{len(known) - len(found)} more lost their lease in the last day: --all", err=True)
 
 
 def catalogue(
@@ -141,6 +154,11 @@ def _health(text: str) -> Health:
         if text == known:
             return known
     raise Rejected(f"--health {text!r} is not one of {', '.join(HEALTHS)}.")
+
+
+def _lease(left: timedelta) -> str:
+    seconds = left.total_seconds()
+    return f"{seconds:.1f} s" if seconds > 0 else f"ran out {-seconds:.0f} s ago"
 
 
 def _pairs(labels: dict[str, str]) -> str:

@@ -1,19 +1,15 @@
 """`resprout agent show | list | history | mailbox | release`: what Postgres knows of agents."""
 
-import asyncio
 import json
-from contextlib import suppress
+import shlex
 from dataclasses import asdict
 
 import typer
 
 from ...actors.address import AgentAddress
-from ...actors.errors import Rejected, ResproutError
-from ..settings import Settings
-from ..stack.find import attach
+from ...actors.errors import Rejected
 from .agent_options import Address, After, AsJson, Kind, Limit
-from .flags import settings_of
-from .queries import print_json, print_rows, query
+from .queries import print_json, print_rows, query, refuse_unknown_kind
 
 
 def register(agent: typer.Typer) -> None:
@@ -28,6 +24,7 @@ def show(ctx: typer.Context, address: Address, as_json: AsJson = False) -> None:
     target = AgentAddress.parse(address)
     row = query(ctx, lambda database: AgentRows(database).show(target))
     if row is None:
+        refuse_unknown_kind(ctx, target.kind)
         raise Rejected(
             f"{target} has no state: it has not handled a message yet, or its kind is ephemeral. "
             "See `resprout agent list`."
@@ -51,13 +48,16 @@ def list_(
 
     begin = AgentAddress.parse(after) if after else ("", "")
     found = query(ctx, lambda database: AgentRows(database).list(kind, after=begin, limit=limit))
+    if not found and kind is not None:
+        refuse_unknown_kind(ctx, kind)
     if as_json:
         rows = [{"agent": f"{r.kind}/{r.key}", "turns": r.turns, "updated_at": str(r.updated_at)} for r in found]
         typer.echo(json.dumps(rows))
         return
     print_rows(("agent", "turns", "last turn"), ((f"{r.kind}/{r.key}", r.turns, r.updated_at) for r in found))
     if len(found) == limit:
-        typer.echo(f"There may be more: --after {found[-1].kind}/{found[-1].key}", err=True)
+        last = shlex.quote(f"{found[-1].kind}/{found[-1].key}")
+        typer.echo(f"There may be more: --after {last}", err=True)
 
 
 def history(ctx: typer.Context, address: Address, limit: Limit = 50, as_json: AsJson = False) -> None:
@@ -66,6 +66,8 @@ def history(ctx: typer.Context, address: Address, limit: Limit = 50, as_json: As
 
     target = AgentAddress.parse(address)
     found = query(ctx, lambda database: AgentRows(database).history(target, limit=limit))
+    if not found:
+        refuse_unknown_kind(ctx, target.kind)
     if as_json:
         print_json(found)
         return
@@ -86,6 +88,8 @@ def mailbox(ctx: typer.Context, address: Address, limit: Limit = 50, as_json: As
 
     target = AgentAddress.parse(address)
     found = query(ctx, lambda database: AgentRows(database).mailbox(target, limit=limit))
+    if not found:
+        refuse_unknown_kind(ctx, target.kind)
     if as_json:
         print_json(found)
         return
@@ -103,14 +107,4 @@ def release(ctx: typer.Context, address: Address) -> None:
     reason = query(ctx, lambda database: AgentRows(database).release(target))
     if reason is None:
         raise Rejected(f"{target} is not in quarantine. See `resprout agent find --health quarantined`.")
-    with suppress(ResproutError):  # no host has it, or none can be reached: then nobody remembers the quarantine
-        asyncio.run(_forget(attach(settings_of(ctx).settings, "ray.address"), target))
-    typer.echo(f"{target} goes on; it was set aside: {reason}")
-
-
-async def _forget(settings: Settings, target: AgentAddress) -> None:
-    """A host that has the agent in memory remembers that it was set aside, until it looks again."""
-    from ..client import Client
-
-    async with await Client.connect(settings) as client:
-        await client.agent(str(target)).stop()
+    typer.echo(f"{target} is released: its host goes on with what waits and what comes. It was set aside: {reason}")

@@ -15,8 +15,12 @@ from typer.core import TyperGroup
 
 from ... import __version__
 from ...actors.errors import OutcomeUnknown, Rejected, ResproutError, Unavailable
-from . import agent, config, doctor, logs, processes, run, stack
+from . import agent, config, doctor, flow, logs, processes, run, runs, schedules, stack
 from .flags import GLOBAL, global_flags
+from .hints import as_given
+
+# Commands that have a --set of their own, which is not about settings.
+WITH_SET = (["runs", "fork"],)
 
 
 class Anywhere(TyperGroup):
@@ -31,7 +35,9 @@ class Anywhere(TyperGroup):
             if word == "--":
                 rest += [word, *queue]
                 break
-            if word in GLOBAL and queue:
+            if word.partition("=")[0] == "--set" and [w for w in rest if not w.startswith("-")][:2] in WITH_SET:
+                rest.append(word)
+            elif word in GLOBAL and queue:
                 front += [word, queue.pop(0)]
             elif word.partition("=")[0] in GLOBAL and "=" in word:
                 front.append(word)
@@ -82,7 +88,10 @@ app.command("doctor")(doctor.doctor)
 config.register(app)
 processes.register(app)
 run.register(app)
+runs.register(app)
+schedules.register(app)
 agent.register(app)
+flow.register(app)
 
 
 def main() -> NoReturn:
@@ -101,7 +110,7 @@ def _run() -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except ResproutError as error:
-        typer.secho(f"error: {error}", fg="red", err=True)
+        typer.secho(f"error: {as_given(str(error))}", fg="red", err=True)
         return exit_code(error)
     except KeyboardInterrupt:
         return 130

@@ -7,7 +7,7 @@ import typer
 from ...actors.address import AgentAddress
 from ...actors.errors import Rejected
 from .agent_options import AsJson, Kind, Limit, message_id
-from .queries import print_json, print_rows, query
+from .queries import print_json, print_rows, query, refuse_unknown_kind
 
 
 def register(agent: typer.Typer) -> None:
@@ -29,6 +29,8 @@ def dead_letters(
         raise Rejected("an address and --kind: give one of them.")
     which = AgentAddress.parse(address) if address is not None else (kind, None)
     found = query(ctx, lambda database: DeadLetters(database).list(*which, limit=limit))
+    if not found and which[0] is not None:
+        refuse_unknown_kind(ctx, which[0])
     if as_json:
         print_json(found)
         return

@@ -19,25 +19,28 @@ def read_inputs(pairs: list[str], file: Path | None) -> dict[str, Any]:
             raise ConfigError(f"--input-file {file} is not valid JSON: {error}.") from None
         if not isinstance(inputs, dict):
             raise ConfigError(f'--input-file {file} must hold a JSON object, as in {{"name": "ada"}}.')
-    return inputs | _read_pairs(pairs)
+    return inputs | read_pairs(pairs)
 
 
-def _read_pairs(pairs: list[str]) -> dict[str, Any]:
-    inputs: dict[str, Any] = {}
+def read_pairs(pairs: list[str], option: str = "--input", example: str = "name=ada") -> dict[str, Any]:
+    values: dict[str, Any] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name:
-            raise ConfigError(f"--input {pair}: write it as K=V, as in --input name=ada.")
-        if name in inputs:
-            raise ConfigError(f"--input {name} is given twice. Leave one out.")
+            raise ConfigError(f"{option} {pair}: write it as K=V, as in {option} {example}.")
+        if name in values:
+            raise ConfigError(f"{option} {name} is given twice. Leave one out.")
         try:
-            inputs[name] = json.loads(value)
+            values[name] = json.loads(value)
         except ValueError:
-            inputs[name] = value
-    return inputs
+            values[name] = value
+    return values
 
 
 def remedy(reason: str) -> str:
     """What to do about a number where text belongs: the shell cannot tell the two apart, JSON's quotes can."""
-    wants_text = re.search(r"(\w+): Input should be a valid string", reason)
-    return f""". For text that looks like a number, write --input {wants_text[1]}='"5"'""" if wants_text else ""
+    wants_text = re.search(r"(\w+): Input should be a valid string|input `(\w+)`: \S+ is an? \w+, not a text", reason)
+    if wants_text is None:
+        return ""
+    name = wants_text[1] or wants_text[2]
+    return f"""{"" if reason.endswith(".") else "."} For text that looks like a number, write --input {name}='"5"'"""

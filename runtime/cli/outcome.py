@@ -22,8 +22,11 @@ BETWEEN_LOOKS = timedelta(seconds=0.5)
 AWAY = {RPCStatusCode.UNAVAILABLE, RPCStatusCode.UNKNOWN, RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED}
 
 
-async def outcome(handle: WorkflowHandle[Any, Any], settings: TemporalSettings) -> Any:
-    """The result; raises WorkflowFailureError, or OutcomeUnknown when Temporal stays away."""
+async def outcome(handle: WorkflowHandle[Any, Any], settings: TemporalSettings, look: str | None = None) -> Any:
+    """The result; raises WorkflowFailureError, or OutcomeUnknown when Temporal stays away.
+
+    `look` says how to look again, where there is more to look at than what Temporal's own command shows.
+    """
     try:
         while True:
             try:
@@ -31,17 +34,20 @@ async def outcome(handle: WorkflowHandle[Any, Any], settings: TemporalSettings) 
             except RPCError as error:
                 await _come_back(handle, error)
     except RPCError as error:
-        raise unknown(handle.id, settings, error, url(handle, settings)) from None
+        raise unknown(handle.id, settings, error, url(handle, settings), look) from None
     except asyncio.CancelledError:  # Ctrl-C
-        typer.echo(f"run {handle.id} goes on. {_look(handle.id, settings, url(handle, settings))}", err=True)
+        how = look or _look(handle.id, settings, url(handle, settings))
+        typer.echo(f"run {handle.id} goes on. {how}", err=True)
         raise
 
 
-def unknown(workflow_id: str, settings: TemporalSettings, error: RPCError, link: str | None = None) -> OutcomeUnknown:
+def unknown(
+    workflow_id: str, settings: TemporalSettings, error: RPCError, link: str | None = None, look: str | None = None
+) -> OutcomeUnknown:
     return OutcomeUnknown(
         f"the outcome of run {workflow_id} is unknown: asking Temporal at {settings.address} failed "
         f"({error.message}). What was started goes on when Temporal is back. "
-        f"{_look(workflow_id, settings, link)}"
+        f"{look or _look(workflow_id, settings, link)}"
     )
 
 

@@ -5,12 +5,14 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 from rich.table import Column, Table
 from rich.text import Text
 
+from ...actors.errors import NotFound
 from ..stack.find import attach
 from .flags import settings_of
 
@@ -31,6 +33,17 @@ def query(ctx: typer.Context, ask: "Callable[[Database], Awaitable[Result]]") ->
             return await ask(database)
 
     return asyncio.run(run())
+
+
+def refuse_unknown_kind(ctx: typer.Context, kind: str) -> None:
+    """An empty list of a kind that there is not would hide a misspelling."""
+    from ...memory.registry import Registry
+
+    known = [row.kind for row in query(ctx, lambda database: Registry(database).kinds())]
+    if kind not in known:
+        near = get_close_matches(kind, known, n=3)
+        hint = f"Nearest: {', '.join(near)}. " if near else ""
+        raise NotFound(f"there is no kind {kind!r}. {hint}`resprout agent kinds` lists them.")
 
 
 def print_json(rows: Iterable[Any]) -> None:

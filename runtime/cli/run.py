@@ -1,24 +1,21 @@
-"""`resprout run`: starts a workflow and waits for its result."""
+"""`resprout run`: starts a flow and waits for its result."""
 
 import asyncio
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-from uuid import uuid4
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 if TYPE_CHECKING:
-    from temporalio.client import Client, WorkflowHandle
+    from ...workflows.interpreter.run_input import RunInput
 
 from ...actors.errors import Rejected
 from ..settings import Settings
 from ..stack.find import attach
+from . import run_flow, run_hello, schedules
 from .flags import settings_of
-from .inputs import read_inputs, remedy
-
-KNOWN = ("hello",)
+from .inputs import read_inputs
+from .run_flow import Start
 
 
 def register(app: typer.Typer) -> None:
@@ -27,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 def run(
     ctx: typer.Context,
-    workflow: Annotated[str, typer.Argument(help=f"What to run: {', '.join(KNOWN)}.")],
+    flow: Annotated[str, typer.Argument(metavar="FILE", help="A flow file; or hello, which needs none.")],
     inputs: Annotated[
         list[str] | None,
         typer.Option(
@@ -35,126 +32,72 @@ def run(
         ),
     ] = None,
     input_file: Annotated[Path | None, typer.Option("--input-file", help="All inputs, as a JSON object.")] = None,
-    run_name: Annotated[
-        str | None, typer.Option("--id", help="Workflow id: the same id never runs twice at once.")
+    name: Annotated[
+        str | None, typer.Option("--id", help="Id of the run: the same id never runs twice at once.")
     ] = None,
-    detach: Annotated[bool, typer.Option("--detach", "-d", help="Do not wait for the result.")] = False,
+    tags: Annotated[
+        list[str] | None, typer.Option("--tag", help="A label to find the run by; may be repeated.")
+    ] = None,
+    tenant: Annotated[str, typer.Option("--tenant", help="On whose account it runs.")] = "default",
+    detach: Annotated[
+        bool, typer.Option("--detach/--wait", "-d/-w", help="Return when it is started, or wait for its result.")
+    ] = False,
+    cron: Annotated[
+        str | None, typer.Option("--schedule", metavar="CRON", help='Start by itself, as in "0 6 * * *" (UTC).')
+    ] = None,
+    every: Annotated[str | None, typer.Option("--every", metavar="TIME", help="Start so often, as in 15m.")] = None,
+    jitter: Annotated[
+        str | None, typer.Option("--jitter", metavar="TIME", help="Of a schedule: start up to so much later.")
+    ] = None,
+    overlap: Annotated[
+        str | None,
+        typer.Option(
+            "--overlap", help="Of a schedule, while its last run goes on: skip, buffer (one), allow or cancel that run."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The result as one JSON object.")] = False,
+    print_input: Annotated[
+        bool,
+        typer.Option(
+            "--print-input",
+            help="Start nothing; print what `temporal workflow start --type flow --input-file` takes.",
+        ),
+    ] = False,
 ) -> None:
-    """Start a workflow, wait for its result, print it and a link to the run in the Temporal UI."""
-    if workflow not in KNOWN:
-        raise Rejected(f"there is no workflow {workflow!r}. There are: {', '.join(KNOWN)}.")
-    settings = attach(settings_of(ctx).settings, "temporal.address")
+    """Start a flow, show how it goes, print its result and a link to the run in the Temporal UI."""
+    start = Start(flow, read_inputs(inputs or [], input_file), name, tuple(tags or ()), tenant, detach, as_json)
+    if flow == run_hello.HELLO:
+        if tags or print_input or cron or every:
+            raise Rejected("hello takes no --tag, --print-input, --schedule or --every: give a flow file instead.")
+        raise typer.Exit(_traced(ctx, start, None))
+    given = run_flow.prepared(start)
+    timing = schedules.timing_of(cron, every, jitter, overlap, given.name)
+    if print_input:
+        typer.echo(given.model_dump_json(exclude_defaults=True))
+    elif timing is not None:
+        schedules.create(ctx, given, timing, name, as_json=as_json)
+    else:
+        raise typer.Exit(_traced(ctx, start, given))
+
+
+def _traced(ctx: typer.Context, start: Start, given: "RunInput | None") -> int:
     from ..telemetry import configure_traces
 
+    settings = attach(settings_of(ctx).settings, "temporal.address")
     flush = configure_traces(settings.telemetry, "cli")
     try:
-        code = asyncio.run(
-            _run(
-                settings,
-                workflow,
-                read_inputs(inputs or [], input_file),
-                run_name,
-                detach=detach,
-                as_json=as_json,
-            )
-        )
+        return asyncio.run(_run(settings, start, given))
     finally:
         flush()
-    raise typer.Exit(code)
 
 
-async def _run(
-    settings: Settings,
-    workflow: str,
-    inputs: dict[str, Any],
-    name: str | None,
-    *,
-    detach: bool,
-    as_json: bool,
-) -> int:
+async def _run(settings: Settings, start: Start, given: "RunInput | None") -> int:
     from opentelemetry import trace
 
     from .. import temporal
 
-    with trace.get_tracer("resprout.cli").start_as_current_span(f"resprout run {workflow}"):
-        temporal.keep_retries_quiet()
-        client = await temporal.connect(settings.temporal)
-        handle = await _start(client, settings, workflow, inputs, name or f"{workflow}-{uuid4()}")
-        return await _report(settings, handle, detach=detach, as_json=as_json)
-
-
-async def _start(
-    client: "Client", settings: Settings, workflow: str, inputs: dict[str, Any], name: str
-) -> "WorkflowHandle[Any, Any]":
-    from temporalio.exceptions import WorkflowAlreadyStartedError
-    from temporalio.service import RPCError
-
-    from .outcome import AWAY, unknown
-
-    try:
-        return await client.start_workflow(workflow, inputs, id=name, task_queue=settings.temporal.task_queue)
-    except WorkflowAlreadyStartedError:
-        raise Rejected(f"a run with the id {name!r} is going on. Choose another --id, or wait for it.") from None
-    except RPCError as error:
-        if error.status in AWAY:
-            raise unknown(name, settings.temporal, error) from None
-        raise Rejected(f"Temporal refuses to start {name!r}: {error.message}.") from None
-
-
-async def _report(settings: Settings, handle: "WorkflowHandle[Any, Any]", *, detach: bool, as_json: bool) -> int:
-    from temporalio.client import WorkflowFailureError
-
-    from . import outcome
-
-    url = outcome.url(handle, settings.temporal)
-    told: dict[str, Any] = {"id": handle.id, "run_id": handle.result_run_id, "url": url}
-    code = 0
-    if not detach:
-        try:
-            told |= {"status": "completed", "result": await _result(settings, handle, quiet=as_json)}
-        except WorkflowFailureError as error:
-            told |= {"status": "failed", "error": _cause(error)}
-            code = 1
-    if as_json:
-        typer.echo(json.dumps(told))
-    else:
-        _print(told)
-    return code
-
-
-async def _result(settings: Settings, handle: "WorkflowHandle[Any, Any]", *, quiet: bool) -> Any:
-    from .outcome import outcome
-
-    if quiet:
-        return await outcome(handle, settings.temporal)
-    with Console(stderr=True).status(f"running {handle.id}"):
-        return await outcome(handle, settings.temporal)
-
-
-def _print(told: dict[str, Any]) -> None:
-    console = Console()
-    match told.get("status"):
-        case "completed":
-            console.print(_answer(told["result"]), style="bold green", markup=False)
-        case "failed":
-            said = f"failed: {told['error']}{remedy(told['error'])}"
-            Console(stderr=True).print(said, style="red", markup=False, soft_wrap=True)
-        case _:
-            console.print(f"started {told['id']}", markup=False)
-    if told["url"]:
-        console.print(f"run {told['id']}: {told['url']}", style="dim", soft_wrap=True, markup=False)
-
-
-def _answer(result: Any) -> str:
-    if isinstance(result, dict) and "greeting" in result:
-        return str(result["greeting"])
-    return json.dumps(result, indent=2)
-
-
-def _cause(error: BaseException) -> str:
-    from temporalio.exceptions import FailureError
-
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return error.message if isinstance(error, FailureError) else str(error)
+    temporal.keep_retries_quiet()
+    with trace.get_tracer("resprout.cli").start_as_current_span(f"resprout run {start.flow}"):
+        if given is not None:
+            return await run_flow.run_flow(settings, given, start)
+        return await run_hello.run_hello(settings, start.inputs, start.name, detach=start.detach, as_json=start.as_json)

@@ -24,6 +24,7 @@ from ..stack.paths import StackPaths
 from ..stack.service import Service
 from ..stack.state import StackState
 from .flags import Options, settings_of
+from .hints import as_given
 from .stack_view import as_json, progress, summary, table
 from .stack_view import console as wide_console
 
@@ -243,7 +244,7 @@ def status(
                 json.dumps({"running": False, "healthy": False, "data_dir": str(paths.data_dir), "services": []})
             )
         else:
-            typer.echo(f"No stack is running in {paths.data_dir}. Start one with `resprout up`.")
+            typer.echo(as_given(f"No stack is running in {paths.data_dir}. Start one with `resprout up`."))
         raise typer.Exit(3)
     if json_:
         typer.echo(json.dumps(as_json(current, datetime.now(UTC)), indent=2))

@@ -18,10 +18,9 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import structlog
-
 from ... import __version__
 from ...actors.errors import ResproutError, StackError
+from ...actors.logger import get_logger
 from . import process as processes
 from .plan import Plan
 from .process import Command
@@ -30,7 +29,7 @@ from .services.external import ExternalService
 from .services.ours import OurService
 from .state import ServiceState, StackState, Status
 
-log = structlog.get_logger("resprout.supervisor")
+log = get_logger("resprout.supervisor")
 
 FIRST_PROBES = timedelta(seconds=0.1)
 PROBES = timedelta(seconds=2)

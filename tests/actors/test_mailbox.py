@@ -72,7 +72,7 @@ class MailboxMachine(RuleBasedStateMachine):
         assert len(self.mailbox) + done == self.numbers
         stored = [entry for entry in self.mailbox if entry.stored]
         assert self.mailbox.rows == len(stored)
-        assert self.mailbox.bytes == sum(len(entry.envelope.body) for entry in stored)
+        assert self.mailbox.bytes == sum(len(entry.envelope.body) for entry in self.mailbox)
 
     def teardown(self) -> None:
         """Everything comes out in the end."""

@@ -1,13 +1,15 @@
 import json
 import re
+import shlex
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 from resprout.actors.roles import Greet, Greeting
+from resprout.runtime.cli.hints import as_given
 from resprout.runtime.client import Client
 from resprout.runtime.settings import load
-from support.stack import Stack, resprout
+from support.stack import Stack, eventually, resprout
 
 
 def test_an_agent_is_asked_shown_listed_and_its_history_read(stack: Stack) -> None:
@@ -46,7 +48,20 @@ def test_a_message_asked_again_with_its_id_counts_once(stack: Stack) -> None:
         (["ask", "greeter/ada", "greeter.greet", "-i", "name=a", "--timeout", "0"], "in the past"),
         (["ask", "greeter/ada", "greeter.greet", "-i", "name=a", "--id", "x"], "must be a UUID"),
         (["ask", "greeter/ada", "greeter.greet", "-i", "name=a", "--priority", "urgent"], "--priority"),
-        (["tell", "greeter/", "greeter.greet", "-i", "name=a"], "is not an agent key"),
+        (
+            ["tell", "greeter/", "greeter.greet", "-i", "name=a"],
+            "'greeter/' is not an agent address: ''",
+        ),
+        (["list", "--kind", "gretter"], "there is no kind 'gretter'. Nearest: greeter. `resprout agent kinds"),
+        (["find", "--kind", "gretter"], "there is no kind 'gretter'"),
+        (["kinds", "--kind", "gretter"], "there is no kind 'gretter'"),
+        (["dead-letters", "--kind", "gretter"], "there is no kind 'gretter'"),
+        (["dead-letters", "gretter/ada"], "there is no kind 'gretter'"),
+        (["history", "gretter/ada"], "there is no kind 'gretter'"),
+        (["mailbox", "gretter/ada"], "there is no kind 'gretter'"),
+        (["show", "gretter/ada"], "there is no kind 'gretter'"),
+        (["list", "--kind", "zzz"], "there is no kind 'zzz'. `resprout agent kinds"),
+        (["publish", "news", "greeter.greet", "-i", "name=a", "--id", "x"], "must be a UUID"),
         (["tell", "nobody/ada", "greeter.greet", "-i", "name=a"], "no agent class has the kind 'nobody'"),
         (["tell", "greeter/ada", "clerk.work"], "no handler for"),
         (["tell", "greeter/ada", "greeter.greet", "-i", "name=a", "--deadline", "-1"], "in the past"),
@@ -104,10 +119,59 @@ def test_an_agent_that_answers_too_late_leaves_the_outcome_unknown(stack: Stack)
     done = stack("agent", "ask", agent, "greeter.greet", "-i", "name=a", "-i", "think_seconds=30", "--timeout", "1")
 
     assert done.returncode == 4
+    assert f"{agent} did not answer `greeter.greet` in time" in done.stderr
     assert "same id" in done.stderr
     again = re.search(r"--id (\S+)", done.stderr)
     assert again is not None
     assert UUID(again[1]).version == 7
+
+
+def test_a_command_that_an_error_names_has_the_data_directory_of_the_one_that_failed(stack: Stack) -> None:
+    done = stack("agent", "show", "greeter/never-asked")
+
+    assert f"See `resprout agent list --data-dir {stack.data_dir}`" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ([], "`resprout up`"),
+        (["agent", "list", "--data-dir", "a dir"], "`resprout up --data-dir 'a dir'`"),
+        (["--config=x.toml", "--data-dir=d", "up"], "`resprout up --config x.toml --data-dir d`"),
+        (["run", "--", "--data-dir", "d"], "`resprout up`"),
+    ],
+)
+def test_hints_repeat_the_global_options(words: list[str], hint: str) -> None:
+    assert as_given("Say `resprout up`, or mend `ray.address`.", words) == f"Say {hint}, or mend `ray.address`."
+
+
+def test_what_is_published_again_with_its_id_is_published_once(stack: Stack) -> None:
+    agent, topic = f"clerk/{uuid4().hex}", uuid4().hex
+    stack("agent", "ask", agent, "clerk.follow", "-i", f"topic={topic}")
+
+    first = stack("agent", "publish", topic, "clerk.work", "--json")
+    message = json.loads(first.stdout)["message_id"]
+    again = stack("agent", "publish", topic, "clerk.work", "--id", message)
+    last = stack("agent", "publish", topic, "clerk.work", "-i", "by=100")
+
+    assert message in again.stdout, again.stderr
+    assert last.returncode == 0
+    eventually(lambda: _count(stack, agent) >= 101, "the last one has arrived")
+    assert _count(stack, agent) == 101
+
+
+def _count(stack: Stack, agent: str) -> int:
+    done = stack("agent", "ask", agent, "clerk.work", "-i", "by=0", "--json")
+    return int(json.loads(done.stdout)["body"]["count"])
+
+
+def test_a_listing_names_where_to_go_on_so_that_a_shell_takes_it(stack: Stack) -> None:
+    agent = f"wary-clerk/ {uuid4().hex} [a]*"
+    stack("agent", "ask", agent, "clerk.work")
+
+    listed = stack("agent", "list", "--kind", "wary-clerk", "--limit", "1")
+
+    assert f"--after {shlex.quote(agent)}" in listed.stderr
 
 
 def test_without_a_stack_an_ask_says_how_to_start_one(own_stack: Stack) -> None:

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from resprout.actors.errors import (
     BadAddress,
     BadMessage,
     CallCycle,
+    ClientClosed,
     DeadlineInPast,
     MailboxFull,
     TooLarge,
@@ -19,7 +20,7 @@ from resprout.actors.errors import (
 from resprout.actors.roles import Greet
 from resprout.runtime.client import Client
 from resprout.runtime.settings import load
-from support.clerks import CallBack, Clerk, Done, Work
+from support.clerks import CallBack, Clerk, Done, Follow, Work
 from support.stack import Stack
 
 
@@ -65,10 +66,32 @@ async def test_an_agent_is_asked_by_its_class(client: Client) -> None:
 
 
 async def test_a_blocking_client_needs_no_loop(stack: Stack) -> None:
-    def script() -> object:
-        with Client.in_thread(load({("data_dir",): str(stack.data_dir)}, {}).settings) as client:
-            agent = f"clerk/{uuid4().hex}"
-            client.tell(agent, Work(by=2))
-            return client.ask(agent, Work(by=0))
+    key, topic = uuid4().hex, uuid4().hex
 
-    assert isinstance(await asyncio.to_thread(script), Done)
+    def script() -> None:
+        with Client.in_thread(load({("data_dir",): str(stack.data_dir)}, {}).settings) as client:
+            clerk = client.of(Clerk, key)
+            assert clerk.work(Work(by=2)) == Done(count=2)
+            assert isinstance(client.tell(f"clerk/{key}", Work(by=2)), UUID)
+            assert client.agent(f"clerk/{key}").ask(Work(by=0), timeout=timedelta(seconds=10)) == Done(count=4)
+            client.ask(f"clerk/{key}", Follow(topic=topic))
+            client.publish(topic, Work(by=3))
+            while clerk.work(Work(by=0)) != Done(count=7):
+                pass
+            assert client.stop(f"clerk/{key}")
+            assert client.agent(f"clerk/{key}").stop() is False
+        with pytest.raises(ClientClosed, match="the `with` block that opened it has ended"):
+            clerk.work(Work())
+        with pytest.raises(ClientClosed, match=r"Client\.in_thread"):
+            client.agent("clerk/a")
+
+    await asyncio.to_thread(script)
+
+
+async def test_a_client_that_was_closed_says_so(stack: Stack) -> None:
+    async with await Client.connect(load({("data_dir",): str(stack.data_dir)}, {}).settings) as client:
+        clerk = client.agent("clerk/a")
+
+    for call in (clerk.ask(Work()), clerk.tell(Work()), client.publish("news", Work()), clerk.stop()):
+        with pytest.raises(ClientClosed, match=r"Client\.connect"):
+            await call

@@ -133,7 +133,7 @@ def test_a_published_message_reaches_the_subscribers(stack: Stack, clerk: str) -
 def test_a_stopped_agent_comes_back_with_its_state(stack: Stack, clerk: str) -> None:
     asked(stack, "ask", clerk, "clerk.work")
 
-    assert "is out of memory" in told(stack("agent", "stop", clerk))
+    assert "was put away" in told(stack("agent", "stop", clerk))
     assert "was not in memory" in told(stack("agent", "stop", clerk))
 
     assert asked(stack, "ask", clerk, "clerk.work")["body"] == {"count": 2}

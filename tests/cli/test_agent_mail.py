@@ -100,7 +100,7 @@ def test_a_stopped_agent_comes_back_with_its_next_message(stack: Stack) -> None:
     agent = f"tally/{uuid4().hex}"
     ok(stack, "ask", agent, "test.increment")
 
-    assert "out of memory" in ok(stack, "stop", agent)
+    assert "was put away" in ok(stack, "stop", agent)
     assert "was not in memory" in ok(stack, "stop", agent)
 
     assert count_of(stack, agent) == 1

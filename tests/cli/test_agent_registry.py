@@ -1,6 +1,8 @@
 """What there is, what it can do, and how it is."""
 
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -43,6 +45,21 @@ def test_hosts_show_their_shards_and_leases(stack: Stack) -> None:
     assert sum(host["shards"] for host in alive) == 128
     assert all(0 < host["lease_left"] <= 5 for host in alive)
     assert alive[0]["name"] in stack("agent", "hosts").stdout
+
+
+def test_a_host_that_has_ended_is_not_listed_among_the_living(own_stack: Stack) -> None:
+    own_stack.up()
+    first = own_stack.host_pid()
+    os.kill(first, signal.SIGKILL)
+    own_stack.wait_for_another_host(than=first)
+
+    eventually(lambda: [host["pid"] for host in asked(own_stack, "hosts")] == own_stack.host_pids(), "one lives")
+
+    listed = own_stack("agent", "hosts")
+    assert "stale" not in listed.stdout
+    assert "1 more lost their lease in the last day: --all" in listed.stderr
+    assert "stale" in own_stack("agent", "hosts", "--all").stdout
+    assert {host["alive"] for host in asked(own_stack, "hosts", "--all")} == {True, False}
 
 
 def test_the_catalogue_needs_no_stack_and_holds_schemas(tmp_path: Path) -> None:

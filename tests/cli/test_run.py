@@ -81,7 +81,8 @@ def test_bad_input_from_the_temporal_cli_fails_the_run_at_once_with_a_sentence(
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        (["run", "nothing"], 2, "There are: hello"),
+        (["run", "nothing"], 2, "there is no flow file nothing: give the path of one, or run `hello`"),
+        (["run", "hello", "--tag", "x"], 2, "give a flow file instead"),
         (["run", "hello", "-i", "name"], 2, "write it as K=V"),
         (["run", "hello", "--input-file", "/nope.json"], 2, "/nope.json"),
         (["run", "hello", "-i", "name=1", "-i", "name=2"], 2, "--input name is given twice"),

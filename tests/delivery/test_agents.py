@@ -5,9 +5,12 @@ from typing import cast
 from uuid import uuid4
 
 import pytest
+from resprout.actors.address import AgentAddress
+from resprout.actors.agent import Agent, on
 from resprout.actors.delivery import Limits
-from resprout.actors.errors import AgentFailed, Busy, CallCycle, MailboxFull
+from resprout.actors.errors import AgentFailed, Busy, CallCycle, DeadlinePassed, MailboxFull
 from resprout.actors.ids import new_id
+from resprout.actors.message import Message
 from resprout.memory.database import Database
 from resprout.memory.store import PostgresStore
 from support.counting import (
@@ -26,7 +29,7 @@ from support.counting import (
     TellThenAsk,
     Words,
 )
-from support.house import HostHere, House, hosts
+from support.house import HostHere, House, envelope, hosts
 from support.waiting import count_of, reaches, working
 
 
@@ -108,8 +111,8 @@ async def test_an_ask_does_not_overtake_what_was_told_although_the_host_has_no_r
 
 async def test_an_agents_ask_does_not_overtake_what_it_told_in_an_earlier_turn(house: House) -> None:
     for n in range(1, 20):
-        await house.asks("clerk/a", TellThenAsk(to="tally/a", times=2))
-        assert await house.asks("clerk/a", TellThenAsk(to="tally/a", times=0, ask=True)) == Count(count=2 * n)
+        await house.asks("teller/a", TellThenAsk(to="tally/a", times=2))
+        assert await house.asks("teller/a", TellThenAsk(to="tally/a", times=0, ask=True)) == Count(count=2 * n)
 
 
 async def test_who_asks_again_hears_the_answer_although_the_agent_is_busy(house: House) -> None:
@@ -279,3 +282,68 @@ async def wait_balanced(*here: HostHere) -> None:
     async with asyncio.timeout(20):
         while {len(host.delivery.held) for host in here} != {128 // len(here)}:
             await asyncio.sleep(0.02)
+
+
+class Num(Message, name="test.num"):
+    value: int
+
+
+class Forgetful(Agent, kind="forgetful"):
+    """Its handlers do not do what their annotations say."""
+
+    turns: int = 0
+
+    @on
+    async def answer(self, message: Increment) -> Num:
+        self.turns += 1
+        return None  # type: ignore[return-value]
+
+    @on
+    async def look(self, message: Pass) -> Num:
+        return Count(count=1)  # type: ignore[return-value]
+
+    @on
+    async def count(self, message: Log) -> Num:
+        return 5  # type: ignore[return-value]
+
+    @on
+    async def note(self, message: Fail) -> None:
+        return Num(value=1)  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    ("message", "sentence"),
+    [
+        (Increment(), "Forgetful.answer of forgetful/a must return a Num, and returned None"),
+        (Pass(to=""), "Forgetful.look of forgetful/a must return a Num, and returned a Count"),
+        (Log(word=""), "Forgetful.count of forgetful/a must return a Num, and returned an int"),
+        (Fail(), "Forgetful.note of forgetful/a must return None, and returned a Num"),
+    ],
+)
+async def test_a_reply_that_is_not_what_the_handler_says_fails_the_turn(
+    house: House, database: Database, message: Message, sentence: str
+) -> None:
+    with pytest.raises(AgentFailed, match=sentence):
+        await house.asks("forgetful/a", message)
+
+    assert await database.pool.fetchval("SELECT count(*) FROM resprout.agents") == 0
+
+
+async def test_an_ask_that_is_taken_back_leaves_its_turn_and_the_next_one_is_handled(house: House) -> None:
+    message, waiting = uuid4(), uuid4()
+    asked = [
+        asyncio.create_task(house.asks("tally/a", Increment(think_seconds=60), message_id=one, seconds=100))
+        for one in (message, waiting)
+    ]
+    (host,) = house.hosts.values()
+    async with asyncio.timeout(20):
+        while not host.delivery.running or len(host.delivery.active[AgentAddress("tally", "a")].mailbox) < 2:
+            await asyncio.sleep(0.01)
+
+    for one in (waiting, message):
+        house.caller.cancel(envelope("tally/a", Increment(), "ask", one))
+
+    assert await house.asks("tally/a", Increment()) == Count(count=1)
+    for task in asked:
+        with pytest.raises(DeadlinePassed):
+            await task

@@ -56,7 +56,7 @@ async def test_a_host_whose_background_work_ends_gives_up_its_agents(
         raise KeyError("a defect")
 
     monkeypatch.setattr(host.delivery, "_collect", fails)
-    life = Life(host.delivery, host.tenure, None, host.store)  # type: ignore[arg-type]
+    life = Life(host.delivery, host.tenure, None, host.store, timedelta(days=7))  # type: ignore[arg-type]
 
     assert await asyncio.wait_for(ended, 20) == LEASE_LOST
     assert not host.delivery.held

@@ -1,10 +1,11 @@
 import asyncio
 import socket
+from datetime import timedelta
 
 import httpx
 import pytest
 from resprout import __version__
-from resprout.actors.errors import StackError
+from resprout.actors.errors import MailboxFull, StackError, UnknownKind
 from resprout.runtime.gateway import create_app, serve
 from support.stack import Stack
 
@@ -66,6 +67,25 @@ async def test_errors_are_problem_details() -> None:
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["status"] == status
     assert "/nope" in missing.json()["detail"]
+
+
+async def test_a_refusal_is_a_problem_with_its_status_and_when_to_come_back() -> None:
+    app = create_app({}, "9.9")
+
+    @app.get("/full")
+    async def full() -> None:
+        raise MailboxFull("the mailbox of a/b is full.", timedelta(seconds=1.2))
+
+    @app.get("/unknown")
+    async def unknown() -> None:
+        raise UnknownKind("no agent class has the kind 'a'.")
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as client:
+        busy, mistaken = await client.get("/full"), await client.get("/unknown")
+
+    assert (busy.status_code, busy.headers["retry-after"]) == (429, "2")
+    assert busy.json()["detail"] == "the mailbox of a/b is full."
+    assert (mistaken.status_code, "retry-after" in mistaken.headers) == (400, False)
 
 
 async def test_requests_are_counted_by_route_and_not_by_path() -> None:

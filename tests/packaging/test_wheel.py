@@ -1,4 +1,3 @@
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -11,16 +10,11 @@ ROOMS = {"actors", "activities", "memory", "runtime", "workflows"}
 
 
 @pytest.fixture(scope="module")
-def names(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """What a wheel built from a copy of the tracked files holds."""
-    copy, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
-    tracked = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
-    for name in tracked.stdout.splitlines():
-        if (ROOT / name).is_file():
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, copy / name)
+def names(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """What a wheel holds."""
+    out = tmp_path_factory.mktemp("wheel")
     build = f"from setuptools.build_meta import build_wheel; build_wheel({str(out)!r})"
-    done = subprocess.run([sys.executable, "-c", build], cwd=copy, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", build], cwd=clone, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     with zipfile.ZipFile(next(out.glob("*.whl"))) as wheel:
         return [name for name in wheel.namelist() if ".dist-info/" not in name]

@@ -104,14 +104,26 @@ def _write_rare(database: SimDatabase, advance: Advance) -> set[int]:
                 database.reminders_set.append((advance.address, reminder))
         for topic, envelope, _ in effects.published:
             for follower in database.subscriptions.get(topic, []):
-                database.put(follower, envelope.model_copy(update={"recipient": str(follower)}))
                 database.promised.append((follower, envelope.id))
-                woken.add(database.shard_of(follower))
+                if _publish(database, follower, envelope.model_copy(update={"recipient": str(follower)})):
+                    woken.add(database.shard_of(follower))
     for handled in advance.handled:
         for topic, wanted in (handled.effects.topics if handled.effects is not None else {}).items():
             followers = [one for one in database.subscriptions.get(topic, []) if one != advance.address]
             database.subscriptions[topic] = [*followers, advance.address] if wanted else followers
     return woken
+
+
+def _publish(database: SimDatabase, follower: AgentAddress, envelope: Envelope) -> bool:
+    """Whether there was room; the dead letters have it otherwise."""
+    bounds = agent_class(follower.kind).options.bounds
+    rows = list(database.rows_of(follower))
+    size = sum(len(row.envelope.body) for row in rows) + len(envelope.body)
+    if len(rows) < bounds.rows and size <= bounds.bytes:
+        database.put(follower, envelope)
+        return True
+    database.bury(follower, envelope)
+    return False
 
 
 def _messages(advance: Advance) -> Iterator[tuple[Envelope, bool]]:

@@ -9,8 +9,13 @@ import structlog
 
 @pytest.fixture(scope="module", autouse=True)
 def quiet() -> Iterator[None]:
-    before = structlog.get_config()
-    if not os.environ.get("RESPROUT_SIMULATION_LOG"):
+    spoke, before = structlog.is_configured(), structlog.get_config()
+    if os.environ.get("RESPROUT_SIMULATION_LOG"):
+        structlog.configure()
+    else:
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     yield
-    structlog.configure(**before)
+    if spoke:
+        structlog.configure(**before)
+    else:
+        structlog.reset_defaults()

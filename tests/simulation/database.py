@@ -5,14 +5,14 @@ The switches take away one guard each, for the negative controls.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from resprout.actors.address import AgentAddress
 from resprout.actors.envelope import Envelope, Replied
 from resprout.actors.reminders import Reminder
-from resprout.actors.shards import SHARED, Shard, slot_of
+from resprout.actors.shards import SHARED, Shard, shard_of, slot_of
 from resprout.actors.store import Held, HostRecord
 
 BEGAN = datetime(2030, 1, 1, tzinfo=UTC)
@@ -50,6 +50,8 @@ class Row:
     attempts: int = 0
     error: str = ""
     due: datetime | None = None
+    suspect: bool = False
+    began: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class SimDatabase:
         self.seconds = 0.0
         slots = sorted({slot_of(agent) for agent in agents})
         self.shards = {number: Shard(number, SHARED, slot, 0, None) for number, slot in enumerate(slots, 1)}
-        self.id_of_slot = {shard.slot: shard.id for shard in self.shards.values()}
+        self.homes = {(shard.pool, shard.slot): shard.id for shard in self.shards.values()}
         self.hosts: dict[UUID, HostRow] = {}
         self.agents: dict[AgentAddress, Stored] = {}
         self.handled: dict[Message, Replied] = {}
@@ -100,15 +102,45 @@ class SimDatabase:
         return BEGAN + timedelta(seconds=self.seconds)
 
     def shard_of(self, address: AgentAddress) -> int:
-        return self.id_of_slot[slot_of(address)]
+        home = shard_of(address, self.homes)
+        assert home is not None
+        return home
+
+    def open_pool(self, pool: str) -> None:
+        if any(shard.pool == pool for shard in self.shards.values()):
+            return
+        slots = [shard.slot for shard in self.shards.values() if shard.pool == SHARED]
+        for number, slot in enumerate(slots, max(self.shards) + 1):
+            self.shards[number] = Shard(number, pool, slot, 0, None)
+        self._rehome()
+
+    def dissolve(self, pool: str) -> bool:
+        if any(row.record.pool == pool and row.lease_until > self.now() for row in self.hosts.values()):
+            return False
+        shards = {number: shard for number, shard in self.shards.items() if shard.pool != pool}
+        if len(shards) == len(self.shards):
+            return False
+        self.shards = shards
+        self._rehome()
+        return True
+
+    def _rehome(self) -> None:
+        """Every hold ends, and what is stored is found in the shards of the pools as they are now."""
+        self.homes = {(shard.pool, shard.slot): shard.id for shard in self.shards.values()}
+        self.shards = {
+            number: replace(shard, epoch=shard.epoch + 1, host=None) for number, shard in self.shards.items()
+        }
+        for row in (*self.mailbox.values(), *self.dead.values()):
+            row.shard = self.shard_of(row.address)
 
     def is_alive(self, host: HostRow, lease: timedelta, silence: timedelta) -> bool:
         now = self.now()
         return host.lease_until > now and (host.session or host.lease_until > now + lease - silence)
 
     def fence(self, host: UUID, held: Held) -> bool:
-        shard = self.shards[held.id]
-        return not self.switches.epochs or (shard.epoch == held.epoch and shard.host == host)
+        shard = self.shards.get(held.id)
+        current = shard is not None and shard.epoch == held.epoch and shard.host == host
+        return current or not self.switches.epochs
 
     def wrote(self, what: str, held: Held) -> None:
         self.writes.append(Write(what, held.id, held.epoch, self.shards[held.id].epoch))
@@ -121,6 +153,10 @@ class SimDatabase:
         self.mailbox[message] = Row(address, envelope, self.shard_of(address), in_memory)
         self.most_rows[address] = max(self.most_rows.get(address, 0), sum(1 for _ in self.rows_of(address)))
         return True
+
+    def bury(self, address: AgentAddress, envelope: Envelope) -> None:
+        """Something that never was in the mailbox."""
+        self.dead.setdefault((address, envelope.id), Row(address, envelope, self.shard_of(address), in_memory=False))
 
     def rows_of(self, address: AgentAddress) -> Iterator[Row]:
         return (row for row in self.mailbox.values() if row.address == address)

@@ -21,19 +21,23 @@ from resprout.actors.store import (
     Advance,
     Arrival,
     Arrived,
+    Beginning,
     Collected,
     CommitOutcome,
     DueReminder,
     Fenced,
+    Fired,
+    FireOutcome,
     Full,
     Held,
     HostRecord,
     LeaseLost,
     Snapshot,
+    Superseded,
 )
 
 from .commit import commit, outbox_of
-from .database import HostRow, Message, SimDatabase
+from .database import HostRow, Message, Row, SimDatabase
 from .loop import SimulatedLoop
 from .weather import Fate, Weather
 
@@ -95,6 +99,7 @@ class SimStore:
     async def enrol(self, host: HostRecord, lease: timedelta) -> None:
         def work() -> None:
             self.database.hosts[host.id] = HostRow(host, self.database.now() + lease)
+            self.database.open_pool(host.pool)
 
         await self._call(work)
 
@@ -136,35 +141,34 @@ class SimStore:
         database = self.database
         held = []
         for seen in wanted:
-            shard = database.shards[seen.id]
-            if shard.epoch != seen.epoch or shard.host in living:
+            shard = database.shards.get(seen.id)
+            if shard is None or shard.epoch != seen.epoch or shard.host in living:
                 continue
             held.append(Held(shard.id, shard.epoch + 1))
             database.shards[shard.id] = Shard(shard.id, shard.pool, shard.slot, shard.epoch + 1, host)
             database.epochs.append(held[-1])
-            if seen.host is not None:
-                self._suspect(shard.id)
             for row in database.mailbox.values():
-                row.in_memory = row.in_memory and row.shard != shard.id
+                if row.shard == shard.id and row.in_memory:
+                    self._unload(row, died=seen.host is not None)
         return held
 
-    def _suspect(self, shard: int) -> None:
-        """The oldest row of each agent may be what its host died of."""
-        heads: set[AgentAddress] = set()
-        for row in self.database.mailbox.values():
-            due = row.due is None or row.due <= self.database.now()
-            if row.shard == shard and row.in_memory and due and row.address not in heads:
-                heads.add(row.address)
-                row.attempts += 1
+    def _unload(self, row: Row, *, died: bool) -> None:
+        if died:
+            row.suspect = True
+            row.attempts += row.began
+        row.in_memory = row.began = False
 
     async def release(self, host: UUID, held: Sequence[Held]) -> None:
         def work() -> None:
             for one in held:
-                shard = self.database.shards[one.id]
-                if shard.epoch == one.epoch and shard.host == host:
+                shard = self.database.shards.get(one.id)
+                if shard is not None and shard.epoch == one.epoch and shard.host == host:
                     self.database.shards[one.id] = Shard(shard.id, shard.pool, shard.slot, shard.epoch, None)
 
         await self._call(work)
+
+    async def dissolve(self, pool: str) -> bool:
+        return await self._call(lambda: self.database.dissolve(pool))
 
     # Agents and their turns.
 
@@ -199,7 +203,7 @@ class SimStore:
         return await self._call(lambda: self._accept(host, arrivals))
 
     def _accept(self, host: UUID, arrivals: Sequence[Arrival]) -> list[AcceptOutcome]:
-        room = {
+        room: dict[tuple[AgentAddress, tuple[int, int] | None], bool] = {
             (a.address, a.bounds): self.database.has_room(a.address, *a.bounds)
             for a in arrivals
             if a.bounds is not None
@@ -240,7 +244,20 @@ class SimStore:
         for row in rows:
             row.in_memory = True
             self.database.wrote("collect", fence[row.shard])
-        return [Collected(row.envelope, row.address, row.attempts, row.due) for row in rows]
+        return [
+            Collected(fence[row.shard], row.envelope, row.address, row.attempts, row.suspect, row.due) for row in rows
+        ]
+
+    async def begin(self, host: UUID, turns: Sequence[Beginning]) -> list[bool]:
+        return await self._call(lambda: [self._begin(host, turn) for turn in turns])
+
+    def _begin(self, host: UUID, turn: Beginning) -> bool:
+        if not self.database.fence(host, turn.held):
+            return False
+        if (row := self.database.mailbox.get((turn.address, turn.message))) is not None:
+            row.began = True
+            self.database.wrote("begin", turn.held)
+        return True
 
     async def postpone(
         self,
@@ -257,6 +274,7 @@ class SimStore:
                 return False
             if (row := self.database.mailbox.get((address, message))) is not None:
                 row.attempts, row.error, row.due = attempts, error, self.database.now() + pause
+                row.began = False
                 self.database.wrote("postpone", held)
             return True
 
@@ -305,17 +323,33 @@ class SimStore:
         due = sorted((one for one in mine if one.reminder.due <= now), key=lambda one: one.reminder.due)[:most]
         return due, min((one.reminder.due for one in mine if one.reminder.due > now), default=None)
 
-    async def fire(self, host: UUID, due: DueReminder, ticks: Sequence[Envelope], next_due: datetime | None) -> bool:
-        return await self._call(lambda: self._fire(host, due, ticks, next_due))
+    async def fire(
+        self,
+        host: UUID,
+        due: DueReminder,
+        ticks: Sequence[Envelope],
+        next_due: datetime | None,
+        bounds: tuple[int, int],
+    ) -> FireOutcome:
+        return await self._call(lambda: self._fire(host, due, ticks, next_due, bounds))
 
-    def _fire(self, host: UUID, due: DueReminder, ticks: Sequence[Envelope], next_due: datetime | None) -> bool:
+    def _fire(
+        self,
+        host: UUID,
+        due: DueReminder,
+        ticks: Sequence[Envelope],
+        next_due: datetime | None,
+        bounds: tuple[int, int],
+    ) -> FireOutcome:
         database = self.database
         name = (due.address, due.reminder.name)
         now = database.reminders.get(name)
         if now is None or (now.id, now.due) != (due.reminder.id, due.reminder.due):
-            return False
+            return Superseded()
         if not database.fence(host, due.held):
-            return False
+            return Superseded()
+        if not database.has_room(due.address, *bounds):
+            return Full(str(due.address))
         database.wrote("fire", due.held)
         if next_due is None:
             del database.reminders[name]
@@ -323,7 +357,7 @@ class SimStore:
             database.reminders[name] = replace(now, due=next_due)
         for tick in ticks:
             database.put(due.address, tick)
-        return True
+        return Fired()
 
 
 def _settle(reply: "asyncio.Future[Result]", result: Result) -> None:

@@ -39,6 +39,10 @@ class Fail(Message, name="test.fail"):
     times: int = 1_000_000
 
 
+class Mislead(Message, name="test.mislead"):
+    """Fail with a text that is no UTF-8."""
+
+
 class Log(Message, name="test.log"):
     word: str
 
@@ -112,6 +116,10 @@ class Tally(Agent, kind="tally", supervision=QUICK, bounds=Bounds(rows=50, state
         raise ValueError("as asked")
 
     @on
+    async def mislead(self, message: Mislead) -> None:
+        raise FileNotFoundError("no file \udcff here")  # as os.listdir gives names that are no UTF-8
+
+    @on
     async def log_word(self, message: Log) -> Words:
         self.words = (*self.words, message.word)
         return Words(words=self.words)
@@ -144,6 +152,19 @@ class Tally(Agent, kind="tally", supervision=QUICK, bounds=Bounds(rows=50, state
     @on
     async def forget(self, message: Forget) -> None:
         self.cancel("tick")
+
+
+class Small(Agent, kind="small", bounds=Bounds(bytes=1_000)):
+    """Has room for little."""
+
+    @on
+    async def increment(self, message: Increment) -> Count:
+        await asyncio.sleep(message.think_seconds)
+        return Count(count=message.by)
+
+    @on
+    async def log_word(self, message: Log) -> Count:
+        return Count(count=len(message.word))
 
 
 class Circle(Agent, kind="circle"):
@@ -220,7 +241,7 @@ class TellThenAsk(Message, name="test.tell-then-ask"):
     ask: bool = False
 
 
-class Clerk(Agent, kind="clerk"):
+class Teller(Agent, kind="teller"):
     """Tells in one turn, asks in another."""
 
     @on
@@ -254,6 +275,10 @@ class Picky(Agent, kind="picky"):
 
 class Flash(Agent, kind="flash", ephemeral=True):
     count: int = 0
+
+    @on
+    async def log_word(self, message: Log) -> Words:
+        return Words(words=(message.word,))
 
     @on
     async def increment(self, message: Increment) -> Count:

@@ -8,12 +8,14 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
+from resprout.actors.address import AgentAddress
 from resprout.actors.calls import Caller, Lost
+from resprout.actors.cancelling import cancel
 from resprout.actors.delivery import Delivery, Limits
 from resprout.actors.envelope import Accepted, Envelope, Outcome, Replied
 from resprout.actors.ids import new_id
 from resprout.actors.message import Message, parse_stored
-from resprout.actors.shards import HostSeen, View
+from resprout.actors.shards import SHARED, HostSeen, View
 from resprout.actors.store import HostRecord, Store
 from resprout.actors.tenure import Tenure
 from resprout.memory.store import PostgresStore
@@ -60,6 +62,10 @@ class House:
         if host.address in self.hosts:
             self.hosts[host.address].delivery.mail_waits.set()
 
+    def cancel(self, host: HostSeen, envelope: Envelope) -> None:
+        if host.address in self.hosts:
+            cancel(self.hosts[host.address].delivery, AgentAddress.parse(envelope.recipient), envelope.id)
+
     # What a test says.
 
     async def asks(
@@ -96,12 +102,12 @@ def envelope(
 class HostHere:
     numbers = itertools.count()
 
-    def __init__(self, house: House, store: Store, limits: Limits) -> None:
+    def __init__(self, house: House, store: Store, limits: Limits = Limits(), *, pool: str = SHARED) -> None:  # noqa: B008
         self.house = house
         self.store = store
         self.address = f"here-{next(self.numbers)}"
         self.delivery = Delivery(uuid4(), store, house, clock, limits)
-        self.record = HostRecord(self.delivery.host, self.address, "", self.address, "node", 1, "test")
+        self.record = HostRecord(self.delivery.host, self.address, pool, self.address, "node", 1, "test")
         self.tenure = Tenure(self.record, store, self.delivery, pulse=PULSE)
         self.waiting: set[asyncio.Future[Outcome]] = set()
 

@@ -22,8 +22,10 @@ from .rules import check_rules
 from .scopes import Scopes, texts
 from .shape import every_task, stray_tasks, task_lists, with_ids
 from .slots import slots
-from .source import DEEPEST, Source, from_yaml
+from .source import Source
 from .wording import findings_of
+from .yaml_text import from_yaml
+from .yaml_values import DEEPEST
 
 MOST_PROBLEMS = 100
 MOST_TASKS = 20_000
@@ -136,23 +138,22 @@ def _typed(raw: dict[str, Any], findings: Findings) -> tuple[Flow | None, frozen
         except ValidationError as error:
             found = findings_of(error, raw)
             if attempt == 0:
-                findings += _without_echoes(found)
+                findings += _news(found, findings)
             for finding in sorted(found, key=lambda finding: -len(finding.path)):
                 lenient |= take_out(raw, finding)
     return None, lenient
 
 
-def _without_echoes(found: Findings) -> Findings:
-    """A list whose entries are all at fault also counts as empty; only the entries are news."""
-    paths = {finding.path for finding in found}
-    return Findings(
+def _news(found: Findings, before: Findings) -> list[Finding]:
+    """Those that are no echo of another: about the same value, or of an empty list whose entries were at fault."""
+    told = {finding.path for finding in before}
+    inner = {finding.path[:end] for finding in found for end in range(len(finding.path))}
+    return [
         finding
         for finding in found
-        if not (
-            finding.message.endswith("is empty")
-            and any(len(path) > len(finding.path) and path[: len(finding.path)] == finding.path for path in paths)
-        )
-    )
+        if not (finding.message.endswith("is empty") and finding.path in inner)
+        and not any(finding.path[:end] in told for end in range(1, len(finding.path) + 1))
+    ]
 
 
 def _check_meaning(flow: Flow, raw: dict[str, Any], lenient: frozenset[str], findings: Findings) -> None:
@@ -177,27 +178,24 @@ def _is_about(finding: Finding, lenient: frozenset[str]) -> bool:
 
 def _stray_expressions(flow: Flow, raw: dict[str, Any], findings: Findings) -> None:
     """Reports expressions where none is evaluated."""
-    for word in ("flow",):
-        for _, path in texts(raw.get(word), (word,)):
-            _stray(path, findings)
-    tasks = dict(every_task(raw))
+    for _, path in texts(raw.get("flow"), ("flow",)):
+        _stray(path, findings)
     known = {task.key: task for task in flow.every_task()}
-    for path, task in tasks.items():
+    for path, task in every_task(raw):
         typed = known.get(str(task.get("id")))
         if typed is None:
             continue
-        allowed = {slot.path for slot in slots(typed)}
-        inner = {place[:1] for place, _ in task_lists(task)}
-        for word, value in task.items():
-            if (word,) in inner:
-                value = (
-                    {name: inside for name, inside in value.items() if not isinstance(inside, list)}
-                    if isinstance(value, dict)
-                    else None
-                )
-            for _, place in texts(value, (word,)):
-                if not any(place[: len(slot)] == slot for slot in allowed) and word not in {"agent", "tool", "flow"}:
-                    _stray((*path, *place), findings)
+        allowed = {slot.path for slot in slots(typed)} | _CHECKED_ELSEWHERE
+        inner = {place for place, _ in task_lists(task)}
+        inner |= {
+            place[:1] for place in inner if isinstance(task.get(str(place[0])), list)
+        }  # the short form of `parallel`
+        for _, place in texts(task, (), inner):
+            if not any(place[: len(steps)] == steps for steps in allowed):
+                _stray((*path, *place), findings)
+
+
+_CHECKED_ELSEWHERE = {("agent",), ("tool",), ("flow",), ("id",)}
 
 
 def _stray(path: Path, findings: Findings) -> None:

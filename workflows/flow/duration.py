@@ -45,6 +45,8 @@ def _read(value: Any) -> Any:
         return value
     if isinstance(value, str):
         return parse_duration(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise ValueError(f"{value} is not a length of time: write it with a unit, as in {value}s.")
     raise ValueError(f"{value!r} is not a length of time: {_HELP}.")
 
 

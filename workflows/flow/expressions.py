@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import JsonValue
 
 from ...actors.errors import Rejected
-from .programs import PREFIX, Fuel, Scope, program, run
+from .macros import Fuel
+from .programs import PREFIX, Scope, program, run
 from .reasons import first_line, follow, reason_of
 from .references import Reference, references
 from .templates import ESCAPED, OPENING, Hole, template

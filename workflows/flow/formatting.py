@@ -10,8 +10,8 @@ from typing import Any
 from ruamel.yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNode
 
 from .problem import Path
-from .source import compose, from_yaml
 from .words import in_order, model_at
+from .yaml_text import compose, from_yaml
 
 
 def formatted(text: str, file: str) -> str:
@@ -29,10 +29,11 @@ def _written(text: str, document: dict[str, Any]) -> str:
         return text
     lines = text.splitlines()
     first = node.start_mark.line
-    written = _Writer(lines, document).mapping(node, (), 0, first)
+    writer = _Writer(lines, document)
     end = _last_line(node) + 1
-    tail = _Writer(lines, document).lead(end, len(lines), 0)
-    body = [*_squeezed(lines[:first]), *written, *tail]
+    kept = writer.deeper(end, len(lines), 0, 0)
+    tail = [*kept, *writer.lead(end + len(kept), len(lines), 0)]
+    body = [*_squeezed(lines[:first]), *writer.mapping(node, (), 0, first), *tail]
     while body and not body[-1].strip():
         body.pop()
     return "\n".join(body) + "\n"
@@ -57,25 +58,27 @@ class _Writer:
         entries: list[_Entry] = []
         for key, value in node.value:
             start = key.start_mark.line
-            self._share(entries, above, start, key.start_mark.column, column)
+            if entries:
+                kept = self.deeper(above, start, key.start_mark.column, column)
+                entries[-1].lines += kept
+                above += len(kept)
             entry = _Entry(self.lead(above, start, column), word=str(key.value))
             entry.lines = self._entry(key, value, (*path, str(key.value)), column)
             entries.append(entry)
             above = _last_line(value if value.end_mark.index > key.end_mark.index else key) + 1
         return [line for entry in self._sorted(entries, path) for line in (*entry.lead, *entry.lines)]
 
-    def _share(self, entries: list[_Entry], above: int, start: int, old: int, column: int) -> None:
-        """Gives comments that are indented deeper than the next word to the entry above."""
-        taken = above
-        while taken < start and (not self.lines[taken].strip() or _indent(self.lines[taken]) > old):
-            taken += 1
-        while taken > above and not self.lines[taken - 1].strip():
-            taken -= 1
-        if entries and taken > above:
-            entries[-1].lines += [
-                " " * (column + 2) + line.strip() if line.strip() else "" for line in self.lines[above:taken]
-            ]
-            self.lines[above:taken] = [""] * (taken - above)
+    def deeper(self, above: int, start: int, old: int, column: int) -> list[str]:
+        """The comments that are indented deeper than what follows; they stay with what is above."""
+        end = above
+        while end < start and (not self.lines[end].strip() or _indent(self.lines[end]) > old):
+            end += 1
+        while end > above and not self.lines[end - 1].strip():
+            end -= 1
+        return [
+            " " * (_indent(line) - old + column) + line.strip() if line.strip() else ""
+            for line in self.lines[above:end]
+        ]
 
     def lead(self, start: int, end: int, column: int) -> list[str]:
         """The comments and blank lines before something, at its column."""
@@ -113,7 +116,9 @@ class _Writer:
         for index, item in enumerate(node.value):
             start = item.start_mark.line
             dash = self.lines[start].find("-")
-            written += self.lead(above, start, column) + self._item(item, (*path, index), column, dash)
+            kept = self.deeper(above, start, dash, column) if index else []
+            written += kept + self.lead(above + len(kept), start, column)
+            written += self._item(item, (*path, index), column, dash)
             above = _last_line(item) + 1
         return written
 

@@ -4,34 +4,15 @@ The core ones are the library's own; the others are its Python extensions. None 
 the machine. Maps come out of the library in random order, so what walks over one goes through `keys`.
 """
 
-from collections.abc import Callable
 from difflib import get_close_matches
-from typing import Any
 
-from cel.stdlib import STDLIB_FUNCTIONS
-
-from .values import as_json_text
-
-
-def keys(value: Any) -> list[Any]:
-    """The keys of a map, sorted: the order of a map itself differs from process to process."""
-    return sorted(value, key=str)
-
-
-def values(value: Any) -> list[Any]:
-    return [value[key] for key in keys(value)]
-
+from .bounded import FUNCTIONS
 
 CORE = frozenset({"all", "bytes", "contains", "double", "duration", "dyn", "endsWith", "exists", "exists_one"})
 CORE |= {"filter", "has", "int", "map", "matches", "size", "startsWith", "string", "timestamp", "type", "uint"}
 CORE |= {"getDate", "getDayOfMonth", "getDayOfWeek", "getDayOfYear", "getFullYear", "getHours", "getMilliseconds"}
 CORE |= {"getMinutes", "getMonth", "getSeconds"}
-EXTENSIONS: dict[str, Callable[..., Any]] = {
-    **STDLIB_FUNCTIONS,
-    "keys": keys,
-    "values": values,
-    "json": as_json_text,
-}
+EXTENSIONS = FUNCTIONS
 NAMESPACES = frozenset(name.partition(".")[0] for name in EXTENSIONS if "." in name)
 KNOWN = CORE | EXTENSIONS.keys()
 

@@ -32,13 +32,10 @@ def check_text(text: str, path: Path, findings: Findings) -> list[Checked]:
     """The expressions of a text that can be checked further."""
     read = template(text)
     if read.unclosed is not None:
-        findings.add(
-            path,
-            "`${{` is never closed",
-            "close it with `}}`; for a literal `${{` write `$${{`",
-            snippet="${{",
-            offset=read.unclosed,
-        )
+        said = ("`${{` is never closed", "close it with `}}`; for a literal `${{` write `$${{`")
+        if "}}" in text[read.unclosed :]:
+            said = ("a quote or a bracket inside `${{ }}` is not closed", "close it before the `}}`")
+        findings.add(path, *said, snippet="${{", offset=read.unclosed)
     return [checked for hole in read.holes if (checked := _check_hole(hole, path, findings)) is not None]
 
 

@@ -1,50 +1,81 @@
 """What a flow file says, as typed objects. A flow in Python is these same objects built in code.
 
-The fields carry the words of the YAML file (those that Python reserves end in `_`), nested as in the file, so that
-one description serves the reader, the JSON Schema, the completion of editors and the documentation. The models
-check shapes; what needs the whole file (names, references, cycles) is in `checking`.
+The classes of tasks are in `tasks`. The fields carry the words of the YAML file (those that Python reserves end in
+`_`), nested as in the file, so that one description serves the reader, the JSON Schema, the completion of editors and
+the documentation. The models check shapes; what needs the whole file (names, references, cycles) is in `checking`.
 """
 
-from collections.abc import Iterator
-from datetime import timedelta
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    JsonValue,
-    SerializerFunctionWrapHandler,
-    StringConstraints,
-    Tag,
-    model_serializer,
-    model_validator,
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, SerializerFunctionWrapHandler, model_serializer
+
+from .handling import Budget, Cache, Retry, Save
+from .sandbox_spec import SandboxLimits, SandboxSpec
+from .tasks import (
+    TASK_WORDS,
+    Approval,
+    ApprovalSpec,
+    Ask,
+    Branch,
+    Child,
+    Condition,
+    ConditionSpec,
+    Emit,
+    EmitSpec,
+    Goal,
+    Loop,
+    LoopSpec,
+    Parallel,
+    ParallelSpec,
+    Sandbox,
+    Sequential,
+    Task,
+    TaskBase,
+    Tasks,
+    Tool,
+    Try,
+    Wait,
+    WaitSpec,
 )
+from .terms import InputName, Kind, Name, Text, Words
 
-from .duration import Duration
-
-NAME = r"^[a-z][a-z0-9-]*$"
-ID = r"^[a-z][a-z0-9_]*$"
-
-Name = Annotated[str, StringConstraints(pattern=NAME, max_length=63)]
-TaskId = Annotated[str, StringConstraints(pattern=ID, max_length=63)]
-InputName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=63)]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
-Expression = Annotated[
-    str, Field(json_schema_extra={"pattern": r"^\s*\$\{\{[\s\S]*\}\}\s*$", "examples": ["${{ inputs.limit > 3 }}"]})
+__all__ = [
+    "TASK_WORDS",
+    "AgentSpec",
+    "Approval",
+    "ApprovalSpec",
+    "Ask",
+    "Branch",
+    "Budget",
+    "Cache",
+    "Child",
+    "Condition",
+    "ConditionSpec",
+    "Emit",
+    "EmitSpec",
+    "Flow",
+    "Goal",
+    "Header",
+    "Input",
+    "Loop",
+    "LoopSpec",
+    "Parallel",
+    "ParallelSpec",
+    "Retry",
+    "Sandbox",
+    "SandboxLimits",
+    "SandboxSpec",
+    "Save",
+    "Sequential",
+    "Task",
+    "TaskBase",
+    "Tasks",
+    "Tool",
+    "Try",
+    "Wait",
+    "WaitSpec",
 ]
-Kind = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9._-]*$", max_length=63)]
-Arguments = dict[str, JsonValue]
-Steps = tuple[str | int, ...]
-Count = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
-
-
-class Words(BaseModel):
-    """Any mapping of the file: unknown words are refused, nothing changes after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, use_attribute_docstrings=True)
 
 
 class Input(BaseModel):
@@ -91,438 +122,8 @@ class AgentSpec(Words):
     """The language model, as in `local` or `openai/gpt-5`."""
     tools: tuple[Text, ...] = ()
     """Names of the tools that the agent may use."""
-    labels: dict[str, str] = {}
+    labels: dict[str, str] = Field(default={})
     """Labels shown in lists and metrics."""
-
-
-class Retry(Words):
-    """How often and how soon a failed task is tried again."""
-
-    attempts: Annotated[int, Field(strict=True, ge=1, le=1_000)] = 3
-    """How often the task is tried in all, the first time included."""
-    backoff: Duration = timedelta(seconds=1)
-    """How long to wait before the second attempt."""
-    factor: Annotated[float, Field(ge=1, le=100)] = 2.0
-    """By how much the wait grows after each attempt."""
-    max_backoff: Duration = timedelta(minutes=1)
-    """The longest wait between two attempts."""
-    on: tuple[Text, ...] = ()
-    """Only these error types are tried again. Default: all that can be helped by trying again."""
-
-
-class Cache(Words):
-    """Where the output of an earlier run with the same key is taken instead of running the task."""
-
-    key: Text
-    """Equal keys share one output; usually an expression."""
-    for_: Duration | None = Field(default=None, alias="for")
-    """How long an output may be used again. Default: for ever."""
-
-
-class Budget(Words):
-    """What the task, with everything inside it, may use at most."""
-
-    tokens: Count | None = None
-    """Tokens of language models, in and out."""
-    cost: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
-    """Money, in US dollars."""
-    calls: Count | None = None
-    """Calls of language models and tools."""
-    time: Duration | None = None
-    """Time from the start of the task."""
-
-
-class Save(Words):
-    """Keeps the task's output in memory, to be found by later runs and agents."""
-
-    to: Text
-    """The place in memory, as in `notes/research`; may hold an expression."""
-    value: JsonValue = None
-    """What is kept. Default: the task's output."""
-    labels: dict[str, str] = {}
-    """Labels by which it can be found."""
-
-
-class TaskBase(Words):
-    """What every task may say."""
-
-    word: ClassVar[str]
-    """The word that makes a mapping this kind of task."""
-
-    id: TaskId | None = None
-    """The name by which other tasks refer to this one; unique in the file. Default: its word and a number."""
-    name: Text | None = None
-    """Shown to people instead of the id."""
-    needs: tuple[TaskId, ...] | None = None
-    """The tasks of the same list that must end first. Default: the task before this one (none in `parallel`)."""
-    if_: Expression | None = Field(default=None, alias="if")
-    """The task is skipped, with output null, unless this is true."""
-    timeout: Duration | None = None
-    """The task fails when it takes longer than this, all attempts included."""
-    retry: Retry | None = None
-    """How often and how soon the task is tried again when it fails."""
-    cache: Cache | None = None
-    """Take the output of an earlier task with the same key instead of running."""
-    budget: Budget | None = None
-    """What the task may use at most."""
-    save: Save | None = None
-    """Keep the output in memory."""
-    compensate: "tuple[Task, ...] | None" = Field(default=None, min_length=1)
-    """Undoes this task: runs, last task first, when a later task of the flow fails."""
-
-    @property
-    def key(self) -> str:
-        """The id of a task that was read or checked; those always have one."""
-        assert self.id is not None
-        return self.id
-
-    @property
-    def title(self) -> str:
-        return self.name or self.key
-
-    def lists(self) -> "Iterator[tuple[Steps, tuple[Task, ...]]]":
-        """The lists of tasks inside this one, each with the words that lead to it, as in `("loop", "do")`."""
-        if self.compensate is not None:
-            yield ("compensate",), self.compensate
-
-
-class Ask(TaskBase):
-    """Sends an agent a typed message and waits for the reply, which is the output."""
-
-    word: ClassVar[str] = "ask"
-
-    agent: Text
-    """A name of `agents`, or the address of an agent, `kind/key`; may hold an expression."""
-    ask: Text
-    """The name of the message type, as in `greeter.greet`."""
-    with_: Arguments = Field(default={}, alias="with")
-    """The fields of the message."""
-
-
-class Goal(TaskBase):
-    """Gives an agent a goal to reach with its model and tools; its answer is the output."""
-
-    word: ClassVar[str] = "goal"
-
-    agent: Text
-    """A name of `agents`, or the address of an agent, `kind/key`."""
-    goal: Text
-    """What to reach, in plain words; may hold expressions."""
-    with_: Arguments = Field(default={}, alias="with")
-    """Facts that the agent is given with the goal."""
-
-
-class Tool(TaskBase):
-    """Calls a tool; its result is the output."""
-
-    word: ClassVar[str] = "tool"
-
-    tool: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.-]*(@[0-9A-Za-z.*^~<>=-]+)?$", max_length=200)]
-    """The name of the tool, as in `text.count`, or one version of it, `text.count@1.2`."""
-    with_: Arguments = Field(default={}, alias="with")
-    """The arguments."""
-
-
-Size = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?(B|KB|MB|GB)$")]
-
-
-class SandboxLimits(Words):
-    """What the code may use; less than the defaults is always granted."""
-
-    time: Duration | None = None
-    """Time until it is killed. Default: 30s."""
-    cpu: Annotated[float, Field(gt=0, le=1_024)] | None = None
-    """Processors. Default: 1."""
-    memory: Size | None = None
-    """Memory, as in `256MB`, the default."""
-    pids: Count | None = None
-    """Processes and threads. Default: 64."""
-    disk: Size | None = None
-    """Disk space, as in `64MB`."""
-    output: Size | None = None
-    """Output that is kept. Default: 1MB."""
-
-
-class SandboxSpec(Words):
-    language: Literal["python", "shell", "node"] | None = None
-    """The language of `code`; chooses the image."""
-    image: Text | None = None
-    """The image to run in, instead of `language`."""
-    code: Text | None = None
-    """Source code to run."""
-    run: Text | tuple[Text, ...] | None = None
-    """A command line, or the list of its words; instead of `code`."""
-    files: dict[str, JsonValue] = {}
-    """Files put into the working directory: path → content."""
-    collect: tuple[Text, ...] = ()
-    """Patterns of the files that are part of the output."""
-    env: dict[str, str | int | float | bool] = {}
-    """Environment variables."""
-    stdin: str | None = None
-    """What the program reads from its standard input."""
-    limits: SandboxLimits | None = None
-    """Time, memory and the like."""
-    net: Literal["none"] | tuple[Text, ...] = "none"
-    """Hosts that may be reached, as in `[pypi.org:443]`; or `none`."""
-    isolation: Literal["process", "container", "gvisor"] | None = None
-    """The weakest isolation that will do; when the machine cannot give it, the run is refused."""
-
-
-class Sandbox(TaskBase):
-    """Runs untrusted code, shut away from everything it was not given."""
-
-    word: ClassVar[str] = "sandbox"
-
-    sandbox: SandboxSpec
-    """What to run and within which limits."""
-
-
-class Child(TaskBase):
-    """Runs another flow; its output is the output."""
-
-    word: ClassVar[str] = "flow"
-
-    flow: Text
-    """The path of the other file, relative to this one."""
-    with_: Arguments = Field(default={}, alias="with")
-    """The inputs of the other flow."""
-
-
-class Sequential(TaskBase):
-    """Runs tasks one after the other; the output is that of the last one."""
-
-    word: ClassVar[str] = "sequential"
-
-    sequential: "Tasks"
-    """The tasks, in order."""
-
-    def lists(self) -> "Iterator[tuple[Steps, tuple[Task, ...]]]":
-        yield ("sequential",), self.sequential
-        yield from super().lists()
-
-
-class ParallelSpec(Words):
-    tasks: "Tasks"
-    """The tasks that run at the same time."""
-    max: Count | None = None
-    """How many of them run at once. Default: all."""
-    wait: Literal["all", "any"] | Count = "all"
-    """How many must succeed before the task ends; the others are then cancelled."""
-    on_error: Literal["fail", "collect"] = "fail"
-    """`fail`: the first failure cancels the others and fails the task. `collect`: failures are outputs."""
-
-
-class Parallel(TaskBase):
-    """Runs tasks at the same time; the output maps each id to its task's output."""
-
-    word: ClassVar[str] = "parallel"
-
-    parallel: Annotated[ParallelSpec, BeforeValidator(lambda v: {"tasks": v} if isinstance(v, list | tuple) else v)]
-    """The tasks; or a mapping with `tasks`, `max`, `wait` and `on_error`."""
-
-    def lists(self) -> "Iterator[tuple[Steps, tuple[Task, ...]]]":
-        yield ("parallel", "tasks"), self.parallel.tasks
-        yield from super().lists()
-
-
-class Branch(Words):
-    if_: Expression = Field(alias="if")
-    """Whether this branch is taken."""
-    then: "Tasks"
-    """What runs then."""
-
-
-class ConditionSpec(Words):
-    if_: Expression | None = Field(default=None, alias="if")
-    """Whether `then` runs."""
-    then: "Tasks | None" = None
-    """What runs when `if` is true."""
-    elif_: tuple[Branch, ...] = Field(default=(), alias="elif")
-    """Further branches; the first whose `if` is true runs."""
-    else_: "Tasks | None" = Field(default=None, alias="else")
-    """What runs when nothing else does."""
-    switch: Expression | None = None
-    """A value that chooses one of `cases`; instead of `if`."""
-    cases: "dict[str, Tasks]" = {}
-    """What runs for each value of `switch`."""
-    default: "Tasks | None" = None
-    """What runs when no case has the value."""
-
-
-class Condition(TaskBase):
-    """Runs one of several branches; the output is that of the branch taken, or null."""
-
-    word: ClassVar[str] = "condition"
-
-    condition: ConditionSpec
-    """`if`, `then`, `elif`, `else`; or `switch`, `cases`, `default`."""
-
-    def lists(self) -> "Iterator[tuple[Steps, tuple[Task, ...]]]":
-        spec = self.condition
-        if spec.then is not None:
-            yield ("condition", "then"), spec.then
-        for index, branch in enumerate(spec.elif_):
-            yield ("condition", "elif", index, "then"), branch.then
-        if spec.else_ is not None:
-            yield ("condition", "else"), spec.else_
-        for value, tasks in spec.cases.items():
-            yield ("condition", "cases", value), tasks
-        if spec.default is not None:
-            yield ("condition", "default"), spec.default
-        yield from super().lists()
-
-
-class LoopSpec(Words):
-    over: Expression | tuple[JsonValue, ...] | None = None
-    """A list, or an expression that gives one: the tasks run once for each item."""
-    as_: InputName = Field(default="item", alias="as")
-    """The name of the item: `loop.item` unless said otherwise."""
-    while_: Expression | None = Field(default=None, alias="while")
-    """The tasks run again as long as this is true, looked at before each round."""
-    until: Expression | None = None
-    """The tasks run again until this is true, looked at after each round."""
-    max: Count | None = None
-    """The most rounds; a loop that would go further fails. Required, except over a literal list."""
-    max_parallel: Count = 1
-    """How many rounds run at once; only with `over`."""
-    do: "Tasks"
-    """What runs in each round."""
-
-
-class Loop(TaskBase):
-    """Runs tasks again and again; `over`: the list of the rounds' outputs, otherwise the last round's output."""
-
-    word: ClassVar[str] = "loop"
-
-    loop: LoopSpec
-    """`over`, `while` or `until`, with `max` and `do`."""
-
-    def lists(self) -> "Iterator[tuple[Steps, tuple[Task, ...]]]":
-        yield ("loop", "do"), self.loop.do
-        yield from super().lists()
-
-
-class ApprovalSpec(Words):
-    who: tuple[Text, ...] = ()
-    """Who may answer: people or groups. Default: everybody who may answer approvals."""
-    show: JsonValue = None
-    """What the person sees before deciding."""
-    form: dict[InputName, dict[str, JsonValue]] = {}
-    """Fields to fill in with the answer: name → JSON Schema."""
-    timeout: Duration | None = None
-    """How long to wait for the answer. Default: for ever."""
-    default: Literal["approve", "reject"] | None = None
-    """The answer when none came in time. Default: the task fails."""
-
-
-class Approval(TaskBase):
-    """Waits for a person's decision; the output is {approved, by, comment, form}."""
-
-    word: ClassVar[str] = "approval"
-
-    approval: ApprovalSpec
-    """Who is asked, what is shown, how long to wait."""
-
-
-class WaitSpec(Words):
-    duration: Duration | Expression | None = None
-    """How long to wait; a length of time or an expression that gives one."""
-    until: str | None = None
-    """The moment to wait for, as in `2026-12-31T23:00:00Z`, or an expression that gives one."""
-    signal: Name | None = None
-    """The name of the signal to wait for; what it brings is the output."""
-    timeout: Duration | None = None
-    """How long to wait for the signal. Default: for ever."""
-
-
-class Wait(TaskBase):
-    """Waits for a length of time, a moment or a signal."""
-
-    word: ClassVar[str] = "wait"
-
-    wait: WaitSpec
-    """One of `duration`, `until` and `signal`."""
-
-
-class EmitSpec(Words):
-    topic: Text
-    """The topic to publish to; may hold an expression."""
-    data: JsonValue = None
-    """What is published."""
-
-
-class Emit(TaskBase):
-    """Publishes to a topic; who subscribed gets it, for sure."""
-
-    word: ClassVar[str] = "emit"
-
-    emit: EmitSpec
-    """The topic and the data."""
-
-
-class Try(TaskBase):
-    """Runs tasks; when one fails, `catch` runs in their place; `finally` runs in any case."""
-
-    word: ClassVar[str] = "try"
-
-    try_: "Tasks" = Field(alias="try")
-    """What may fail."""
-    catch: "Tasks | None" = None
-    """What runs after a failure, with `error` as {type, message, task}."""
-    finally_: "Tasks | None" = Field(default=None, alias="finally")
-    """What runs at the end in any case, also after a failure or when the run is cancelled."""
-
-    def lists(self) -> "Iterator[tuple[Steps, tuple[Task, ...]]]":
-        yield ("try",), self.try_
-        if self.catch is not None:
-            yield ("catch",), self.catch
-        if self.finally_ is not None:
-            yield ("finally",), self.finally_
-        yield from super().lists()
-
-
-KINDS: tuple[type[TaskBase], ...] = (
-    Ask,
-    Goal,
-    Tool,
-    Sandbox,
-    Child,
-    Sequential,
-    Parallel,
-    Condition,
-    Loop,
-    Approval,
-    Wait,
-    Emit,
-    Try,
-)
-TASK_WORDS = {kind.word: kind for kind in KINDS}
-
-
-def task_word(task: Any) -> str | None:
-    """The word that says which kind of task a mapping or an object is."""
-    if isinstance(task, TaskBase):
-        return task.word
-    return next((word for word in task if word in TASK_WORDS), None) if isinstance(task, dict) else None
-
-
-Task = Annotated[
-    Annotated[Ask, Tag("ask")]
-    | Annotated[Goal, Tag("goal")]
-    | Annotated[Tool, Tag("tool")]
-    | Annotated[Sandbox, Tag("sandbox")]
-    | Annotated[Child, Tag("flow")]
-    | Annotated[Sequential, Tag("sequential")]
-    | Annotated[Parallel, Tag("parallel")]
-    | Annotated[Condition, Tag("condition")]
-    | Annotated[Loop, Tag("loop")]
-    | Annotated[Approval, Tag("approval")]
-    | Annotated[Wait, Tag("wait")]
-    | Annotated[Emit, Tag("emit")]
-    | Annotated[Try, Tag("try")],
-    Discriminator(task_word),
-]
-Tasks = Annotated[tuple[Task, ...], Field(min_length=1, max_length=20_000)]
 
 
 class Header(Words):
@@ -543,25 +144,22 @@ class Flow(Words):
 
     flow: Header
     """Name, version, description and tags."""
-    inputs: dict[InputName, Input] = {}
+    inputs: dict[InputName, Input] = Field(default={})
     """What a run is given: name → JSON Schema of the value, with `default`."""
     outputs: dict[InputName, JsonValue] | None = None
     """What a run gives: name → value or expression. Default: the output of the last task."""
-    env: dict[InputName, str | int | float | bool] = {}
+    env: dict[InputName, str | int | float | bool] = Field(default={})
     """Names for values used in many places; expressions over `inputs` are allowed."""
-    agents: dict[InputName, AgentSpec] = {}
+    agents: dict[InputName, AgentSpec] = Field(default={})
     """The agents that the tasks speak to."""
     tasks: Tasks
     """What is done, each task after the one before it."""
 
-    @model_validator(mode="before")
     @classmethod
-    def _name_may_stand_outside(cls, data: Any) -> Any:
-        """In Python, `Flow(name="x", tasks=[…])` says the same as `Flow(flow=Header(name="x"), tasks=[…])`."""
-        if isinstance(data, dict) and "flow" not in data and "name" in data:
-            header = {word: data[word] for word in Header.model_fields if word in data}
-            return {**{word: value for word, value in data.items() if word not in header}, "flow": header}
-        return data
+    def named(cls, name: str, *, tasks: "Sequence[Task]", **words: Any) -> "Flow":
+        """A flow built in Python; the other words are those of the file (`inputs`, `agents`, `outputs`, …)."""
+        header = {word: words.pop(word) for word in Header.model_fields if word in words}
+        return cls(flow=Header(name=name, **header), tasks=tuple(tasks), **words)
 
     @property
     def name(self) -> str:

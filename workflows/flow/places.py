@@ -70,7 +70,8 @@ class Tree:
     lists: list[TaskList] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[Place]:
-        return iter(self.by_id.values())
+        """Every task, also those whose id is taken."""
+        return (place for inside in self.lists for place in inside.places)
 
 
 def tree(flow: Flow) -> Tree:

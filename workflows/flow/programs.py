@@ -18,33 +18,15 @@ from typing import Any, NamedTuple
 import cel
 
 from .functions import EXTENSIONS
+from .macros import MACROS, Fuel
 from .references import Macro, Reference, analyse, macro_at
 from .tokens import Token, tokens
 
-MOST_STEPS = 500_000
 LOOP, SPELLED = "loop", "l_op"
 PREFIX = "each__"  # of the functions that stand for macros
 
 Scope = Mapping[str, Any]
 Path = tuple[str | int, ...]
-
-
-class TooManySteps(ValueError):
-    pass
-
-
-class Fuel:
-    """What one evaluation may still do: counts the rounds of its macros."""
-
-    def __init__(self) -> None:
-        self.left = MOST_STEPS
-        self.failure: Exception | None = None
-        """What failed inside a macro, as it was before the library put it into words of its own."""
-
-    def burn(self) -> None:
-        self.left -= 1
-        if self.left < 0:
-            raise TooManySteps(f"it goes through more than {MOST_STEPS:,} items")
 
 
 class Each(NamedTuple):
@@ -86,7 +68,7 @@ def program(source: str, bound: tuple[str, ...] = ()) -> Program:
         source=source,
         references=found,
         bare=_bare(found, words),
-        needed=_shortest({(reference.root, *reference.path) for reference in found}),
+        needed=_needed(rewritten, bound),
         compiled=cel.compile(rewritten),
         functions=tuple(sorted({call.name for call in analysis.calls} & EXTENSIONS.keys())),
         macros=macros,
@@ -109,6 +91,12 @@ def _bare(found: tuple[Reference, ...], words: tuple[Token, ...]) -> Reference |
         case [reference] if reference.start == words[0].start and reference.end == words[-1].end:
             return reference
     return None
+
+
+def _needed(rewritten: str, bound: tuple[str, ...]) -> tuple[Path, ...]:
+    """What stands in the bodies of macros is given to these, not here."""
+    paths = {(reference.root, *reference.path) for reference in analyse(rewritten).references}
+    return _shortest({(LOOP, *path[1:]) if path[0] == SPELLED else path for path in paths if path[0] not in bound})
 
 
 def _shortest(paths: set[Path]) -> tuple[Path, ...]:
@@ -190,6 +178,7 @@ def _callback(macro: Each, scope: Scope, fuel: Fuel) -> Callable[..., Any]:
             items = sorted(items, key=str)
         if not isinstance(items, Sequence) or isinstance(items, str | bytes):
             raise TypeError(f"`{macro.name}` goes through a list or a map")
+        fuel.burn(len(items))
         bound = dict(zip(dict.fromkeys(macro.outer), outer, strict=True))
         contexts = [context_of(body, scope, bound, fuel) for body in macro.bodies]
 
@@ -197,7 +186,7 @@ def _callback(macro: Each, scope: Scope, fuel: Fuel) -> Callable[..., Any]:
             contexts[index].add_variable(macro.variable, item)
             return macro.bodies[index].compiled.execute(contexts[index])
 
-        return _MACROS[macro.name](items, body, fuel, len(macro.bodies))
+        return MACROS[macro.name](items, body, fuel, len(macro.bodies))
 
     def told(items: Any, *outer: Any) -> Any:
         try:
@@ -208,64 +197,3 @@ def _callback(macro: Each, scope: Scope, fuel: Fuel) -> Callable[..., Any]:
             raise
 
     return told
-
-
-Body = Callable[[int, Any], Any]
-
-
-def _map(items: Sequence[Any], body: Body, fuel: Fuel, bodies: int) -> list[Any]:
-    mapped = []
-    for item in items:
-        fuel.burn()
-        if bodies == 1 or body(0, item) is True:
-            mapped.append(body(bodies - 1, item))
-    return mapped
-
-
-def _filter(items: Sequence[Any], body: Body, fuel: Fuel, _: int) -> list[Any]:
-    return [item for item in items if _holds(body, item, fuel)]
-
-
-def _exists_one(items: Sequence[Any], body: Body, fuel: Fuel, _: int) -> bool:
-    return sum(_holds(body, item, fuel) for item in items) == 1
-
-
-def _exists(items: Sequence[Any], body: Body, fuel: Fuel, _: int) -> bool:
-    return _decides(items, body, fuel, by=True)
-
-
-def _all(items: Sequence[Any], body: Body, fuel: Fuel, _: int) -> bool:
-    return not _decides(items, body, fuel, by=False)
-
-
-def _decides(items: Sequence[Any], body: Body, fuel: Fuel, *, by: bool) -> bool:
-    """Whether some item gives `by`. As CEL wants it, an item that fails counts only if no other one decides."""
-    failed: Exception | None = None
-    for item in items:
-        try:
-            if _holds(body, item, fuel) is by:
-                return True
-        except TooManySteps:
-            raise
-        except Exception as error:  # noqa: BLE001 - the library raises many types; raised below
-            failed = error
-    if failed is not None:
-        raise failed
-    return False
-
-
-def _holds(body: Body, item: Any, fuel: Fuel) -> bool:
-    fuel.burn()
-    answer = body(0, item)
-    if not isinstance(answer, bool):
-        raise TypeError("`all`, `exists` and `filter` need a condition that is true or false")
-    return answer
-
-
-_MACROS: dict[str, Callable[[Sequence[Any], Body, Fuel, int], Any]] = {
-    "map": _map,
-    "filter": _filter,
-    "all": _all,
-    "exists": _exists,
-    "exists_one": _exists_one,
-}

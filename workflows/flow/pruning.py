@@ -6,18 +6,23 @@ A task at fault becomes a placeholder with the same id and the same needs, so th
 import re
 from typing import Any
 
-from .model import ID
+from .model import TaskBase
 from .problem import Finding, Path
 from .shape import every_task
-from .words import TASK_LISTS, inside
+from .terms import ID
+from .words import TASK_LISTS, fields, inside
+
+# Words without which a task is still the same task.
+_SPARED = fields(TaskBase).keys() - {"id", "needs", "compensate"} | {"with"}
 
 
 def take_out(raw: dict[str, Any], finding: Finding) -> frozenset[str]:
     path = finding.path
     task = next((path[:end] for end in range(len(path), 0, -1) if _is_task(raw, path[:end])), None)
     if task is not None:
-        if finding.on_key and len(path) == len(task) + 1:
-            _at(raw, task).pop(path[-1], None)
+        word = str(path[len(task)]) if len(path) > len(task) else ""
+        if (finding.on_key and len(path) == len(task) + 1) or word in _SPARED:
+            _at(raw, task).pop(word, None)
             return frozenset()
         return replace_task(raw, task)
     match path:

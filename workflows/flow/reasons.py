@@ -89,5 +89,6 @@ def _function_failed(said: str, ready: Program, scope: Scope) -> str:
 def first_line(error: Exception) -> str:
     """What the library says first, without its own way of pointing."""
     lines = str(error).splitlines() or [type(error).__name__]
-    said = lines[0].rpartition("<input>:")[2].partition(": ")[2] or lines[0]
+    _, place, rest = lines[0].rpartition("<input>:")
+    said = (rest.partition(": ")[2] if place else "") or lines[0]
     return said.replace(SPELLED, LOOP)

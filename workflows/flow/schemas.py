@@ -7,7 +7,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError
 
 from .problem import Path, written
-from .values import kind_of
+from .values import as_json_text, kind_of
 from .vocabulary import did_you_mean, nearest
 
 TYPES = ("string", "integer", "number", "boolean", "array", "object", "null")
@@ -30,10 +30,10 @@ def check_schema(schema: dict[str, Any]) -> Iterator[tuple[Path, str, str]]:
         if word not in KEYWORDS and not word.startswith("x-"):
             otherwise = "use words of JSON Schema, or begin your own with x-"
             yield (word,), f"`{word}` is no word of JSON Schema", did_you_mean(word, KEYWORDS, otherwise)
-    if "$ref" in str(schema):
-        for path in _remote_references(schema, ()):
-            yield path, "a schema may refer only to its own parts", "write the schema out, or refer to #/$defs/…"
-            return
+    for path in _references(schema, ()):
+        # They can lead to other machines, to nowhere, or round in a circle.
+        yield path, f"`{path[-1]}` is not allowed here", "write the schema out"
+        return
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
@@ -43,15 +43,15 @@ def check_schema(schema: dict[str, Any]) -> Iterator[tuple[Path, str, str]]:
         yield (), "the schema is nested too deeply", "make it simpler"
 
 
-def _remote_references(value: Any, path: Path) -> Iterator[Path]:
+def _references(value: Any, path: Path) -> Iterator[Path]:
     if isinstance(value, dict):
         for word, inner in value.items():
-            if word in {"$ref", "$dynamicRef"} and not (isinstance(inner, str) and inner.startswith("#")):
+            if word in {"$ref", "$dynamicRef", "$id", "$schema"} and isinstance(inner, str):
                 yield (*path, word)
-            yield from _remote_references(inner, (*path, word))
+            yield from _references(inner, (*path, word))
     elif isinstance(value, list):
         for index, inner in enumerate(value):
-            yield from _remote_references(inner, (*path, index))
+            yield from _references(inner, (*path, index))
 
 
 def _schema_sentence(error: Any, path: Path) -> tuple[str, str]:
@@ -76,7 +76,8 @@ def _sentence(error: ValidationError) -> str:
     match error.validator:
         case "type":
             wanted = bound if isinstance(bound, str) else " or ".join(bound)
-            return f"{value} is {kind_of(error.instance)}, not {_ARTICLES.get(wanted, wanted)}"
+            wanted = _ARTICLES.get(wanted, wanted)
+            return f"{value} is {kind_of(error.instance)}, not {wanted}" if value != "null" else f"null is not {wanted}"
         case "minimum" | "maximum":
             side = "less than the minimum" if error.validator == "minimum" else "more than the maximum"
             return f"{value} is {side} of {bound}"
@@ -100,5 +101,5 @@ _ARTICLES |= {"array": "a list", "object": "a mapping", "null": "null"}
 
 
 def _shown(value: Any) -> str:
-    shown = f'"{value}"' if isinstance(value, str) else str(value)
+    shown = f'"{value}"' if isinstance(value, str) else as_json_text(value)
     return shown if len(shown) <= 60 else f"{shown[:57]}…"

@@ -10,18 +10,19 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from .model import ID, NAME, TASK_WORDS, Flow, Size
+from .model import TASK_WORDS, Flow
 from .problem import Finding, Findings, Path
-from .values import kind_of
+from .sandbox_spec import Size
+from .terms import ID, NAME
+from .values import as_text, kind_of
 from .vocabulary import instead, nearest
 from .words import fields, inside, model_at
 
 _BRANCH = re.compile(r"\[|^(str|int|float|bool|constrained-|function-|literal|tuple|timedelta|dict|list)")
-_WORDS = {
-    model_field.alias or name: model
-    for model in TASK_WORDS.values()
-    for name, model_field in model.model_fields.items()
-}
+_WORDS: dict[str, str] = {}
+for _word, _model in TASK_WORDS.items():
+    for _name in fields(_model):
+        _WORDS.setdefault(_name, _word)
 
 
 def findings_of(error: ValidationError, document: Any) -> Findings:
@@ -95,7 +96,7 @@ def _unknown(path: Path, document: Any) -> Finding:
     known = known_words(path[:-1], document)
     fix = instead(word, known)
     if fix is None and (other := _WORDS.get(word)) is not None:
-        fix = f"`{word}` belongs to a task with `{other.word}`"
+        fix = f"`{word}` belongs to a task with `{other}`"
     owner = path[-2] if len(path) > 1 and isinstance(path[-2], str) else None
     where = f" in `{owner}`" if owner else " in a task" if len(path) > 1 else " at the top of a flow file"
     return Finding(path, f"unknown word `{word}`{where}", fix or f"the words here are {', '.join(known)}", on_key=True)
@@ -110,8 +111,8 @@ def known_words(path: Path, document: Any) -> list[str]:
 def _missing(path: Path, document: Any) -> Finding:
     word, place = str(path[-1]), path[:-1]
     field = fields(model_at(place, document) or Flow).get(word)
-    says = f": {field.description.splitlines()[0]}" if field and field.description else ""
-    message = f"`{word}` is missing{says}".rstrip(".")
+    says = field.description.splitlines()[0].rstrip(".") if field and field.description else ""
+    message = f"`{word}` is missing ({says[0].lower()}{says[1:]})" if says else f"`{word}` is missing"
     given = list(_mapping_at(document, place) or {})
     near = nearest(word, [name for name in given if name not in known_words(place, document)])
     if near:  # one finding, not two: this one takes the place of the unknown word
@@ -139,7 +140,7 @@ def _pattern(word: str, value: str, pattern: str) -> tuple[str, str]:
         return f"`{value[:60]}` is not a size", "write a number with B, KB, MB or GB, as in 256MB"
     if "${{" in value:
         return f"`{word}` cannot hold an expression", "write the name itself"
-    return f"`{value[:60]}` cannot be the name of a {word}", f"write `{_slug(value, '.')}`"
+    return f"`{value[:60]}` is no name that `{word}` can have", f"write `{_slug(value, '_' if word == 'as' else '.')}`"
 
 
 def _slug(text: str, joint: str) -> str:
@@ -167,17 +168,20 @@ def _told(kind: str, word: str, value: Any, detail: ErrorDetails) -> tuple[str, 
         return f"`{word}`: {message.rstrip('.')}", fix.rstrip(".") or "write it shorter"
     if kind in _WRONG_TYPES:
         wanted, example = _WRONG_TYPES[kind]
-        return f"`{word}` must be {wanted}, not {kind_of(value)}", _example(word, value, example)
+        fix = _ONE_OF_A_KIND.get(word) or _example(word, value, example)
+        owner = f"an entry of `{word}`" if isinstance(detail["loc"][-1], int) else f"`{word}`"
+        return f"{owner} must be {_WANTED.get(word, wanted)}, not {kind_of(value)}", fix
     if kind == "union_tag_not_found":
         return f"a task must be a mapping, not {kind_of(value)}", "write `- ask: …` with the words of a task"
     if kind in _BOUNDS:
-        message, fix = (text.format(word=word, **context) for text in _BOUNDS[kind])
+        bounds = {name: f"{bound:g}" if isinstance(bound, float) else bound for name, bound in context.items()}
+        message, fix = (text.format(word=word, **bounds) for text in _BOUNDS[kind])
         return message, fix
     return f"`{word}`: {detail['msg'].lower()}", f"look up `{word}` in the page on flows"
 
 
 _WRONG_TYPES: dict[str, tuple[str, Callable[[str, Any], str]]] = {
-    "string_type": ("a text", lambda word, value: f'write {word}: "{value}"'),
+    "string_type": ("a text", lambda word, value: f'write {word}: "{as_text(value)}"'),
     "int_type": ("a whole number", lambda word, value: f"write {word}: 3"),
     "int_from_float": ("a whole number", lambda word, value: f"write {word}: {round(value)}"),
     "int_parsing": ("a whole number", lambda word, value: f"write {word}: 3"),
@@ -190,6 +194,13 @@ _WRONG_TYPES: dict[str, tuple[str, Callable[[str, Any], str]]] = {
     "model_attributes_type": ("a mapping", lambda word, value: f"write {word}: {{word: value}}"),
     "tuple_type": ("a list", lambda word, value: f"write {word}: [{value if isinstance(value, str) else '…'}]"),
 }
+
+
+# For these, the type alone would mislead.
+_WANTED = {"over": "a list or one expression", "if": "one expression", "while": "one expression"}
+_WANTED |= {"until": "one expression", "switch": "one expression"}
+_ONE_OF_A_KIND = {word: f"write {word}: ${{{{ … }}}}" for word in ("if", "while", "switch")}
+_ONE_OF_A_KIND |= {"over": "write over: ${{ … }} or over: [1, 2]", "tasks": "begin each task with `- `"}
 
 
 def _example(word: str, value: Any, example: Callable[[str, Any], str]) -> str:

@@ -1,0 +1,30 @@
+"""Taking back an ask whose asker does not want it any more: out of the mailbox, or out of its turn.
+
+Only what nobody else waits for is taken back, and nothing that was told: that was accepted. A turn that is stopped
+leaves the state as it was; one that ended a moment before stays, and its reply is kept under its id.
+"""
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from .address import AgentAddress
+from .envelope import Failed
+
+if TYPE_CHECKING:
+    from .delivery import Delivery
+
+
+def cancel(delivery: "Delivery", address: AgentAddress, message: UUID) -> bool:
+    """Whether there was something to take back."""
+    activation = delivery.active.get(address)
+    entry = activation.mailbox.find(message) if activation is not None else None
+    if activation is None or entry is None or entry.stored or entry.joined or len(entry.answers) > 1:
+        return False
+    if activation.now is entry:
+        activation.stop_turn()
+        return True
+    if entry in activation.uncommitted:
+        return False  # it has been handled
+    activation.mailbox.withdraw(entry)
+    activation.done(entry, Failed(error="DeadlinePassed", text="the asker has taken it back."))
+    return True

@@ -1,0 +1,74 @@
+"""`resprout runs retry | fork`: new runs that take over what others have done."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ..runs import RunRef, Runs
+
+from ...actors.errors import ConfigError
+from .inputs import read_pairs
+from .run_flow import followed, tell_started
+from .run_options import AsJson, Detach, NewId, RunId, with_runs
+
+EXAMPLE = "inputs.name=ada"
+
+
+def register(runs: typer.Typer) -> None:
+    runs.command("retry")(retry)
+    runs.command("fork")(fork)
+
+
+def retry(ctx: typer.Context, run: RunId, name: NewId = None, detach: Detach = False, as_json: AsJson = False) -> None:
+    """Start a failed or cancelled run again from where it failed. What was completed is kept, not done again."""
+
+    async def go(runs: "Runs") -> int:
+        from ..run_restart import retried
+
+        return await _follow(await retried(runs, run, name), detach=detach, as_json=as_json)
+
+    raise typer.Exit(with_runs(ctx, go))
+
+
+def fork(
+    ctx: typer.Context,
+    run: RunId,
+    task: Annotated[str, typer.Option("--from", metavar="TASK", help="Where the new run begins to differ.")],
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="K=V", help="inputs.NAME=V or tasks.ID.output=V; V is JSON or plain text. May be repeated."
+        ),
+    ] = None,
+    name: NewId = None,
+    detach: Detach = False,
+    as_json: AsJson = False,
+) -> None:
+    """Start a new run that does TASK and all that comes after it anew, and keeps the rest of this one."""
+    inputs, outputs = {}, {}
+    for place, value in read_pairs(changes or [], "--set", EXAMPLE).items():
+        match place.split(".", 1)[0], place.partition(".")[2]:
+            case "inputs", str(one) if one and "." not in one:
+                inputs[one] = value
+            case "tasks", str(rest) if rest.endswith(".output") and rest != ".output":
+                outputs[rest.removesuffix(".output")] = value
+            case _:
+                raise ConfigError(f"--set {place}: write inputs.NAME=VALUE or tasks.ID.output=VALUE, as in {EXAMPLE}.")
+
+    async def go(runs: "Runs") -> int:
+        from ..run_restart import forked
+
+        forking = await forked(runs, run, task, name, inputs=inputs, outputs=outputs)
+        return await _follow(forking, detach=detach, as_json=as_json)
+
+    raise typer.Exit(with_runs(ctx, go))
+
+
+async def _follow(run: "RunRef", *, detach: bool, as_json: bool) -> int:
+    if detach:
+        tell_started(run, as_json=as_json)
+        return 0
+    if not as_json:
+        typer.echo(f"started {run.id}", err=True)
+    return await followed(run, as_json=as_json)

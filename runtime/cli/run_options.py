@@ -1,0 +1,50 @@
+"""What the commands about runs take alike, and how they reach Temporal."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from ...actors.errors import Rejected
+from ..stack.find import attach
+from .flags import settings_of
+
+if TYPE_CHECKING:
+    from ..runs import RunRef, Runs
+
+Result = TypeVar("Result")
+
+RunId = Annotated[str, typer.Argument(metavar="ID", help="The id of the run.")]
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most so many.")]
+NewId = Annotated[str | None, typer.Option("--id", help="Id of the new run.")]
+Detach = Annotated[
+    bool, typer.Option("--detach/--wait", "-d/-w", help="Return when it is started, or wait for its result.")
+]
+
+
+def with_runs(ctx: typer.Context, work: "Callable[[Runs], Awaitable[Result]]") -> Result:
+    settings = attach(settings_of(ctx).settings, "temporal.address")
+
+    async def go() -> Result:
+        from .. import temporal
+        from ..runs import Runs
+
+        temporal.keep_retries_quiet()
+        return await work(Runs(await temporal.client_of(settings), settings.temporal))
+
+    return asyncio.run(go())
+
+
+def on_open_run(ctx: typer.Context, run: str, work: "Callable[[RunRef], Awaitable[Result]]") -> Result:
+    """Raises NotFound, naming the nearest, and Rejected for a run that has ended."""
+
+    async def go(runs: "Runs") -> Result:
+        ref = runs.get(run)
+        row = await ref.describe()
+        if not row.is_open:
+            raise Rejected(f"{run} has ended ({row.status}): see `resprout runs show {run}`.")
+        return await work(ref)
+
+    return with_runs(ctx, go)

@@ -1,0 +1,156 @@
+"""How a run looks: the tree of its tasks on a terminal, and news of it, a line each, elsewhere."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import typer
+from rich.console import Group, RenderableType
+from rich.table import Column, Table
+from rich.text import Text
+
+from ..run_tree import PENDING, UNDER_WAY, Node
+from ..run_watch import View
+from .stack_view import console
+
+MARKS = {
+    PENDING: ("·", "dim"),
+    "running": ("●", "cyan"),
+    "waiting": ("◔", "yellow"),
+    "completed": ("✓", "green"),
+    "failed": ("✗", "red"),
+    "skipped": ("–", "dim"),
+    "cancelled": ("⊘", "dim"),
+}
+STYLES = {
+    "running": "cyan",
+    "paused": "yellow",
+    "waiting": "yellow",
+    "completed": "green",
+    "failed": "red",
+    "terminated": "red",
+    "timed-out": "red",
+}
+MOST_ALIKE = 8  # neighbours that have nothing to tell apart
+SHOWN_OF_THEM = 2  # at each end
+
+
+def view(seen: View, now: datetime | None = None) -> RenderableType:
+    row = seen.row
+    moment = now or datetime.now(UTC)
+    head = Text.assemble((row.id, "bold"), f"  {row.flow}  ", (row.status, STYLES.get(row.status, "dim")))
+    head.append(f"  {length(row.started_at, row.ended_at, moment)}", "dim")
+    silence = [Text(str(seen.silence), "yellow")] if seen.silence else []
+    return Group(head, tasks(seen.nodes, moment), *silence, *(_question(row.id, one) for one in seen.approvals))
+
+
+def tasks(nodes: Sequence[Node], now: datetime) -> Table:
+    table = Table(Column("task", overflow="fold"), "time", "attempt", Column("note", overflow="fold"), box=None)
+    for text, node in _lines(nodes, ""):
+        if node is None:
+            table.add_row(Text(text, "dim"), "", "", "")
+            continue
+        mark, style = MARKS.get(node.status, ("?", "dim"))
+        spent = length(node.started_at, node.ended_at, now) if node.word != "round" else ""
+        attempt = str(node.attempt) if node.attempt > 1 else ""
+        linked = f"run {node.child}" if node.child else ""
+        note = "  ".join(part for part in (node.note, linked) if part)
+        table.add_row(Text.assemble(text, (f"{mark} ", style), node.title), spent, attempt, Text(note, "dim"))
+    return table
+
+
+def _lines(nodes: Sequence[Node], indent: str) -> Iterator[tuple[str, Node | None]]:
+    """Rows from the top; None stands for several that are left out."""
+    for group in _alike(nodes):
+        if len(group) > MOST_ALIKE:
+            left_out = len(group) - 2 * SHOWN_OF_THEM
+            for node in group[:SHOWN_OF_THEM]:
+                yield indent, node
+            yield f"{indent}… {left_out:,} more {group[0].status}", None
+            for node in group[-SHOWN_OF_THEM:]:
+                yield indent, node
+        else:
+            for node in group:
+                yield indent, node
+                yield from _lines(node.inner, f"{indent}  ")
+
+
+def _alike(nodes: Iterable[Node]) -> Iterator[list[Node]]:
+    """Neighbours with one status, where they are quiet and without anything inside; others alone."""
+    group: list[Node] = []
+    for node in nodes:
+        quiet = node.status in (PENDING, "completed", "skipped") and not node.inner
+        if group and (not quiet or node.status != group[-1].status or group[-1].inner):
+            yield group
+            group = []
+        group.append(node)
+        if not quiet:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _question(run: str, approval: dict[str, object]) -> Text:
+    return Text(f"{approval['title']} waits for an answer: resprout runs approve {run} {approval['task']}", "yellow")
+
+
+def length(start: datetime | None, end: datetime | None, now: datetime) -> str:
+    if start is None:
+        return ""
+    seconds = ((end or now) - start).total_seconds()
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    return f"{days}d{hours:02}h" if days else f"{hours}h{minutes:02}m" if hours else f"{minutes}m{rest:02}s"
+
+
+class News:
+    """Says what has changed since the last look, a line each."""
+
+    def __init__(self, *, err: bool) -> None:
+        self.err = err
+        self.told: set[str] = set()
+
+    def tell(self, seen: View) -> None:
+        for node in seen.nodes:
+            self._tell(node, "")
+        if seen.silence is not None:
+            self._say(str(seen.silence))
+        for approval in seen.approvals:
+            self._say(_question(seen.row.id, approval).plain)
+
+    def _tell(self, node: Node, run: str) -> None:
+        """`run` is the child flow in which the task is."""
+        note = node.note if node.status not in UNDER_WAY or node.word != "loop" else ""
+        spent = length(node.started_at, node.ended_at, datetime.now(UTC)) if node.ended_at else ""
+        if node.status != PENDING and node.word != "round":
+            self._say("  ".join(part for part in (f"{node.status:9}", run + node.key, spent, note) if part))
+        for inner in node.inner:
+            self._tell(inner, f"{run}{node.key}/" if node.child else run)
+
+    def _say(self, line: str) -> None:
+        if line not in self.told:
+            self.told.add(line)
+            typer.echo(line, err=self.err)
+
+
+def print_view(seen: View, inputs: dict[str, Any]) -> None:
+    wide = console()
+    wide.print(view(seen))
+    row = seen.row
+    facts = {"version": row.version, "tenant": row.tenant, "tags": " ".join(row.tags), "child flow of": row.parent}
+    facts["inputs"] = json.dumps(inputs, ensure_ascii=False) if inputs else None
+    wide.print("  ".join(f"{name} {value}" for name, value in facts.items() if value), style="dim", soft_wrap=True)
+
+
+def print_end(seen: View, output: Any) -> None:
+    if seen.failure is not None:
+        typer.secho(str(seen.failure), fg="red", err=True)
+        if seen.nodes:
+            typer.echo(f"start again from there: resprout runs retry {seen.row.id}", err=True)
+    elif seen.row.status == "completed":
+        typer.echo(output if isinstance(output, str) else json.dumps(output, indent=2, ensure_ascii=False))

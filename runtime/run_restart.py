@@ -1,0 +1,78 @@
+"""Runs that go on from others: retried from where they failed, or forked from some task."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ..actors.errors import Rejected
+from ..workflows.flow import Flow
+from ..workflows.interpreter.again import ENDED_WELL, kept_for_fork, kept_for_retry, with_outputs
+from ..workflows.interpreter.run_input import Carried, Finished, RunInput
+from .flow_start import check_inputs
+from .run_watch import failure_of
+from .runs import FLOW, RunRef, Runs
+
+_AGAIN = re.compile(r"-(retry|fork)-\d+$")
+
+
+async def retried(runs: Runs, id: str, new_id: str | None = None) -> RunRef:  # noqa: A002
+    """Raises Rejected when the run has not failed or been cancelled."""
+    run = runs.get(id)
+    row = await run.describe()
+    if row.is_open:
+        raise Rejected(f"{id} goes on ({row.status}): only a run that has failed or was cancelled can be retried.")
+    if row.status == "completed":
+        raise Rejected(
+            f"{id} was completed: start it anew, or from some task with `resprout runs fork {id} --from TASK`."
+        )
+    failure = await failure_of(run)
+    if failure is not None and failure.never_began:
+        raise Rejected(f"{id} never began: {failure.reason} Mend that, and start it anew with `resprout run`.")
+    given, finished, begun = await _story(run, row.kind)
+    kept = kept_for_retry(Flow.model_validate(given.flow), finished, begun)
+    return await runs.start(_going_on(given, kept), new_id or await _free(runs, id, "retry"))
+
+
+async def forked(
+    runs: Runs,
+    id: str,  # noqa: A002
+    task: str,
+    new_id: str | None = None,
+    *,
+    inputs: Mapping[str, Any],
+    outputs: Mapping[str, Any],
+) -> RunRef:
+    """From `task` on, with some inputs and outputs of tasks changed. The run itself is left as it is."""
+    run = runs.get(id)
+    row = await run.describe()
+    given, finished, begun = await _story(run, row.kind)
+    flow = Flow.model_validate(given.flow)
+    changed = given.model_copy(update={"inputs": {**given.inputs, **inputs}})
+    check_inputs(flow, changed.inputs)
+    kept = with_outputs(flow, kept_for_fork(flow, finished, begun, task), outputs)
+    return await runs.start(_going_on(changed, kept), new_id or await _free(runs, id, "fork"))
+
+
+async def _story(run: RunRef, kind: str) -> tuple[RunInput, dict[str, Finished], list[str]]:
+    """What the run was given, how its tasks ended, and which had begun and not ended."""
+    if kind != FLOW:
+        raise Rejected(f"{run.id} is a run of the workflow `{kind}`, not of a flow.")
+    given = await run.given()
+    state = await run.state()
+    begun = [task["key"] for task in state["tasks"] if task["status"] not in ENDED_WELL]
+    return given, await run.finished(), begun
+
+
+def _going_on(given: RunInput, kept: dict[str, Finished]) -> RunInput:
+    return given.model_copy(update={"carried": Carried(finished=kept)})
+
+
+async def _free(runs: Runs, id: str, word: str) -> str:  # noqa: A002
+    """The first id of this kind that no run has: an id is never taken from a run that has ended."""
+    first = _AGAIN.sub("", id)
+    number = 1
+    while True:
+        candidate = f"{first}-{word}-{number}"
+        if not await runs.get(candidate).exists():
+            return candidate
+        number += 1

@@ -1,0 +1,91 @@
+"""Looking at a run while it goes on: what Temporal says, what the run itself says, and its child flows' runs."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ..actors.errors import NotFound, NotRunning, Rejected, RunFailed
+from ..workflows.flow import Flow
+from .run_rows import RunRow
+from .run_tree import UNDER_WAY, Node, tree_of, with_children
+from .runs import FLOW, RunRef, Runs
+
+
+@dataclass(frozen=True)
+class View:
+    row: RunRow
+    nodes: tuple[Node, ...] = ()
+    approvals: tuple[dict[str, Any], ...] = ()
+    failure: RunFailed | None = None
+    silence: NotRunning | None = None  # why the run itself says nothing
+
+    def as_json(self) -> dict[str, Any]:
+        told: dict[str, Any] = {**self.row.as_json(), "approvals": list(self.approvals)}
+        if self.failure is not None:
+            told["error"] = {"message": str(self.failure), "type": self.failure.type, "task": self.failure.task}
+        return told | {"tasks": [_as_json(node) for top in self.nodes for node in top.walk()]}
+
+
+@dataclass
+class Watch:
+    runs: Runs
+    flows: dict[str, Flow] = field(default_factory=dict)  # of runs: these do not change
+
+    async def look(self, run: RunRef) -> View:
+        row = await run.describe()
+        if row.kind != FLOW:
+            raise Rejected(
+                f"{run.id} is a run of the workflow `{row.kind}`, not of a flow: look at it in Temporal's UI."
+            )
+        failure = None if row.is_open or row.status == "completed" else await failure_of(run)
+        if failure is not None and failure.never_began:
+            return View(row, failure=failure)  # so it could not answer
+        try:
+            state = await run.state()
+        except NotRunning as silence:
+            return View(row, failure=failure, silence=silence)
+        # What the run says is newer than what Temporal's lists have heard of it.
+        status = state["status"] if row.is_open and state["status"] in ("running", "paused", "waiting") else row.status
+        nodes = tree_of(await self._flow(run), state, run.id)
+        return View(replace(row, status=status), await self._with_children(nodes), tuple(state["approvals"]), failure)
+
+    async def _with_children(self, nodes: tuple[Node, ...]) -> tuple[Node, ...]:
+        under_way = [
+            node.child for top in nodes for node in top.walk() if node.child is not None and node.status in UNDER_WAY
+        ]
+        children = {child: await self._child(self.runs.get(child)) for child in under_way}
+        return with_children(nodes, children) if children else nodes
+
+    async def _child(self, run: RunRef) -> tuple[Node, ...]:
+        try:
+            nodes = tree_of(await self._flow(run), await run.state(), run.id)
+        except (NotFound, NotRunning):  # it is just about to be started, or no worker has it yet
+            return ()
+        return await self._with_children(nodes)
+
+    async def _flow(self, run: RunRef) -> Flow:
+        if run.id not in self.flows:
+            self.flows[run.id] = Flow.model_validate((await run.given()).flow)
+        return self.flows[run.id]
+
+
+async def failure_of(run: RunRef) -> RunFailed | None:
+    """Of a run that has ended."""
+    try:
+        await run.result()
+    except RunFailed as failure:
+        return failure
+    return None
+
+
+def _as_json(node: Node) -> dict[str, Any]:
+    return {
+        "key": node.key,
+        "title": node.title,
+        "word": node.word,
+        "status": node.status,
+        "started_at": node.started_at.isoformat() if node.started_at else None,
+        "ended_at": node.ended_at.isoformat() if node.ended_at else None,
+        "attempt": node.attempt,
+        "note": node.note,
+        "child": node.child,
+    }

@@ -1,0 +1,43 @@
+"""A stack with the agents of `support.steps`, and runs on it from Python."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from resprout.runtime import temporal
+from resprout.runtime.settings import Settings
+from resprout.runtime.stack.find import attach
+from support import histories
+from support.histories import RECORD
+from support.runs import Runs
+from support.stack import Stack
+
+
+@pytest.fixture(scope="package")
+def runs_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    directory = tmp_path_factory.mktemp("runs")
+    for parent in (directory, directory.parent, directory.parent.parent):
+        parent.chmod(0o711)
+    env = {
+        "RESPROUT_AGENTS_MODULES": "support.steps",
+        "RESPROUT_AGENTS_PATH": str(Path(__file__).resolve().parents[1]),
+    }
+    stack = Stack(directory / "data", env)
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.down()
+        shutil.rmtree(directory)
+
+
+@pytest.fixture
+async def runs(runs_stack: Stack, request: pytest.FixtureRequest) -> AsyncIterator[Runs]:
+    runs_stack.wait_healthy()
+    settings = attach(Settings(data_dir=runs_stack.data_dir), "temporal.address", "postgres.dsn")
+    runs = Runs(await temporal.client_of(settings), runs_stack)
+    yield runs
+    if os.environ.get(RECORD):
+        await histories.record(runs, request.node.name)

@@ -1,0 +1,38 @@
+"""A run that takes over what an earlier one has done."""
+
+from typing import Any
+from uuid import uuid4
+
+from support.flow_tasks import step
+from support.runs import Run, Runs
+
+
+async def start(runs: Runs, tasks: list[dict[str, Any]], finished: dict[str, Any]) -> Run:
+    done = {key: {"status": "completed", "output": output} for key, output in finished.items()}
+    words = {"flow": {"flow": {"name": "test"}, "tasks": tasks}, "carried": {"finished": done}}
+    return await runs.begin(uuid4().hex[:10], words)
+
+
+async def test_a_task_may_refer_to_what_is_inside_a_block_that_ended_in_an_earlier_run(runs: Runs) -> None:
+    tasks = [
+        {"id": "both", "parallel": {"wait": "any", "tasks": [step("a"), step("b")]}},
+        step("c", do={"value": "${{ [tasks.a.output.value, tasks.b.status] }}"}),
+    ]
+
+    run = await start(runs, tasks, {"a": {"value": "old"}, "both": {}})
+
+    assert (await run.result())["value"] == ["old", "cancelled"]
+
+
+async def test_a_failure_undoes_what_an_earlier_run_did_inside_a_block(runs: Runs) -> None:
+    undo = {"log": "@log"}
+    tasks = [
+        {"id": "s", "sequential": [step("a", compensate=[step("no_a", do=undo)])]},
+        step("b", compensate=[step("no_b", do=undo)]),
+        step("bad", do={"fail": 9}),
+    ]
+
+    run = await start(runs, tasks, {"a": {}, "s": {}})
+
+    assert "as asked" in await run.failure()
+    assert await runs.notes(run, "log") == ["no_b", "no_a"]

@@ -1,0 +1,62 @@
+"""What a caller catches is what the host raised."""
+
+from datetime import datetime
+from uuid import uuid4
+
+import pytest
+from resprout.actors.activation import failed
+from resprout.actors.address import AgentAddress
+from resprout.actors.calls import Caller
+from resprout.actors.envelope import Envelope, Outcome
+from resprout.actors.errors import (
+    BY_NAME,
+    Broken,
+    DatabaseLost,
+    Draining,
+    Moved,
+    NotRunning,
+    OutcomeUnknown,
+    Rejected,
+    ResproutError,
+    Unavailable,
+)
+from resprout.actors.shards import SHARED, HostSeen, Shard, View, slot_of
+from resprout.memory.database import NoConnectionLeft
+from resprout.runtime.connections import now
+from support.counting import Increment
+from support.house import envelope
+
+AGENT = AgentAddress("tally", "a")
+
+
+class Refusing:
+    """A host that answers everything with one error."""
+
+    def __init__(self, error: ResproutError) -> None:
+        self.error = error
+        self.host = HostSeen(uuid4(), "host", SHARED, "here:1", draining=False, alive=True)
+
+    async def send(self, host: HostSeen, envelope: Envelope, until: datetime) -> Outcome:
+        return failed(self.error)
+
+    def cancel(self, host: HostSeen, envelope: Envelope) -> None:
+        raise AssertionError("nobody here takes anything back")
+
+    async def view(self) -> View:
+        shard = Shard(1, SHARED, slot_of(AGENT), 1, self.host.id)
+        return View({self.host.id: self.host}, [shard], {})
+
+
+@pytest.mark.parametrize("kind", [Rejected, Unavailable, OutcomeUnknown, Broken])
+async def test_an_error_arrives_as_the_class_that_was_raised(kind: type[ResproutError]) -> None:
+    with pytest.raises(kind, match="why") as caught:
+        await Caller(Refusing(kind("why")), now).ask(envelope(str(AGENT), Increment(), "ask"))
+
+    assert type(caught.value) is kind
+
+
+def test_every_error_is_known_by_its_name_in_whichever_room_it_is_defined() -> None:
+    assert BY_NAME["NoConnectionLeft"] is NoConnectionLeft
+    assert {Rejected, Unavailable, OutcomeUnknown, Broken, Moved, Draining, DatabaseLost, NotRunning} <= set(
+        BY_NAME.values()
+    )

@@ -1,0 +1,5 @@
+"""The interpreter: one Temporal workflow that runs any flow."""
+
+from .workflow import FlowRun
+
+__all__ = ["FlowRun"]

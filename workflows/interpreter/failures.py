@@ -1,0 +1,88 @@
+"""How a task fails: one exception inside the interpreter, whatever was the cause; as `error` in the flow."""
+
+import asyncio
+from typing import Any
+
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    ChildWorkflowError,
+    FailureError,
+    is_cancelled_exception,
+)
+from temporalio.exceptions import TimeoutError as TookTooLong
+
+from ...actors import errors
+from ..flow import ExpressionFailed
+
+TIMEOUT = "Timeout"
+CANCELLED = "Cancelled"
+LOOP_LIMIT = "LoopLimit"
+TOO_FEW = "TooFewSucceeded"
+BUDGET = "BudgetExceeded"
+UNFIT = "Unfit"
+TOO_LARGE = "TooLarge"
+
+# Trying the same again gives the same. Only what one module defines: a workflow must not depend on what is imported.
+HOPELESS = frozenset(
+    {name for name, one in vars(errors).items() if isinstance(one, type) and issubclass(one, errors.Rejected)}
+    | {ExpressionFailed.__name__, LOOP_LIMIT, BUDGET, UNFIT, "BadInput"}
+)
+
+
+class TaskFailed(Exception):
+    """A task of the flow has failed for good; what is around it may catch it."""
+
+    def __init__(self, type: str, message: str, task: str) -> None:  # noqa: A002 - as the flow says it
+        super().__init__(type, message, task)
+        self.type = type
+        self.message = message
+        self.task = task
+
+    def __str__(self) -> str:
+        return f"the task `{self.task}` failed ({self.type}): {self.message}"
+
+    def as_json(self) -> dict[str, Any]:
+        return {"type": self.type, "message": self.message, "task": self.task}
+
+    @classmethod
+    def of(cls, value: dict[str, Any]) -> "TaskFailed":
+        return cls(value["type"], value["message"], value["task"])
+
+
+def failure_of(error: Exception, task: str) -> TaskFailed:
+    """Raises the error itself when it is none of the ways in which a task may fail."""
+    if is_cancelled_exception(error):
+        if _is_being_cancelled():
+            raise asyncio.CancelledError from None
+        return TaskFailed(CANCELLED, "it was cancelled from outside.", task)
+    match error:
+        case TaskFailed():
+            return error
+        case ExpressionFailed():
+            return TaskFailed(ExpressionFailed.__name__, str(error), task)
+        case ActivityError() | ChildWorkflowError():
+            return _caused(error, task)
+        case TimeoutError():
+            return TaskFailed(TIMEOUT, "it took longer than it may.", task)
+        case _:
+            raise error
+
+
+def _is_being_cancelled() -> bool:
+    """Temporal says of a cancelled step that it failed; whether we cancelled it, the task that waited for it knows."""
+    current = asyncio.current_task()
+    return current is not None and current.cancelling() > 0
+
+
+def _caused(error: FailureError, task: str) -> TaskFailed:
+    cause = error.cause
+    match cause:
+        case ApplicationError(type="DeadlinePassed") | TookTooLong():
+            return TaskFailed(TIMEOUT, "no answer came in time.", task)
+        case ApplicationError():
+            return TaskFailed(cause.type or "Failed", cause.message, task)
+        case FailureError():
+            return TaskFailed(type(cause).__name__, cause.message, task)
+        case _:
+            return TaskFailed(type(error).__name__, error.message, task)

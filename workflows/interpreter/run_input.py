@@ -1,0 +1,122 @@
+"""What starts a run: the frozen flow, its inputs, and what an earlier run has done of it already.
+
+By hand, `{"flow": {…}, "inputs": {…}}` is enough: a flow in JSON, in the words of the file.
+"""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from temporalio.exceptions import ApplicationError
+
+from ..flow import Flow, Frozen, check, content_hash
+from ..flow.model import Child, Goal, Sandbox, TaskBase, Tool
+
+# Words of the language whose parts are not there yet.
+NOT_YET: dict[type[TaskBase], str] = {Goal: "goal", Tool: "tool", Sandbox: "sandbox"}
+
+
+class Finished(BaseModel):
+    """How a task ended."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: str  # completed, skipped or failed
+    output: JsonValue = None
+    error: dict[str, JsonValue] | None = None
+
+    def as_seen(self) -> dict[str, Any]:
+        """As expressions see it."""
+        return {"status": self.status, "output": self.output, "error": self.error}
+
+
+class Carried(BaseModel):
+    """What a run takes over from the one before it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    finished: dict[str, Finished] = {}
+    begun: dict[str, float] = {}  # when waits began, in seconds since 1970
+    attempts: dict[str, int] = {}  # of tasks that are tried again
+    signals: dict[str, list[JsonValue]] = {}  # that came before somebody waited for them
+    answers: dict[str, dict[str, JsonValue]] = {}  # to approvals, not taken up yet
+    paused: bool = False
+    started_at: str | None = None
+
+
+class RunInput(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    flow: dict[str, JsonValue] = Field(description="the flow as JSON, in the words of a flow file")
+    children: dict[str, Frozen] = Field(default={}, description="its child flows, by the paths that its tasks give")
+    hash: str | None = Field(default=None, description="of the flow and its children, when it was checked before")
+    inputs: dict[str, JsonValue] = {}
+    tenant: str = "default"
+    tags: tuple[str, ...] = ()
+    carried: Carried | None = None
+
+    @property
+    def name(self) -> str:
+        """Of the flow, which may not have been checked yet."""
+        header = self.flow.get("flow")
+        return str(header.get("name")) if isinstance(header, dict) else "flow"
+
+
+def child_id(run: str, key: str, attempt: int) -> str:
+    """Of the run of a child flow, by the key of its task."""
+    return f"{run}/{key}" + (f"/{attempt}" if attempt > 1 else "")
+
+
+def flow_of(given: RunInput) -> Flow:
+    """The flow, checked; raises ApplicationError with every problem in words."""
+    known = content_hash(
+        {"document": given.flow, "children": {name: child.hash for name, child in given.children.items()}}
+    )
+    flow = _flow_of_hash(known) if given.hash == known else None
+    if flow is None:
+        flow = Flow.model_validate(given.flow) if given.hash == known else _checked(given)
+        _remember(known, flow)
+    for name in (task.flow for task in flow.every_task() if isinstance(task, Child)):
+        if name not in given.children:
+            raise bad_input(f"the child flow `{name}` did not come with the run: start it by `resprout run`.")
+    refuse_unfinished_words(flow)
+    return flow
+
+
+def bad_input(text: str) -> ApplicationError:
+    return ApplicationError(text, type="BadInput", non_retryable=True)
+
+
+def refuse_unfinished_words(flow: Flow) -> None:
+    for task in flow.every_task():
+        word = NOT_YET.get(type(task)) or ("save" if task.save is not None else None)
+        if word is not None:
+            raise bad_input(
+                f"the task `{task.key}` says `{word}`, which this version of Resprout can check but not run yet."
+            )
+    for name, agent in flow.agents.items():
+        if agent.role is not None:
+            raise bad_input(
+                f"the agent `{name}` has a `role`, which this version of Resprout cannot run yet: use `kind`."
+            )
+
+
+def _checked(given: RunInput) -> Flow:
+    reading = check(given.flow, "flow")
+    if reading.flow is None:
+        problems = "; ".join(f"{problem.path}: {problem.message} ({problem.fix})" for problem in reading.errors[:5])
+        raise bad_input(f"the flow has {len(reading.errors)} mistakes: {problems}")
+    return reading.flow
+
+
+# Flows by hash: a worker runs the same ones again and again, and replays them. They never change.
+_flows: dict[str, Flow] = {}
+
+
+def _flow_of_hash(known: str) -> Flow | None:
+    return _flows.get(known)
+
+
+def _remember(known: str, flow: Flow) -> None:
+    if len(_flows) >= 256:
+        _flows.pop(next(iter(_flows)))
+    _flows[known] = flow

@@ -1,0 +1,20 @@
+"""What is too large is refused where it arises. Left to Temporal, the step that hands it on would fail for ever."""
+
+from typing import Any
+
+from pydantic_core import to_json
+
+from .failures import TOO_LARGE, TaskFailed
+
+LARGEST_VALUE = 64_000_000  # bytes of JSON that a run can give back, pass to a child flow, or carry over
+
+
+def refuse_large(value: Any, what: str, task: str, limit: int = LARGEST_VALUE) -> None:
+    size = len(to_json(value))
+    if size > limit:
+        raise TaskFailed(
+            TOO_LARGE,
+            f"{what} has {size:,} bytes as JSON, and the limit is {limit:,}. Keep what is large in a file or store and "
+            "pass a reference to it.",
+            task,
+        )
