@@ -12,7 +12,7 @@ from ..workflows.interpreter.run_input import RunInput, refuse_unfinished_words
 from .flow_files import frozen, load_child
 
 
-class BadFlow(Rejected):
+class BadFlow(Rejected, of_one_text=False):
     """The flow has mistakes; `problems` holds them all."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:

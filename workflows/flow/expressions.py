@@ -23,7 +23,7 @@ __all__ = ["ExpressionFailed", "Scope", "evaluate", "evaluate_condition", "refer
 logging.getLogger("cel").setLevel(logging.CRITICAL)
 
 
-class ExpressionFailed(Rejected):
+class ExpressionFailed(Rejected, of_one_text=False):
     """An expression has no value in this scope; trying again gives the same."""
 
     def __init__(self, source: str, reason: str) -> None:
