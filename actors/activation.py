@@ -30,6 +30,7 @@ from .errors import (
     Broken,
     DatabaseLost,
     DeadlinePassed,
+    MailboxFull,
     Moved,
     NewerVersion,
     OutcomeUnknown,
@@ -350,8 +351,7 @@ class Activation:
         joined, entry.joined = list(entry.joined), ()
         self.mailbox.back(joined)  # each has its own attempts
         supervision = self.kind.options.supervision
-        # It waits for new code, for the store, or for room where it wants to tell something.
-        blameless = isinstance(error, (NewerVersion, DatabaseLost, MailboxFull))
+        blameless = self._is_blameless(entry, error)
         # That of an ask in its turn may have passed too: the next try has a new one.
         overdue = entry.envelope.deadline is not None and self.delivery.clock() > entry.envelope.deadline
         hopeless = overdue or isinstance(error, Rejected)
@@ -370,6 +370,16 @@ class Activation:
             entry.attempts, entry.refused = attempts, error
             self.mailbox.back([entry])
             await asyncio.sleep(supervision.first_pause.total_seconds())
+
+    def _is_blameless(self, entry: Entry, error: ResproutError) -> bool:
+        """It waits for new code, for the store, or for room where its turn tells something. For room not for ever:
+        agents whose mailboxes are full of what they tell each other would wait until one of them gives up."""
+        if not isinstance(error, MailboxFull):
+            return isinstance(error, (NewerVersion, DatabaseLost))
+        now = self.delivery.now()
+        if entry.met_full_at is None:
+            entry.met_full_at = now
+        return now - entry.met_full_at < self.kind.options.supervision.patience.total_seconds()
 
     def withhold(self, entry: Entry) -> None:
         """The message is not due yet."""
