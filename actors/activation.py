@@ -181,7 +181,7 @@ class Activation:
         if self.generation != generation:
             return  # `_reset` has put it back
         if self.kind.options.ephemeral:
-            await self._apply(entry, handled, after)
+            self._apply(entry, handled, after)
         else:
             await self._submit(entry, handled, after, state)
 
@@ -193,10 +193,8 @@ class Activation:
         what = f"{type(error).__name__}: {error}"
         return AgentFailed(f"{self.address} failed on `{envelope.type}`: {what}. Its state is as before.")
 
-    async def _apply(self, entry: Entry, handled: Handled, after: Agent) -> None:
+    def _apply(self, entry: Entry, handled: Handled, after: Agent) -> None:
         self.agent, self.committed = after, self.committed + 1
-        if handled.effects is not None:
-            await self.delivery.send_at_once(handled.effects, entry.envelope.deadline)
         self.delivery.applied(self, entry, handled)
 
     async def _submit(self, entry: Entry, handled: Handled, after: Agent, state: str) -> None:
@@ -290,7 +288,12 @@ class Activation:
         if entry.joined:
             handled.joined = [(other.envelope, other.stored) for other in entry.joined]
         if self.kind.options.ephemeral:
+            if turn.effects is not None:
+                await self.delivery.send_at_once(turn.effects, envelope.deadline)
             return handled, after, ""
+        return handled, after, self._as_json(after)
+
+    def _as_json(self, after: Agent) -> str:
         try:
             state = after.model_dump_json()
         except PydanticSerializationError as error:
@@ -298,7 +301,7 @@ class Activation:
                 f"the state of {self.address} cannot be stored as JSON: {error}. It is as before."
             ) from None
         refuse_large(state, "the state of %s", self.address, limit=self.kind.options.bounds.state_bytes)
-        return handled, after, state
+        return state
 
     def _replied(self, reply: object, handler: Handler) -> Replied:
         if not isinstance(reply, handler.reply or type(None)):

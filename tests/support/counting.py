@@ -277,6 +277,28 @@ class Flash(Agent, kind="flash", ephemeral=True):
     count: int = 0
 
     @on
+    async def pass_on(self, message: Pass) -> Count:
+        self.count += 1
+        self.tell(message.to, Increment())
+        return Count(count=self.count)
+
+    @on
+    async def follow(self, message: Follow) -> None:
+        self.subscribe(message.topic)
+
+    @on
+    async def announce(self, message: Announce) -> None:
+        self.publish(message.topic, Increment())
+
+    @on
+    async def remind_me(self, message: RemindMe) -> None:
+        self.remind(message.name, Increment(), after=timedelta(seconds=message.after_seconds))
+
+    @on
+    async def forget(self, message: Forget) -> None:
+        self.cancel("tick")
+
+    @on
     async def log_word(self, message: Log) -> Words:
         return Words(words=(message.word,))
 
