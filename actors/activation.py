@@ -15,7 +15,8 @@ The rules, and why they hold:
 
 import asyncio
 import shlex
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, assert_never
 from uuid import UUID
 
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
 log = get_logger("resprout.host")
 
 MOST_UNCOMMITTED = 64
+CLEAN_UP_SECONDS = 5.0  # what a handler that is stopped may take
 TURNS_BEFORE_OTHERS = 8  # a busy agent lets the others in after so many
 
 
@@ -94,9 +96,9 @@ class Activation:
         "quarantined",
         "settled",
         "started",
+        "stopped_at",
         "taken",
         "task",
-        "timed_out",
         "uncommitted",
         "used_at",
     )
@@ -119,7 +121,7 @@ class Activation:
         self.started = False
         self.task: asyncio.Task[None] | None = None  # the runner's that has it now
         self.now: Entry | None = None  # in its turn
-        self.timed_out = False
+        self.stopped_at: float | None = None  # when the handler that runs was told to stop
         self.cautious = False
         self.closing = False
         self.settled: asyncio.Event | None = None
@@ -162,7 +164,7 @@ class Activation:
                 return
             self._refuse_late(entry.envelope)
             if self.agent is None:
-                await self._read()
+                await self._read(entry.envelope)
             if self.quarantined is not None:
                 self._set_aside(entry)
                 return
@@ -226,7 +228,7 @@ class Activation:
         self.done(entry, reply)
         return True
 
-    async def _read(self) -> None:
+    async def _read(self, envelope: Envelope) -> None:
         snapshot = await self.delivery.read(self)
         self.committed, self.quarantined = snapshot.version, snapshot.quarantined
         if self.quarantined is not None:
@@ -234,7 +236,8 @@ class Activation:
         try:
             stored = snapshot.state
             agent = self.kind.from_stored(snapshot.state_version, stored) if stored is not None else self.kind()
-            await agent.activated()
+            with self._stoppable(envelope):
+                await agent.activated()
         except ResproutError:
             raise
         except (Exception, SystemExit) as error:
@@ -252,37 +255,14 @@ class Activation:
         handler = self.kind.handler_of(envelope.type)
         turn = Turn(self.address, envelope, self.delivery.clock, self._ask)
         after = self.agent.for_turn(turn)
-        self.delivery.begins(self)
-        try:
-            message = parse_stored(envelope.type, envelope.version, envelope.body)
-            if envelope.trace:
-                with span(f"handle {envelope.type}", envelope.trace, **{"resprout.agent": envelope.recipient}):
-                    reply = await getattr(after, handler.method)(message)
-            else:
-                reply = await getattr(after, handler.method)(message)
-        except (ResproutError, Abandoned):
-            raise
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            assert task is not None
-            if not task.cancelling():  # something in the handler was cancelled, not the turn
-                raise AgentFailed(
-                    f"{self.address} failed on `{envelope.type}`: something that it waited for was cancelled. "
-                    "Its state is as before."
-                ) from None
-            if not self.timed_out or self.delivery.runners.stopped:
+        with self._stoppable(envelope):
+            try:
+                reply = await self._call(getattr(after, handler.method), envelope)
+            except (ResproutError, Abandoned):
                 raise
-            forget_cancellation(task)
-            raise DeadlinePassed(
-                f"{self.address} worked on `{envelope.type}` until its deadline and was stopped. "
-                "Its state is as before."
-            ) from None
-        except (Exception, SystemExit) as error:  # a handler does not end the host by a call of sys.exit
-            log.exception("handler failed", agent=str(self.address), message_type=envelope.type)
-            raise self._unforeseen(envelope, error) from error
-        finally:
-            self.timed_out = False
-            self.delivery.ends(self)
+            except (Exception, SystemExit) as error:  # a handler does not end the host by a call of sys.exit
+                log.exception("handler failed", agent=str(self.address), message_type=envelope.type)
+                raise self._unforeseen(envelope, error) from error
         after.end_turn()
         handled = Handled(envelope, entry.stored, self._replied(reply, handler), turn.effects)
         if entry.joined:
@@ -292,6 +272,38 @@ class Activation:
                 await self.delivery.send_at_once(turn.effects, envelope.deadline)
             return handled, after, ""
         return handled, after, self._as_json(after)
+
+    async def _call(self, handler: Callable[[Message], Awaitable[object]], envelope: Envelope) -> object:
+        message = parse_stored(envelope.type, envelope.version, envelope.body)
+        if not envelope.trace:
+            return await handler(message)
+        with span(f"handle {envelope.type}", envelope.trace, **{"resprout.agent": envelope.recipient}):
+            return await handler(message)
+
+    @contextmanager
+    def _stoppable(self, envelope: Envelope) -> Iterator[None]:
+        """Around what a developer wrote, and nothing else: only there may `stop_turn` cancel the task."""
+        task = asyncio.current_task()
+        assert task is not None
+        self.delivery.begins(self)
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not task.cancelling():  # something in the handler was cancelled, not the turn
+                raise AgentFailed(
+                    f"{self.address} failed on `{envelope.type}`: something that it waited for was cancelled. "
+                    "Its state is as before."
+                ) from None
+            if self.stopped_at is None or self.delivery.runners.stopped:
+                raise
+            forget_cancellation(task)
+            raise DeadlinePassed(
+                f"{self.address} worked on `{envelope.type}` until its deadline and was stopped. "
+                "Its state is as before."
+            ) from None
+        finally:
+            self.stopped_at = None
+            self.delivery.ends(self)
 
     def _as_json(self, after: Agent) -> str:
         try:
@@ -532,11 +544,16 @@ class Activation:
         """What comes next looks whether it is still so."""
         self.quarantined, self.agent = reason, None
 
-    def stop_turn(self) -> None:
-        """Interrupts the handler that runs: it is past its deadline."""
-        if self.task is not None and self.now is not None:
-            self.timed_out = True
+    def stop_turn(self) -> bool:
+        """Interrupts the handler that runs: it is past its deadline. It may clean up for a while before it is
+        interrupted again. False if none runs: nothing of our own is to be interrupted."""
+        if self.task is None or self not in self.delivery.running:
+            return False
+        now = self.delivery.now()
+        if self.stopped_at is None or now - self.stopped_at > CLEAN_UP_SECONDS:
+            self.stopped_at = now
             self.task.cancel()
+        return True
 
     def _tell_settled(self) -> None:
         if self.settled is not None:

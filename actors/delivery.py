@@ -52,6 +52,9 @@ log = get_logger("resprout.host")
 
 LOOK_FOR_MAIL_EVERY = 1.0  # the safety net under wakes that are lost
 LOOK_FOR_REMINDERS_EVERY = 10.0
+LOOK_FOR_LATE_TURNS_EVERY = 0.25
+LOOK_FOR_IDLE_AGENTS_EVERY = 2.0
+GOODBYE_SECONDS = 5.0  # what `passivated` may take: a shard is given back after those of all its agents
 FULL_AGAIN_AFTER = 1.0
 PAGE = 1_000
 # A message may be innocent of the death of the host that it was in its turn on; not of so many.
@@ -592,7 +595,8 @@ class Delivery:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._collect_forever())
             tasks.create_task(self._remind_forever())
-            tasks.create_task(self._watch_forever())
+            tasks.create_task(self._stop_late_turns_forever())
+            tasks.create_task(self._put_idle_away_forever())
 
     async def _collect_forever(self) -> None:
         while True:
@@ -746,14 +750,15 @@ class Delivery:
             self.full[due.address, due.reminder.name] = self.now() + FULL_AGAIN_AFTER
         return isinstance(outcome, Fired)
 
-    async def _watch_forever(self) -> None:
-        rounds = 0
+    async def _stop_late_turns_forever(self) -> None:
         while True:
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(LOOK_FOR_LATE_TURNS_EVERY)
             self._stop_late_turns()
-            rounds += 1
-            if rounds % 8 == 0:
-                await self._put_idle_away()
+
+    async def _put_idle_away_forever(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_FOR_IDLE_AGENTS_EVERY)
+            await self._put_idle_away()
 
     def _stop_late_turns(self) -> None:
         if not self.running:
@@ -816,7 +821,8 @@ class Delivery:
             del self.active[activation.address]
         if activation.agent is not None:
             try:
-                await activation.agent.passivated()
+                async with asyncio.timeout(GOODBYE_SECONDS):
+                    await activation.agent.passivated()
             except Exception:
                 log.exception("passivated() failed", agent=str(activation.address))
 
