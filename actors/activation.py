@@ -152,6 +152,8 @@ class Activation:
         self.now = None
         self.task = None
         self.started = False
+        if not self.taken:
+            self.cautious = False  # what could not be stored is not among the messages any more
         self.used_at = self.delivery.now()
         self._tell_settled()
         if self.mailbox.queues and not self.closing:
@@ -462,9 +464,9 @@ class Activation:
     def commit_failed(self, turns: list[Pending], error: ResproutError) -> None:
         """Not known whether it happened (or, if rejected, known that it cannot): look, and do it again."""
         if isinstance(error, Rejected):
-            if len(turns) == 1:
+            self.cautious = len(turns) > 1  # one turn at a time, to find the one that cannot be stored
+            if not self.cautious:
                 turns[0].entry.refused = error
-            self.cautious = True  # one turn at a time, to find the one that cannot be stored
             self._reset(doubtful=False)
         else:
             self._reset(doubtful=True)

@@ -267,6 +267,16 @@ async def test_what_postgres_cannot_store_fails_its_own_turn_and_no_other(house:
     assert not any(isinstance(outcome, Exception) for outcome in outcomes[3:])
 
 
+async def test_an_agent_is_no_longer_cautious_once_what_cannot_be_stored_is_found(house: House) -> None:
+    asked = [house.asks("tally/a", Log(word="\0" if n == 5 else "x")) for n in range(10)]
+
+    outcomes = await asyncio.gather(*asked, return_exceptions=True)
+
+    assert [isinstance(outcome, BadMessage) for outcome in outcomes] == [n == 5 for n in range(10)]
+    (host,) = house.hosts.values()
+    assert not host.delivery.active[AgentAddress("tally", "a")].cautious
+
+
 async def test_a_turn_that_tells_a_full_mailbox_is_refused_as_a_whole(house: House, database: Database) -> None:
     await house.tells("tally/b", Increment(think_seconds=2))
     for _ in range(49):
