@@ -488,7 +488,8 @@ class Delivery:
             attempts=entry.attempts,
         )
         envelope = Envelope(
-            id=derived_id(entry.envelope.id, f"poison:{activation.address}"),
+            # Of this death: a message that is replayed may die again, and its supervisor has handled the first letter.
+            id=derived_id(entry.envelope.id, f"poison:{activation.address}:{self.clock().isoformat()}"),
             way="tell",
             recipient=supervisor,
             sender=str(activation.address),

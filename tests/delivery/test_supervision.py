@@ -22,6 +22,7 @@ from resprout.actors.errors import (
 from resprout.actors.supervision import Supervision
 from resprout.memory.agents import AgentRows
 from resprout.memory.database import Database
+from resprout.memory.dead_letters import DeadLetters
 from resprout.memory.store import PostgresStore
 from support.counting import (
     Announce,
@@ -73,6 +74,21 @@ async def test_poison_sets_a_wary_agent_aside_and_tells_its_supervisor(house: Ho
     async with asyncio.timeout(20):
         while await house.asks("warden/main", Log(word="")) != Words(words=("wary/a",)):
             await asyncio.sleep(0.02)
+
+
+async def test_a_supervisor_is_told_of_each_death_of_a_message_that_is_replayed(
+    house: House, database: Database
+) -> None:
+    for deaths in (1, 2):
+        if deaths == 1:
+            await house.tells("wary/a", Fail())
+        else:
+            await AgentRows(database).release(AgentAddress("wary", "a"))
+            await DeadLetters(database).replay((await buried(database))["message_id"])
+
+        async with asyncio.timeout(20):
+            while await house.asks("warden/main", Log(word="")) != Words(words=("wary/a",) * deaths):
+                await asyncio.sleep(0.02)
 
 
 async def test_what_is_told_to_an_agent_in_quarantine_is_handled_after_its_release(
