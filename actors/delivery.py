@@ -665,7 +665,7 @@ class Delivery:
         self.doubted.update(held)
         self.on_doubt()
 
-    def _take_in(self, row: Collected | Unreadable) -> None:
+    def _take_in(self, row: Collected | Unreadable, doubtful: bool = False) -> None:
         held = self._kept(row.address)
         if held != row.held:
             return  # lost in the meantime: whoever has it next collects the row again
@@ -679,12 +679,15 @@ class Delivery:
             return
         activation = self._activation(row.address, kind, held)
         activation.left_out.discard(row.envelope.id)
-        if (known := activation.mailbox.find(row.envelope.id)) is not None:  # a person released or replayed it
+        if (known := activation.mailbox.find(row.envelope.id)) is not None and not known.stored:
+            self.later(0.05, self._take_in, row, True)  # it is being asked; then the row is not needed, or next
+            return
+        if known is not None:  # a person released or replayed it
             activation.forget_state()
             activation.mailbox.unhold(known)
             activation.start()
             return
-        entry = Entry(row.envelope, stored=True, attempts=row.attempts, suspect=row.suspect)
+        entry = Entry(row.envelope, stored=True, attempts=row.attempts, suspect=row.suspect, doubtful=doubtful)
         if row.attempts >= max(kind.options.supervision.attempts, FEWEST_DEATHS):
             entry.refused = AgentFailed(
                 f"{row.address} was in the turn of `{row.envelope.type}` when its host died, again and again."
