@@ -318,6 +318,9 @@ async def test_an_approval_without_default_fails_when_nobody_answers(runs: Runs)
 
 async def test_a_paused_run_begins_nothing_new(runs: Runs) -> None:
     run = await runs.start([step("a", do={"think_seconds": 3}), step("b")])
+    async with asyncio.timeout(30):
+        while "running" not in [task["status"] for task in (await run.state())["tasks"]]:
+            await asyncio.sleep(0.05)
     await run.handle.execute_update("pause")
     async with asyncio.timeout(30):
         while [task["status"] for task in (await run.state())["tasks"]] != ["completed", "waiting"]:
