@@ -560,9 +560,18 @@ class Delivery:
         """Ends what runs in the shard. Afterwards nothing here touches it, and it can be given back."""
         self.closed.add(held.id)
         self.leaving.add(held.id)
-        await asyncio.gather(*(activation.close() for activation in self._in(held)))
+        await self.end_turns(held)
         for activation in self._in(held):
             await self._put_away(activation)
+
+    async def end_turns(self, held: Held) -> None:
+        """No agent in the shard begins another one; what waits is refused, or taken from the store again."""
+        await asyncio.gather(*(activation.close() for activation in self._in(held)))
+
+    def longest_turn(self, held: Held) -> float:
+        """For how many seconds a turn in the shard has lasted; 0 if none runs."""
+        began = [began for activation, began in self.running.items() if activation.held == held]
+        return max(self.now() - min(began), 0.001) if began else 0.0
 
     def left(self, held: Held) -> None:
         """It was given back."""
