@@ -71,6 +71,8 @@ class AskAgent:
             type=message.message_name,
             version=message.message_version,
             body=message.model_dump_json(),
+            priority=request.priority,
+            tenant=request.tenant,
             attempt=step.attempt,
             run=step.workflow_id,
             deadline=datetime.now(UTC) + timedelta(seconds=request.timeout_seconds),

@@ -4,7 +4,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..actors.envelope import Priority
+
 ASK_AGENT = "agent.ask"
+ROUTE_TASK = "task.route"
 
 
 class AskInput(BaseModel):
@@ -14,8 +17,21 @@ class AskInput(BaseModel):
     message: str = Field(description="name of the message type")
     body: dict[str, Any] = {}
     timeout_seconds: float = Field(default=60.0, gt=0, le=86_400)
+    priority: Priority = "normal"
+    tenant: str = "default"
 
 
 class AskOutput(BaseModel):
     message: str | None = Field(description="name of the reply's type, None when there is no reply")
     body: dict[str, Any] | None
+
+
+class RouteInput(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    capability: str
+    avoid: tuple[str, ...] = Field(default=(), description="agents that have failed at it")
+
+
+class RouteOutput(BaseModel):
+    agent: str = Field(description="the agent's address, kind/key")

@@ -148,6 +148,33 @@ class Client:
         run = await (await self.runs()).start(given, id)
         return await run.result() if wait else run
 
+    async def submit(
+        self,
+        message: Message,
+        *,
+        capability: str | None = None,
+        agent: str | None = None,
+        retries: int = 3,
+        timeout: timedelta = timedelta(minutes=1),
+        priority: Priority = "normal",
+        id: str | None = None,  # noqa: A002
+    ) -> "RunRef":
+        """Submits a job for an agent, or for whoever can do it; `result()` of what this gives waits for the reply."""
+        from .tasks import Tasks, task_input
+
+        check_message(message, agent or f"whoever can {capability}")
+        given = task_input(
+            capability=capability,
+            agent=agent,
+            message=message.message_name,
+            body=message.model_dump(mode="json"),
+            retries=retries,
+            timeout=timeout,
+            priority=priority,
+            tenant=self.tenant,
+        )
+        return await Tasks(await self.runs()).submit(given, id)
+
     async def runs(self) -> "Runs":
         """All runs: `(await client.runs()).get("my-run")`."""
         if self._runs is None:

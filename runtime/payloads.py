@@ -24,7 +24,9 @@ class ReadableJSON(PydanticJSONPlainPayloadConverter):
         try:
             return super().from_payload(payload, type_hint)
         except ValidationError as error:
-            raise ApplicationError(_sentence(error), type="BadInput", non_retryable=True) from None
+            raise ApplicationError(
+                f"the input does not fit {error.title}: {sentence(error)}", type="BadInput", non_retryable=True
+            ) from None
 
 
 class Payloads(CompositePayloadConverter):
@@ -46,9 +48,11 @@ class ReadableFailures(DefaultFailureConverter):
 data_converter = DataConverter(payload_converter_class=Payloads, failure_converter_class=ReadableFailures)
 
 
-def _sentence(error: ValidationError) -> str:
+def sentence(error: ValidationError) -> str:
+    """All its problems, each with its place."""
     problems = []
     for problem in error.errors(include_url=False, include_context=False):
         where = ".".join(str(part) for part in problem["loc"])
-        problems.append(f"{where + ': ' if where else ''}{problem['msg']}")
-    return f"the input does not fit {error.title}: {'; '.join(problems)}"
+        said = problem["msg"].removeprefix("Value error, ")
+        problems.append(f"{where}: {said}" if where else said)
+    return "; ".join(problems)

@@ -33,9 +33,8 @@ class Watch:
     async def look(self, run: RunRef) -> View:
         row = await run.describe()
         if row.kind != FLOW:
-            raise Rejected(
-                f"{run.id} is a run of the workflow `{row.kind}`, not of a flow: look at it in Temporal's UI."
-            )
+            look = f"see `resprout task show {run.id}`" if row.kind == "task" else "look at it in Temporal's UI"
+            raise Rejected(f"{run.id} is a run of the workflow `{row.kind}`, not of a flow: {look}.")
         failure = None if row.is_open or row.status == "completed" else await failure_of(run)
         if failure is not None and failure.never_began:
             return View(row, failure=failure)  # so it could not answer

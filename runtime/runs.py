@@ -9,13 +9,15 @@ A run is Temporal's: it goes on whether or not somebody holds a reference. Where
 there is none, the error says so.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar, overload
 from uuid import uuid4
 
+from pydantic import BaseModel
 from temporalio.client import (
     Client,
+    WorkflowExecution,
     WorkflowExecutionDescription,
     WorkflowFailureError,
     WorkflowHandle,
@@ -36,6 +38,8 @@ from .settings import TemporalSettings
 FLOW = "flow"  # the workflow type
 LOOKED_THROUGH = 500  # runs, for one whose id is like the one given
 UNFIT_QUERY = "invalid search attribute"
+
+Given = TypeVar("Given", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -67,10 +71,13 @@ class Runs:
         """The newest run with this id; nothing is asked yet."""
         return RunRef(self, id, self.client.get_workflow_handle(id))
 
-    async def list(self, query: str, *, limit: int = 100) -> list[RunRow]:
+    async def list(self, query: str, *, limit: int = 100) -> Sequence[RunRow]:
         """Open ones first, then the newest; `run_rows.query` writes queries."""
+        return [row_of(one) for one in await self.executions(query, limit=limit)]
+
+    async def executions(self, query: str, *, limit: int) -> Sequence[WorkflowExecution]:
         try:
-            return [row_of(one) async for one in self.client.list_workflows(query, limit=limit)]
+            return [one async for one in self.client.list_workflows(query, limit=limit)]
         except RPCError as error:
             if UNFIT_QUERY in error.message:
                 raise NotRunning(
@@ -132,13 +139,17 @@ class RunRef:
         found = await self._ask("finished")
         return {key: Finished.model_validate(one) for key, one in found.items()}
 
-    async def given(self) -> RunInput:
+    @overload
+    async def given(self) -> RunInput: ...
+    @overload
+    async def given(self, kind: type[Given]) -> Given: ...
+    async def given(self, kind: type[BaseModel] = RunInput) -> BaseModel:
         """What it was started with."""
         async for event in self.handle.fetch_history_events(page_size=1):
             payloads = event.workflow_execution_started_event_attributes.input.payloads
             converter = self.runs.client.data_converter
-            (given,) = await converter.decode(list(payloads), [RunInput])
-            assert isinstance(given, RunInput)
+            (given,) = await converter.decode(list(payloads), [kind])
+            assert isinstance(given, BaseModel)
             return given
         raise NotFound(f"Temporal keeps no history of the run {self.id} any more.")
 

@@ -26,9 +26,11 @@ from temporalio.client import (
     SchedulePolicy,
     ScheduleSpec,
 )
+from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from ..actors.errors import NotFound, NotRunning, Rejected
+from ..actors.logger import get_logger
 from ..workflows.flow.duration import format_duration
 from ..workflows.flow.vocabulary import nearest
 from ..workflows.interpreter.run_input import RunInput
@@ -44,6 +46,8 @@ _POLICIES = {
     "cancel": ScheduleOverlapPolicy.CANCEL_OTHER,
 }
 MEMO = "resprout"
+
+log = get_logger("resprout.schedules")
 
 
 class Timing(BaseModel):
@@ -134,6 +138,17 @@ class Schedules:
         """Runs that it started go on."""
         async with self._asking(id):
             await self._handle(id).delete()
+
+    async def read_inputs(self) -> None:
+        """Reads what the runs of each schedule will be given. One that cannot be read keeps nothing from the others."""
+        async with self._asking(""):
+            async for one in await self.client.list_schedules():
+                action = (await self._handle(one.id).describe()).schedule.action if MEMO in await one.memo() else None
+                if isinstance(action, ScheduleActionStartWorkflow):
+                    try:
+                        await self.client.data_converter.decode(action.args)
+                    except ApplicationError as error:  # it is kept in another Postgres, or gone
+                        log.warning("what a schedule starts cannot be read", schedule=one.id, error=error.message)
 
     def _handle(self, id: str) -> ScheduleHandle:  # noqa: A002
         return self.client.get_schedule_handle(id)

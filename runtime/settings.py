@@ -55,6 +55,9 @@ class TemporalSettings(Section):
     tls_ca: Path | None = Field(default=None, description="CA certificate of the server (PEM)")
     tls_cert: Path | None = Field(default=None, description="client certificate (PEM)")
     tls_key: Path | None = Field(default=None, description="client private key (PEM)")
+    large_values_days: int = Field(
+        default=30, ge=1, le=3650, description="how long a large value of a run is kept at least, unused"
+    )
     ui_url: str | None = Field(default=None, description="where the Temporal UI is, for links to runs")
     port: int | None = Port
     ui_port: int | None = Port

@@ -13,12 +13,15 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from .. import workflows
 from ..activities.ask_agent import AskAgent
+from ..activities.route_task import RouteTask
 from ..actors.logger import get_logger
 from ..workflows import search_attributes
 from . import ray_link, temporal
 from .agent_modules import import_agents
 from .calls import caller
 from .notify import STATE_FIELD, notify
+from .payload_retention import PayloadRetention
+from .registry_reader import RegistryReader
 from .settings import Settings
 from .telemetry import serve_metrics
 
@@ -42,7 +45,9 @@ async def run(settings: Settings, metrics_port: int = 0) -> None:
     async with make(client, settings):
         log.info("worker ready", task_queue=settings.temporal.task_queue, metrics=metrics.url)
         notify(READY=1, **{STATE_FIELD: {"metrics": metrics.url}})
+        clearing = asyncio.create_task(PayloadRetention(client, settings).run())
         await _watch(client, halt)
+        clearing.cancel()
         log.info("draining worker")
         notify(STOPPING=1)
 
@@ -52,7 +57,7 @@ def make(client: Client, settings: Settings) -> Worker:
         client,
         task_queue=settings.temporal.task_queue,
         workflows=workflows.ALL,
-        activities=[AskAgent(caller()).ask],
+        activities=[AskAgent(caller()).ask, RouteTask(RegistryReader(settings.postgres)).route],
         workflow_runner=workflow_runner(),
         # Bad input fails the run at once with its reason, instead of failing the task for ever.
         workflow_failure_exception_types=[Exception],

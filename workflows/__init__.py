@@ -2,7 +2,8 @@
 
 from .hello import Hello
 from .interpreter import FlowRun
+from .task import Task
 
-ALL = [FlowRun, Hello]
+ALL = [FlowRun, Hello, Task]
 
-__all__ = ["ALL", "FlowRun", "Hello"]
+__all__ = ["ALL", "FlowRun", "Hello", "Task"]

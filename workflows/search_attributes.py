@@ -9,7 +9,8 @@ FLOW = SearchAttributeKey.for_keyword("ResproutFlow")
 VERSION = SearchAttributeKey.for_keyword("ResproutVersion")
 TENANT = SearchAttributeKey.for_keyword("ResproutTenant")
 TAGS = SearchAttributeKey.for_keyword_list("ResproutTags")
-STATUS = SearchAttributeKey.for_keyword("ResproutStatus")  # of a run that is open: running, paused or waiting
+# Of a run that is open: running, paused or waiting. Of a task, to its end: pending, routing, executing, completed …
+STATUS = SearchAttributeKey.for_keyword("ResproutStatus")
 
 ALL = (FLOW, VERSION, TENANT, TAGS, STATUS)
 
@@ -19,6 +20,10 @@ def introduce(flow: str, version: str | None, tenant: str, tags: Sequence[str]) 
     if version is not None:
         told.append(VERSION.value_set(version))
     workflow.upsert_search_attributes([*told, TAGS.value_set(list(tags))] if tags else told)
+
+
+def introduce_task(tenant: str, status: str) -> None:
+    workflow.upsert_search_attributes([TENANT.value_set(tenant), STATUS.value_set(status)])
 
 
 def say(status: str) -> None:

@@ -5,6 +5,7 @@ import asyncio
 from pydantic import Field
 
 from ..agent import Agent, on
+from ..capabilities import Capability
 from ..message import Message
 
 
@@ -18,7 +19,7 @@ class Greeting(Message, name="greeter.greeting"):
     times: int
 
 
-class Greeter(Agent, kind="greeter"):
+class Greeter(Agent, kind="greeter", capabilities=(Capability(name="greet", description="greets by name"),)):
     times: int = 0
 
     @on

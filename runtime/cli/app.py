@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 
 from ... import __version__
 from ...actors.errors import OutcomeUnknown, Rejected, ResproutError, Unavailable
-from . import agent, config, doctor, flow, logs, processes, run, runs, schedules, stack
+from . import agent, config, doctor, flow, logs, processes, run, runs, schedules, stack, task
 from .flags import GLOBAL, global_flags
 from .hints import as_given
 
@@ -90,6 +90,7 @@ processes.register(app)
 run.register(app)
 runs.register(app)
 schedules.register(app)
+task.register(app)
 agent.register(app)
 flow.register(app)
 

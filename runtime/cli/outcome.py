@@ -14,6 +14,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from ...actors.errors import OutcomeUnknown
 from .. import temporal
 from ..settings import TemporalSettings
+from .hints import as_given
 
 # On top of the 10 s that the SDK tries by itself: the supervisor needs a few to start a dead Temporal again.
 ABSENCE = timedelta(seconds=20)
@@ -37,7 +38,7 @@ async def outcome(handle: WorkflowHandle[Any, Any], settings: TemporalSettings, 
         raise unknown(handle.id, settings, error, url(handle, settings), look) from None
     except asyncio.CancelledError:  # Ctrl-C
         how = look or _look(handle.id, settings, url(handle, settings))
-        typer.echo(f"run {handle.id} goes on. {how}", err=True)
+        typer.echo(as_given(f"run {handle.id} goes on. {how}"), err=True)
         raise
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ...actors.errors import Rejected
+from .hints import as_given
 from .inputs import read_pairs
 from .run_options import RunId, on_open_run
 
@@ -19,7 +20,7 @@ def register(runs: typer.Typer) -> None:
 def pause(ctx: typer.Context, run: RunId) -> None:
     """Let nothing new begin in a run and in its child flows; what is in flight ends."""
     on_open_run(ctx, run, lambda ref: ref.pause())
-    typer.echo(f"{run} is paused: it goes on with `resprout runs resume {run}`")
+    typer.echo(as_given(f"{run} is paused: it goes on with `resprout runs resume {run}`"))
 
 
 def resume(ctx: typer.Context, run: RunId) -> None:
@@ -31,7 +32,7 @@ def resume(ctx: typer.Context, run: RunId) -> None:
 def cancel(ctx: typer.Context, run: RunId) -> None:
     """Ask a run to end: everything in flight is cancelled, then `finally` and `compensate` run."""
     on_open_run(ctx, run, lambda ref: ref.cancel())
-    typer.echo(f"{run} is being cancelled: see `resprout runs watch {run}`")
+    typer.echo(as_given(f"{run} is being cancelled: see `resprout runs watch {run}`"))
 
 
 def terminate(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 from ...actors.errors import Rejected
 from ..settings import Settings
+from .hints import as_given
 from .inputs import remedy
 from .problems import show_problems
 
@@ -68,7 +69,7 @@ def tell_started(run: "RunRef", *, as_json: bool) -> None:
         typer.echo(json.dumps(_told(run)))
         return
     typer.echo(f"started {run.id}")
-    typer.secho(f"watch it: resprout runs watch {run.id}", dim=True)
+    typer.secho(as_given(f"watch it: `resprout runs watch {run.id}`"), dim=True)
     _link(run)
 
 
@@ -98,7 +99,7 @@ def _show_failure(run: "RunRef", failure: "RunFailed", *, as_json: bool) -> None
     typer.secho(f"{failure}", fg="red", err=True)
     if failure.task is not None:
         typer.echo(f"the failed task: {failure.task}", err=True)
-    typer.echo(f"start again from there: resprout runs retry {run.id}", err=True)
+    typer.echo(as_given(f"start again from there: `resprout runs retry {run.id}`"), err=True)
     _link(run)
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..runs import Runs
 
 from ...actors.errors import Rejected
+from .hints import as_given
 from .queries import print_rows
 from .run_options import AsJson, RunId, with_runs
 
@@ -63,7 +64,7 @@ def export(
         output.write_text(text, encoding="utf-8")
     except OSError as error:
         raise Rejected(f"{output} cannot be written: {(error.strerror or 'unknown reason').lower()}.") from None
-    typer.echo(f"wrote {output}: see it with `resprout replay {output}`", err=True)
+    typer.echo(as_given(f"wrote {output}: see it with `resprout replay {output}`"), err=True)
 
 
 def replay(

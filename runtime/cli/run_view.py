@@ -12,6 +12,7 @@ from rich.text import Text
 
 from ..run_tree import PENDING, UNDER_WAY, Node
 from ..run_watch import View
+from .hints import as_given
 from .stack_view import console
 
 MARKS = {
@@ -93,7 +94,8 @@ def _alike(nodes: Iterable[Node]) -> Iterator[list[Node]]:
 
 
 def _question(run: str, approval: dict[str, object]) -> Text:
-    return Text(f"{approval['title']} waits for an answer: resprout runs approve {run} {approval['task']}", "yellow")
+    command = f"`resprout runs approve {run} {approval['task']}`"
+    return Text(as_given(f"{approval['title']} waits for an answer: {command}"), "yellow")
 
 
 def length(start: datetime | None, end: datetime | None, now: datetime) -> str:
@@ -151,6 +153,6 @@ def print_end(seen: View, output: Any) -> None:
     if seen.failure is not None:
         typer.secho(str(seen.failure), fg="red", err=True)
         if seen.nodes:
-            typer.echo(f"start again from there: resprout runs retry {seen.row.id}", err=True)
+            typer.echo(as_given(f"start again from there: `resprout runs retry {seen.row.id}`"), err=True)
     elif seen.row.status == "completed":
         typer.echo(output if isinstance(output, str) else json.dumps(output, indent=2, ensure_ascii=False))

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ..schedules import ScheduleRow, Schedules, Timing
 
 from ...actors.errors import Rejected
+from .hints import as_given
 from .queries import print_rows
 from .run_options import AsJson, Limit, with_runs
 
@@ -96,7 +97,7 @@ def pause(
 ) -> None:
     """Start nothing more until it is resumed. Runs that it started go on."""
     _with_schedules(ctx, lambda schedules: schedules.pause(schedule, reason or "by resprout schedules pause"))
-    typer.echo(f"{schedule} is paused: it goes on with `resprout schedules resume {schedule}`")
+    typer.echo(as_given(f"{schedule} is paused: it goes on with `resprout schedules resume {schedule}`"))
 
 
 def resume(ctx: typer.Context, schedule: ScheduleId) -> None:
@@ -108,7 +109,7 @@ def resume(ctx: typer.Context, schedule: ScheduleId) -> None:
 def trigger(ctx: typer.Context, schedule: ScheduleId) -> None:
     """Start a run now, beside those that the schedule starts."""
     _with_schedules(ctx, lambda schedules: schedules.trigger(schedule))
-    typer.echo(f"{schedule} starts a run now: see `resprout schedules show {schedule}`")
+    typer.echo(as_given(f"{schedule} starts a run now: see `resprout schedules show {schedule}`"))
 
 
 def delete(ctx: typer.Context, schedule: ScheduleId) -> None:

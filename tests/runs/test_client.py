@@ -16,6 +16,7 @@ from resprout.workflows.flow.model import Ask, Wait, WaitSpec
 from resprout.workflows.interpreter.approvals import Answer
 from support.flow_tasks import flow_file, step
 from support.stack import Stack
+from support.steps import Do
 
 
 @pytest.fixture
@@ -111,3 +112,14 @@ async def test_a_run_that_nobody_knows_is_not_found(client: Client) -> None:
 def test_without_a_loop_a_flow_runs_too(runs_stack: Stack, tmp_path: Path) -> None:
     with Client.in_thread(Settings(data_dir=runs_stack.data_dir)) as client:
         assert client.run(flow_file(tmp_path, [step("a")]))["value"] == "a"
+
+
+async def test_a_task_is_submitted_and_its_reply_awaited(client: Client) -> None:
+    task = await client.submit(Do(value=3), capability="stepping")
+
+    assert (await task.result())["value"] == 3
+
+
+async def test_a_task_that_does_not_fit_is_refused(client: Client) -> None:
+    with pytest.raises(Rejected, match="cannot be submitted: give a capability or an agent, and not both"):
+        await client.submit(Do(value=3))

@@ -1,11 +1,11 @@
-"""Runs in flight go on when the interpreter changes: it does again what recorded histories say it did."""
+"""Runs and tasks in flight go on when our workflows change: these do again what recorded histories say they did."""
 
 from pathlib import Path
 
 import pytest
 from resprout.runtime.payloads import data_converter
 from resprout.runtime.worker import workflow_runner
-from resprout.workflows import FlowRun
+from resprout.workflows import ALL
 from support.histories import load, recorded
 from temporalio.worker import Replayer
 
@@ -23,6 +23,6 @@ def test_every_word_is_in_a_recorded_history() -> None:
 
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.name.removesuffix(".json.gz"))
 async def test_a_recorded_history_replays(path: Path) -> None:
-    replayer = Replayer(workflows=[FlowRun], workflow_runner=workflow_runner(), data_converter=data_converter)
+    replayer = Replayer(workflows=ALL, workflow_runner=workflow_runner(), data_converter=data_converter)
 
     await replayer.replay_workflow(load(path))

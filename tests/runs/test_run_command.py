@@ -205,5 +205,5 @@ def test_who_is_interrupted_is_told_that_the_run_goes_on_and_how_to_come_back(
 
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert f"run {run} goes on. Come back with `resprout runs watch {run}`" in said
+    assert f"run {run} goes on. Come back with `resprout runs watch {run} --data-dir" in said
     assert "RUNNING" in runs_stack.temporal("workflow", "describe", "--workflow-id", run, "-o", "json").stdout

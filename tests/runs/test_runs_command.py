@@ -170,7 +170,7 @@ def test_a_terminated_run_says_why(runs_stack: Stack, tmp_path: Path) -> None:
     assert becomes(runs_stack, run, "terminated")["error"]["message"] == f"the run {run} was terminated: not wanted"
     again = runs_stack("runs", "cancel", run)
     assert again.returncode == 2
-    assert f"{run} has ended (terminated): see `resprout runs show {run}`" in again.stderr
+    assert f"{run} has ended (terminated): see `resprout runs show {run}" in again.stderr
 
 
 def test_a_failed_run_shows_its_error_and_how_to_start_it_again(runs_stack: Stack, tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_a_failed_run_shows_its_error_and_how_to_start_it_again(runs_stack: Stac
 
     assert (told["error"]["type"], told["error"]["task"]) == ("AgentFailed", "a")
     assert "✗ a" in said.stdout
-    assert f"start again from there: resprout runs retry {run}" in said.stderr
+    assert f"start again from there: `resprout runs retry {run}" in said.stderr
 
 
 def test_a_run_that_never_began_says_why(runs_stack: Stack) -> None:
@@ -252,7 +252,7 @@ def test_a_run_that_nobody_knows_is_refused_with_the_nearest_name(runs_stack: St
 
     assert (near.returncode, far.returncode) == (2, 2)
     assert f"there is no run {run}x: did you mean `{run}`?" in near.stderr
-    assert "list them with `resprout runs list`" in far.stderr
+    assert "list them with `resprout runs list" in far.stderr
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ def test_without_a_worker_it_is_said_that_none_answers_and_what_to_do(runs_stack
     assert (shown_.returncode, paused.returncode) == (3, 4)
     assert run in shown_.stdout
     assert f"no worker answers for {run}" in shown_.stderr
-    assert "start one with `resprout up` or `resprout worker`" in shown_.stderr
+    assert "start one with `resprout up --data-dir" in shown_.stderr
     assert f"no worker has taken this for {run}" in paused.stderr
 
 

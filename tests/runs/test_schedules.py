@@ -95,7 +95,7 @@ def test_an_id_is_not_scheduled_twice(runs_stack: Stack, tmp_path: Path, schedul
     again = runs_stack("run", str(flow_file(tmp_path, [step("a")])), "--id", schedule, *DAILY)
 
     assert again.returncode == 2
-    assert f"`resprout schedules delete {schedule}` first" in again.stderr
+    assert f"`resprout schedules delete {schedule} --data-dir" in again.stderr
 
 
 @pytest.mark.parametrize(

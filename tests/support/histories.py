@@ -1,6 +1,7 @@
 """Histories of runs, recorded once and replayed by every later interpreter: a change that breaks runs in flight shows.
 
-`RESPROUT_RECORD_HISTORIES=1 pytest tests/runs/test_constructs.py` records those of constructs that have none yet.
+`RESPROUT_RECORD_HISTORIES=1 pytest tests/runs/test_constructs.py tests/runs/test_tasks.py` records those that have
+none yet.
 """
 
 import gzip

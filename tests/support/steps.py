@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from resprout.actors.agent import Agent, on
+from resprout.actors.capabilities import Capability
 from resprout.actors.message import Message
 from resprout.actors.roles import Emitted
 
@@ -42,7 +43,13 @@ class Look(Message, name="step.look"):
     pass
 
 
-class Step(Agent, kind="step"):
+class Learn(Message, name="step.learn"):
+    """To say that it can do this, unlike others of its kind."""
+
+    capability: str
+
+
+class Step(Agent, kind="step", capabilities=(Capability(name="stepping"),)):
     times: int = 0
     words: tuple[str, ...] = ()
 
@@ -68,6 +75,10 @@ class Step(Agent, kind="step"):
     @on
     async def emitted(self, message: Emitted) -> None:
         self.words = (*self.words, json.dumps(message.data))
+
+    @on
+    async def learn(self, message: Learn) -> None:
+        self.describe(capabilities=[Capability(name=message.capability)])
 
     @on
     async def look(self, message: Look) -> Notes:
