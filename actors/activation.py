@@ -91,7 +91,9 @@ class Activation:
         "kind",
         "left_out",
         "left_over",
+        "looked_at",
         "mailbox",
+        "more_waits",
         "now",
         "quarantined",
         "settled",
@@ -111,6 +113,7 @@ class Activation:
         self.mailbox = Mailbox()
         self.arriving = 0  # told messages on their way into the store
         self.left_out: set[UUID] = set()  # told messages that are in the store and were not taken into memory
+        self.more_waits = False  # there may be more in the store, of which this host knows nothing
         self.left_over: list[Entry] = []  # told messages that came while it was closing
         self.agent: Agent | None = None  # the state after the last turn taken; None: not read yet
         self.committed = 0  # the version that is durable
@@ -118,6 +121,7 @@ class Activation:
         self.uncommitted: list[Entry] = []
         self.generation = 0
         self.quarantined: str | None = None
+        self.looked_at = False  # by a person, who changed what the store says of it
         self.started = False
         self.task: asyncio.Task[None] | None = None  # the runner's that has it now
         self.now: Entry | None = None  # in its turn
@@ -130,7 +134,12 @@ class Activation:
 
     @property
     def idle(self) -> bool:
-        return not self.started and not self.mailbox.known and not self.arriving and not self.left_out
+        return not self.started and not self.mailbox.known and not self.arriving and not self.behind
+
+    @property
+    def behind(self) -> bool:
+        """Whether mail of it is in the store and not here: what comes now must not overtake that."""
+        return bool(self.left_out) or self.more_waits
 
     def start(self) -> None:
         if not self.started and not self.closing:
@@ -210,11 +219,11 @@ class Activation:
             await self.flushed()
 
     def _set_aside(self, entry: Entry) -> None:
-        """Told messages wait until the agent is released; whoever asks learns why nobody answers."""
-        if entry.stored:
-            self.mailbox.hold(entry)
-        else:
-            self.done(entry, failed(Quarantined(self._quarantine_text())))
+        """Told messages wait in the store until the agent is released; whoever asks learns why nobody answers."""
+        self.delivery.left_behind(self)
+        joined, entry.joined = list(entry.joined), ()
+        self.mailbox.back(joined)
+        self.done(entry, failed(Quarantined(self._quarantine_text())))
 
     async def _needs_no_turn(self, entry: Entry) -> bool:
         """Whether the message was handled before; raises what keeps it from being handled."""
@@ -231,7 +240,11 @@ class Activation:
         return True
 
     async def _read(self, envelope: Envelope) -> None:
+        self.looked_at = False
         snapshot = await self.delivery.read(self)
+        while self.looked_at:  # meanwhile: this may be how it was before
+            self.looked_at = False
+            snapshot = await self.delivery.read(self)
         self.committed, self.quarantined = snapshot.version, snapshot.quarantined
         if self.quarantined is not None:
             return  # nobody sees its state; every message looks again, since it may have been released
@@ -538,7 +551,7 @@ class Activation:
 
     def forget_state(self) -> None:
         """The next turn reads it again: somebody changed what the store says of this agent."""
-        self.quarantined = None
+        self.quarantined, self.looked_at = None, True
         if not self.taken and self.now is None:
             self.agent = None
 
