@@ -14,7 +14,7 @@ from ..collecting import Collected
 from ..selection import Selection
 from ..spec import leads_out
 
-_KEPT = frozenset({"stdout", "stdout.size", "stderr", "stderr.size", "job/end"})
+_KEPT = frozenset({"stdout", "stdout.size", "stderr", "stderr.size", "job/end", "job/large"})
 _LONGEST_ENTRY = 8 << 10  # a header with a long name
 MOST_LOOKED_AT = 10_000
 
@@ -44,6 +44,9 @@ def harvest(sent: bytes, selection: Selection) -> Harvest:
                 _take(found, tar, entry, selection)
     except (tarfile.TarError, EOFError, ValueError, OverflowError, RecursionError):
         found.collected.leave_out("what comes after it", "the list of files is damaged or too long")
+    for path in map(normpath, found.kept.get("job/large", b"").decode(errors="replace").splitlines()):
+        if selection.takes(path):
+            found.collected.leave_out(path, f"it has more than {MOST_COLLECTED_BYTES:,} bytes")
     return found
 
 

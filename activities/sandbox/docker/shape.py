@@ -6,11 +6,13 @@ here, and there is no argument that weakens it.
 
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from ..backend import FLOOD, Job
 from ..spec import Isolation, SandboxLimits
 
+GATE = "/run/resprout/gate"
 JOB_USER = "65532:65532"
 KEEPER_USER = "65533:65533"
 
@@ -109,6 +111,7 @@ def _tmpfs(shape: Shape) -> dict[str, str]:
 
 
 def _mounts(shape: Shape) -> list[dict[str, Any]]:
+    """The gate's directory, not the socket: who comes back to a run opens a new one in the same directory."""
     if shape.gate is None:
         return []
-    return [{"Type": "bind", "Source": shape.gate, "Target": "/run/resprout/gate.sock", "ReadOnly": True}]
+    return [{"Type": "bind", "Source": str(Path(shape.gate).parent), "Target": GATE, "ReadOnly": True}]
