@@ -23,6 +23,9 @@ from resprout.activities.sandbox.sandboxes import contents, unwatched
 from resprout.activities.sandbox.spec import Isolation, SandboxSpec
 
 
+URL = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+
+
 @dataclass(frozen=True)
 class Sandboxed:
     """A backend and the isolation that is asked of it."""
@@ -45,7 +48,7 @@ class Sandboxed:
 @pytest.fixture(scope="session")
 def engine_api() -> APIClient:
     try:
-        api = APIClient(version="auto")
+        api = APIClient(URL, version="auto")
         api.ping()
     except DockerException as error:
         pytest.skip(f"no Docker engine answers: {error}")
@@ -54,7 +57,7 @@ def engine_api() -> APIClient:
 
 @pytest.fixture(scope="session")
 async def images(engine_api: APIClient) -> None:
-    engine = Engine()
+    engine = Engine(URL)
     there = {image.name for image in await Images(engine).images()}
     missing = [language for language in LANGUAGES if image_name(language) not in there]
     if missing:
@@ -75,7 +78,7 @@ def instance(engine_api: APIClient) -> Iterator[str]:
 
 @pytest.fixture
 async def docker(images: None, instance: str) -> AsyncIterator[DockerBackend]:
-    backend = DockerBackend(Engine(), instance, warm=0)
+    backend = DockerBackend(Engine(URL), instance, warm=0)
     yield backend
     await backend.close()
 
@@ -87,11 +90,11 @@ async def process() -> AsyncIterator[ProcessSandbox]:
     await backend.close()
 
 
-@pytest.fixture(params=["container", "process"])
+@pytest.fixture(params=["container", "gvisor", "process"])
 def sandbox(request: pytest.FixtureRequest) -> Sandboxed:
     """Each backend in turn."""
     isolation: Isolation = request.param
-    return Sandboxed(request.getfixturevalue("docker" if isolation == "container" else "process"), isolation)
+    return Sandboxed(request.getfixturevalue("process" if isolation == "process" else "docker"), isolation)
 
 
 @dataclass(frozen=True)

@@ -66,9 +66,9 @@ async def test_output_is_seen_while_it_is_written(container: Sandboxed) -> None:
 
     early = await seen.get()
 
-    assert (early, run.done()) == (b"early\n", False)
+    assert (early[:5], run.done()) == (b"early", False)
     await run
-    assert await seen.get() == b"late\n"
+    assert b"late" in b"".join(seen.get_nowait() for _ in range(seen.qsize()))
 
 
 async def test_more_output_than_is_kept_is_counted_and_the_beginning_stays(container: Sandboxed) -> None:
@@ -117,7 +117,8 @@ os.symlink('/etc', 'out/folder')
     ending = await ran(container, code, collect=["out/**"])
 
     assert ending.files == {"out/good": b"x"}
-    assert all(name in ending.reason for name in ("soft", "two", "pipe", "huge"))
+    for name in ("soft", "two", "pipe", "huge"):
+        assert f"out/{name}" in ending.reason
 
 
 async def test_files_beyond_the_budget_are_left_out_and_said_so(container: Sandboxed) -> None:
