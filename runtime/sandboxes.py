@@ -60,6 +60,16 @@ async def sandboxes(settings: Settings, *, recorded: bool) -> AsyncIterator[Sand
         await database.close()
 
 
+@asynccontextmanager
+async def engine() -> AsyncIterator[Engine]:
+    """The one that DOCKER_HOST names, or this machine's."""
+    opened = Engine(os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock")
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
 def _backends(settings: Settings) -> dict[Isolation, Backend]:
     url = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
     docker = DockerBackend(Engine(url), _installation(settings), warm=settings.sandbox.warm)

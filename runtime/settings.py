@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -82,18 +82,20 @@ class QdrantSettings(Section):
     api_key: SecretStr | None = None
 
 
+def _split(value: object) -> object:
+    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+
+Listed = Annotated[tuple[str, ...], BeforeValidator(_split)]  # with commas in the environment
+
+
 class AgentsSettings(Section):
-    modules: tuple[str, ...] = Field(
+    modules: Listed = Field(
         default=(), description="Python modules with your agent classes, imported by hosts; commas in the environment"
     )
     path: Path | None = Field(
         default=None, description="directory from which they are imported; where the command was given if unset"
     )
-
-    @field_validator("modules", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
     @field_validator("path")
     @classmethod
@@ -125,8 +127,9 @@ class SandboxSettings(Section):
         description="of code that names none; auto: a container where there is an engine, else a process",
     )
     warm: int = Field(default=0, ge=0, le=100, description="containers that a worker keeps ready for each language")
-    private_hosts: tuple[str, ...] = Field(
-        default=(), description="names that `net` may list although their addresses are private"
+    private_hosts: Listed = Field(
+        default=(),
+        description="hosts with private addresses that `net` may list; commas in the environment",
     )
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -32,12 +33,30 @@ class Connections:
 
 
 def _directory(key: str) -> Path:
-    """Nobody else could have made it: with somebody else's, his socket would be the way out."""
-    directory = Path(tempfile.gettempdir(), f"resprout-gate-{hashlib.sha256(key.encode()).hexdigest()[:20]}")
-    directory.mkdir(mode=0o755, exist_ok=True)
-    if directory.is_symlink() or directory.stat().st_uid != os.geteuid():
-        raise Rejected(f"{directory} belongs to somebody else. Remove it.")
+    """Whoever reaches the socket may reach what is listed for the run, so nobody else may.
+
+    Root gives the directory to the user that the run is (`hand_over`); anybody else keeps all of them to himself.
+    """
+    ours = Path(tempfile.gettempdir(), f"resprout-gates-{os.geteuid()}")
+    ours.mkdir(exist_ok=True)
+    about = ours.lstat()
+    if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.geteuid():
+        raise Rejected(f"{ours} is not a directory of ours. Remove it.")
+    ours.chmod(0o711 if _is_root() else 0o700)
+    directory = ours / hashlib.sha256(key.encode()).hexdigest()[:20]
+    directory.mkdir(exist_ok=True)
+    directory.chmod(0o700 if _is_root() else 0o755)
     return directory
+
+
+def hand_over(gate: str, uid: int) -> None:
+    """To the user that the run is, as seen from outside."""
+    if _is_root():
+        os.chown(Path(gate).parent, uid, uid)
+
+
+def _is_root() -> bool:
+    return os.geteuid() == 0
 
 
 @asynccontextmanager

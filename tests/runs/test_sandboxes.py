@@ -106,3 +106,18 @@ async def _said(run: Any, word: str) -> bool:
         for a in described.raw_description.pending_activities
         for p in a.heartbeat_details.payloads
     )
+
+
+async def test_a_run_in_a_container_goes_on_without_its_worker_and_its_code_runs_once(runs: Runs, images: None) -> None:
+    code = "echo once >> runs.txt; echo begun; sleep 12; cat runs.txt"
+    run = await runs.start([sandbox(language="shell", code=code, isolation="container", collect=["runs.txt"])])
+    async with asyncio.timeout(60):
+        while not await _said(run, "begun"):
+            await asyncio.sleep(0.1)
+
+    os.kill(runs.stack.pid("worker"), signal.SIGKILL)
+
+    async with asyncio.timeout(90):
+        result = await run.result()
+    assert result["stdout"] == "begun\nonce\n"
+    assert result["files"] == {"runs.txt": "once\n"}

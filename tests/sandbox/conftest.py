@@ -12,18 +12,15 @@ from uuid import uuid4
 
 import pytest
 from docker import APIClient
-from docker.errors import DockerException
 from resprout.activities.sandbox.backend import Backend, Ending, Job, Watch
 from resprout.activities.sandbox.docker import DockerBackend, Engine
-from resprout.activities.sandbox.docker.building import build
-from resprout.activities.sandbox.docker.images import LANGUAGES, Images, image_name
 from resprout.activities.sandbox.docker.names import Labels
 from resprout.activities.sandbox.process.sandbox import ProcessSandbox
 from resprout.activities.sandbox.sandboxes import contents, unwatched
 from resprout.activities.sandbox.spec import Isolation, SandboxSpec
+from support.engine import URL, engine_api, images
 
-
-URL = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+__all__ = ["engine_api", "images"]
 
 
 @dataclass(frozen=True)
@@ -43,26 +40,6 @@ class Sandboxed:
             return await self.backend.run(job, watch)
         finally:
             await self.backend.forget(job.key)
-
-
-@pytest.fixture(scope="session")
-def engine_api() -> APIClient:
-    try:
-        api = APIClient(URL, version="auto")
-        api.ping()
-    except DockerException as error:
-        pytest.skip(f"no Docker engine answers: {error}")
-    return api
-
-
-@pytest.fixture(scope="session")
-async def images(engine_api: APIClient) -> None:
-    engine = Engine(URL)
-    there = {image.name for image in await Images(engine).images()}
-    missing = [language for language in LANGUAGES if image_name(language) not in there]
-    if missing:
-        await build(engine, missing, print, install=True)
-    await engine.close()
 
 
 @pytest.fixture

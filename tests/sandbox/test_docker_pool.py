@@ -15,6 +15,7 @@ from resprout.activities.sandbox.docker import DockerBackend, Engine
 from resprout.activities.sandbox.docker.names import WARM, Labels, run_name
 from resprout.activities.sandbox.sandboxes import unwatched
 from resprout.activities.sandbox.spec import SandboxSpec
+from support.engine import URL
 
 SPEC = SandboxSpec(language="python", code="print(1)")
 
@@ -22,6 +23,7 @@ FILLS = """
 import asyncio, sys
 from resprout.activities.sandbox.docker import DockerBackend, Engine
 from resprout.activities.sandbox.spec import SandboxSpec
+from support.engine import URL
 async def main():
     backend = DockerBackend(Engine(), sys.argv[1], warm=1)
     await backend.warm_up(SandboxSpec(language="python", code="0"))
@@ -33,7 +35,7 @@ asyncio.run(main())
 
 @pytest.fixture
 async def warm(images: None, instance: str) -> AsyncIterator[DockerBackend]:
-    backend = DockerBackend(Engine(), instance, warm=2)
+    backend = DockerBackend(Engine(URL), instance, warm=2)
     yield backend
     await backend.close()
 
@@ -106,7 +108,7 @@ async def test_a_warm_container_that_was_removed_is_no_obstacle(
 
 
 async def test_close_removes_what_waits(engine_api: APIClient, images: None, instance: str) -> None:
-    backend = DockerBackend(Engine(), instance, warm=2)
+    backend = DockerBackend(Engine(URL), instance, warm=2)
     await backend.warm_up(SPEC)
 
     await backend.close()
@@ -150,7 +152,7 @@ async def test_the_reaper_removes_runs_that_nobody_will_come_back_to(
 async def test_the_reaper_leaves_the_containers_of_other_installations(
     docker: DockerBackend, images: None, engine_api: APIClient, instance: str
 ) -> None:
-    other = DockerBackend(Engine(), f"test-{uuid4().hex}", warm=0)
+    other = DockerBackend(Engine(URL), f"test-{uuid4().hex}", warm=0)
     await docker.run(Job("k", SPEC, "container"), unwatched)
 
     async def unfinished() -> set[str]:

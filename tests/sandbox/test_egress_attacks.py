@@ -394,3 +394,48 @@ async def test_a_server_that_answers_no_http_is_said_to(tmp_path: Path) -> None:
         answer = await out.says(post(there, "Content-Length: 0"))
 
     assert answer.startswith(f"HTTP/1.1 502 `{there.listed}` answered what is no HTTP".encode())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nok",
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nX-Huge: " + b"x" * 200_000,
+        b"\x00" * 500,
+    ],
+)
+async def test_a_server_that_answers_badly_breaks_its_own_connection_only(tmp_path: Path, answer: bytes) -> None:
+    async def bad(reader: StreamReader, writer: StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+
+    async with site(bad) as there, outlet(tmp_path, there.listed) as out:
+        await out.says(post(there, "Content-Length: 0"))
+
+        assert "answered what is no HTTP" in (await out.record()).reason
+
+
+async def test_a_client_of_the_old_protocol_gets_the_answer_without_news_of_it(tmp_path: Path) -> None:
+    async def careful(reader: StreamReader, writer: StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        writer.write(b"2\r\nok\r\n0\r\n\r\n")
+
+    async with site(careful) as there, outlet(tmp_path, there.listed) as out:
+        answer = await out.says(f"GET http://{there.listed}/ HTTP/1.0\r\n\r\n".encode())
+
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert answer.endswith(b"\r\n\r\nok")
+
+
+async def test_who_does_not_wait_for_the_refusal_is_on_record_with_it(tmp_path: Path) -> None:
+    async with outlet(tmp_path, f"{SHOP}:80") as out:
+        _, writer = await out.connected()
+        writer.write(connect("evil.test:443"))
+        writer.transport.abort()
+
+        assert "`evil.test:443` is not listed" in (await out.record()).reason

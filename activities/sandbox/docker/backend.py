@@ -17,6 +17,7 @@ from ....actors.size import format_size
 from ..backend import Ending, InDoubt, Job, NoSandbox, Watch
 from ..selection import Selection
 from ..spec import Isolation, SandboxLimits, SandboxSpec
+from ..way_out import hand_over
 from .attachment import Attachment, Witness
 from .containers import Containers
 from .endings import broken_off, ending
@@ -27,7 +28,7 @@ from .names import KEPT, labels, run_name
 from .parcel import parcel
 from .pool import Pool
 from .reaper import Reaper, Unfinished
-from .shape import RUNTIMES, SCRATCH, Shape, shape_of
+from .shape import JOB_UID, RUNTIMES, SCRATCH, Shape, shape_of
 
 T = TypeVar("T")
 
@@ -75,6 +76,8 @@ class DockerBackend:
     async def run(self, job: Job, watch: Watch) -> Ending:
         name = run_name(self._instance, job.key)
         image = await self._images.digest(job.spec)
+        if job.gate is not None:
+            hand_over(job.gate, JOB_UID)
         try:
             await _finished(self._claim(name, shape_of(job, image), job))
             await job.starting()

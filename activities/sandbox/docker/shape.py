@@ -12,8 +12,9 @@ from typing import Any
 from ..backend import FLOOD, Job
 from ..spec import Isolation, SandboxLimits
 
-GATE = "/run/resprout/gate"
-JOB_USER = "65532:65532"
+GATE = "/run/gate"
+JOB_UID = 65532
+JOB_USER = f"{JOB_UID}:{JOB_UID}"
 KEEPER_USER = "65533:65533"
 
 # Ours in a container: init, the keeper and its two captures, a runner that follows them, its watch and its `timeout`,

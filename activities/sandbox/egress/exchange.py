@@ -17,7 +17,7 @@ async def exchange(relay: Relay, client: h11.Connection, onward: h11.Request) ->
     server = h11.Connection(h11.CLIENT)
     try:
         await until_second(_ask(relay, client, server, onward), _answer(relay, client, server))
-    except h11.RemoteProtocolError as error:
+    except h11.ProtocolError as error:
         said = shown(str(error))
         if client.their_state is h11.ERROR:
             raise Refused(f"The body of the request is not what its headers say: {said}.", 400) from error
@@ -44,6 +44,8 @@ async def _answer(relay: Relay, client: h11.Connection, server: h11.Connection) 
         match event:
             case h11.NEED_DATA:
                 server.receive_data(await relay.from_server())
+            case h11.InformationalResponse() if client.their_http_version == b"1.0":
+                continue  # it does not know that there is such a thing
             case h11.InformationalResponse():
                 informed = h11.InformationalResponse(
                     status_code=event.status_code, headers=end_to_end(event.headers.raw_items()), reason=event.reason

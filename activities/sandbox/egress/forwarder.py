@@ -17,6 +17,7 @@ import sys
 
 PORT = 3128
 CHUNK = 1 << 16
+MOST = 100  # connections; the next wait to be accepted until one has ended
 PARENT_SEEN = 500  # milliseconds between looks whether the command still runs
 
 
@@ -58,7 +59,8 @@ class Forwarder:
     def run(self, parent: int | None) -> None:
         while parent is None or os.getppid() == parent:
             poll = select.poll()
-            poll.register(self.listener, select.POLLIN)
+            if len(self.pipes) < 2 * MOST:
+                poll.register(self.listener, select.POLLIN)
             wanted: dict[int, int] = {}
             for descriptor, event in (pipe.wants for pipe in self.pipes):
                 wanted[descriptor] = wanted.get(descriptor, 0) | event

@@ -12,7 +12,7 @@ from types import TracebackType
 
 from ....actors.errors import BadArgument
 from ....actors.logger import get_logger
-from . import dial
+from .dial import CHUNK, Lookups, Resolve
 from .meter import Audit, Bounds, Meter
 from .proxy import Proxy
 from .rules import Rules
@@ -36,17 +36,18 @@ class Gate:
         *,
         exempt: Iterable[str] = (),
         bounds: Bounds | None = None,
-        resolve: dial.Resolve = dial.resolve,
+        resolve: Resolve | None = None,
     ) -> None:
         self.path = directory / SOCKET
         if len(bytes(self.path)) > LONGEST_PATH:
             raise BadArgument(f"{self.path} is too long for a unix socket: use a directory with a shorter path.")
         self.meter = Meter(bounds or Bounds())
-        self._proxy = Proxy(Rules.of(net, exempt), self.meter, resolve, audit)
+        self._lookups = Lookups()
+        self._proxy = Proxy(Rules.of(net, exempt), self.meter, resolve or self._lookups, audit)
         self._visits: set[Task[None]] = set()
 
     async def __aenter__(self) -> str:
-        self._server = await asyncio.start_unix_server(self._enter, self.path, limit=dial.CHUNK, backlog=BACKLOG)
+        self._server = await asyncio.start_unix_server(self._enter, self.path, limit=CHUNK, backlog=BACKLOG)
         self.path.chmod(_EVERYONE)
         return str(self.path)
 
@@ -59,6 +60,7 @@ class Gate:
         for visit in self._visits:
             visit.cancel()
         await asyncio.gather(*self._visits, return_exceptions=True)
+        self._lookups.close()
 
     def _enter(self, reader: StreamReader, writer: StreamWriter) -> None:
         visit = asyncio.ensure_future(self._proxy.serve(reader, writer))

@@ -53,14 +53,18 @@ class Visit:
     sent: int = 0
     received: int = 0
     allowed: bool = False
-    reason: str = ""
+    reason: str | None = None  # None: it goes on
     began: float = field(default_factory=monotonic)
 
+    def end(self, reason: str) -> None:
+        """The first reason counts: what breaks after it does so because of it."""
+        if self.reason is None:
+            self.reason = reason
+
     def record(self) -> Connection:
+        reason = "The gate broke." if self.reason is None else self.reason
         seconds = monotonic() - self.began
-        return Connection(
-            self.host, self.port, self.address, self.sent, self.received, seconds, self.allowed, self.reason
-        )
+        return Connection(self.host, self.port, self.address, self.sent, self.received, seconds, self.allowed, reason)
 
 
 class Meter:

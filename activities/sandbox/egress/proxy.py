@@ -31,15 +31,15 @@ class Proxy:
         self._audit = audit
 
     async def serve(self, reader: StreamReader, writer: StreamWriter) -> None:
-        visit = Visit(reason="The gate broke.")
+        visit = Visit()
         with self._meter.counted() as is_answered:
             try:
                 if is_answered:
                     await self._serve(End(reader, writer), visit)
             except OSError as error:
-                visit.reason = f"The connection broke: {error}."
+                visit.end(f"The connection broke: {error}.")
             except asyncio.CancelledError:
-                visit.reason = "The run ended."
+                visit.end("The run ended.")
                 raise
             finally:
                 cut(writer)
@@ -51,11 +51,11 @@ class Proxy:
         try:
             asked = await self._asked(client, http, visit)
             if asked is None:
-                visit.reason = "Nothing was asked for."
+                visit.end("Nothing was asked for.")
                 return
             server = await self._dialled(asked, visit)
         except Refused as refused:
-            visit.reason = str(refused)
+            visit.end(str(refused))
             await _farewell(client, _refusal(refused))
             return
         try:
@@ -90,9 +90,9 @@ class Proxy:
                 else:
                     await exchange(relay, http, asked.onward)
                 await client.flush()
-            visit.reason = ""
+            visit.end("")
         except Refused as refused:
-            visit.reason = str(refused)
+            visit.end(str(refused))
             if asked.is_tunnel and not visit.allowed:
                 await _farewell(client, UNRECOGNIZED_NAME)
             elif http.our_state in (h11.IDLE, h11.SEND_RESPONSE) and not asked.is_tunnel:
@@ -120,5 +120,5 @@ async def _farewell(client: End, last: bytes) -> None:
             client.finish()
             while await client.reader.read(CHUNK):
                 pass
-    except TimeoutError:
+    except OSError:  # it waits no more, or it did so for too long
         return

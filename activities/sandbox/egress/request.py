@@ -40,14 +40,12 @@ async def read_request(reader: StreamReader, client: h11.Connection, visit: Visi
     try:
         while (event := client.next_event()) is h11.NEED_DATA:
             client.receive_data(await reader.read(CHUNK))
-    except h11.RemoteProtocolError as error:
+        if not isinstance(event, h11.Request):
+            return None
+        return (_tunnel if event.method == b"CONNECT" else _plain)(event, visit)
+    except h11.ProtocolError as error:
         status = error.error_status_hint
         raise Refused(f"This is no request that a proxy understands: {shown(str(error))}.", status) from error
-    if not isinstance(event, h11.Request):
-        return None
-    if event.method == b"CONNECT":
-        return _tunnel(event, visit)
-    return _plain(event, visit)
 
 
 def _tunnel(request: h11.Request, visit: Visit) -> Asked:

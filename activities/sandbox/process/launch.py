@@ -14,6 +14,7 @@ from typing import Any
 from ..backend import Job, NoSandbox
 from ..egress.inside import environment, forwarder
 from ..program import program
+from ..way_out import hand_over
 from . import seccomp
 from .cgroup import Group
 from .profile import arguments, command, through_gate, waiting, way_out
@@ -46,6 +47,8 @@ class Inside:
 async def launched(bwrap: int, job: Job, uid: int | None, group: Group | None) -> AsyncIterator[Inside]:
     """Everything in it is dead at the end."""
     async with AsyncExitStack() as stack:
+        if job.gate is not None and uid is not None:
+            hand_over(job.gate, uid)
         files = stack.enter_context(_files(job))
         ours, theirs = socket.socketpair()
         info_out, info_in = os.pipe()
@@ -86,10 +89,13 @@ async def launched(bwrap: int, job: Job, uid: int | None, group: Group | None) -
         stack.enter_context(_killing(process.pid))
         async with asyncio.timeout(STARTING_SECONDS):
             init = await _first_inside(info_out, process)
-            kill = stack.enter_context(_killing(init))
-            if group is not None:
-                group.add(init)
-            os.write(block_in, b"x")
+            try:
+                kill = stack.enter_context(_killing(init))
+                if group is not None:
+                    group.add(init)
+                os.write(block_in, b"x")
+            except (ProcessLookupError, BrokenPipeError):  # it has ended already
+                raise NoSandbox(NO_START.format(await _complaint(process))) from None
             reader, writer = await asyncio.open_connection(sock=ours)
             stack.callback(writer.close)
             if await reader.readline() != b"ready\n":
