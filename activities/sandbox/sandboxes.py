@@ -72,7 +72,10 @@ class Sandboxes:
         isolation, backend = await self.choose(spec)
         job = Job(key or f"once/{uuid4()}", spec, isolation, contents(spec), self._environment(spec))
         if self.runs is None or key is None:
-            return await self._ran(job, backend, watch)
+            try:
+                return await self._ran(job, backend, watch)
+            finally:
+                await backend.forget(job.key)  # nobody else knows of it
         return await self._once(self.runs, job, backend, tenant, watch)
 
     async def choose(self, spec: SandboxSpec) -> tuple[Isolation, Backend]:

@@ -18,7 +18,7 @@ from resprout.activities.sandbox.docker.names import Labels
 from resprout.activities.sandbox.process.sandbox import ProcessSandbox
 from resprout.activities.sandbox.sandboxes import contents, unwatched
 from resprout.activities.sandbox.spec import Isolation, SandboxSpec
-from support.engine import engine_api, images
+from support.engine import URL, engine_api, images
 
 __all__ = ["engine_api", "images"]
 
@@ -55,7 +55,7 @@ def instance(engine_api: APIClient) -> Iterator[str]:
 
 @pytest.fixture
 async def docker(images: None, instance: str) -> AsyncIterator[DockerBackend]:
-    backend = DockerBackend(Engine(), instance, warm=0)
+    backend = DockerBackend(Engine(URL), instance, warm=0)
     yield backend
     await backend.close()
 
@@ -67,11 +67,11 @@ async def process() -> AsyncIterator[ProcessSandbox]:
     await backend.close()
 
 
-@pytest.fixture(params=["container", "process"])
+@pytest.fixture(params=["container", "gvisor", "process"])
 def sandbox(request: pytest.FixtureRequest) -> Sandboxed:
     """Each backend in turn."""
     isolation: Isolation = request.param
-    return Sandboxed(request.getfixturevalue("docker" if isolation == "container" else "process"), isolation)
+    return Sandboxed(request.getfixturevalue("process" if isolation == "process" else "docker"), isolation)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ A container that ended without results has lost them: then the run is in doubt, 
 import asyncio
 import time
 from collections.abc import Coroutine
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -33,7 +34,9 @@ T = TypeVar("T")
 
 ATTEMPTS = 5
 LEAST_MEMORY = 32 << 20
+CLAIMING = 60.0
 _LACKS_TOOLS = 127
+_NEVER = "0002"  # the engine says year one for what did not happen
 
 
 class DockerBackend:
@@ -107,19 +110,41 @@ class DockerBackend:
 
     async def _claim(self, name: str, shape: Shape, job: Job) -> None:
         """Afterwards a container of this name is there and was started, by us or by somebody before us."""
+        life = job.spec.limits.time + KEPT
+        async with asyncio.timeout(CLAIMING):
+            while True:
+                with suppress(NameTaken):
+                    if await self._claim_warm(name, shape, job.spec):
+                        return
+                    await self._containers.create(name, shape, labels(self._instance, life, job.key))
+                if await self._started(name):
+                    return
+                await asyncio.sleep(0.02)  # a name is taken before its container can be found; nothing tells when
+
+    async def _started(self, name: str) -> bool:
+        """By whoever made it, or by us when he did not live to do it.
+
+        What ended is not started: that would run the code again. Two may start it at once, and it may have ended
+        between them: then it has an end and runs all the same, and must not.
+        """
         try:
-            if await self._claim_warm(name, shape, job.spec):
-                return
-            life = job.spec.limits.time + KEPT
-            await self._containers.create(name, shape, labels(self._instance, life, job.key))
-        except NameTaken:
-            pass  # what comes next is the same for it: between making and starting, its maker may have died
+            state = await self._containers.state(name)
+            if state["Status"] == "created":
+                await self._start(name)
+                state = await self._containers.state(name)
+        except Gone:
+            return False
+        if state["Running"] and state["FinishedAt"] > _NEVER:
+            await self._containers.kill(name)
+        return True
+
+    async def _start(self, name: str) -> None:
         try:
             await self._containers.start(name)
-        except NameTaken:
-            return  # it ended: what that means is said by its state
+        except Gone:
+            raise
         except NoSandbox:
-            await self._containers.remove(name)
+            await self._containers.remove(name)  # it cannot run here, now: another time it may
             raise
 
     async def _claim_warm(self, name: str, shape: Shape, spec: SandboxSpec) -> bool:

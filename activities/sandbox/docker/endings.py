@@ -64,7 +64,7 @@ def ending(job: Job, image: str, found: Harvest, witness: Witness) -> Ending:
     return Ending(
         ended=ended,
         exit_code=code if ended == "exit" else None,
-        signal=_signal(code) if ended in ("signal", "memory") else None,
+        signal=None if ended == "exit" else _signal(code) or "SIGKILL",
         stdout=Captured(streams["stdout"], max(found.number("stdout.size"), len(streams["stdout"]))),
         stderr=Captured(streams["stderr"], max(found.number("stderr.size"), len(streams["stderr"]))),
         files=found.collected.files,

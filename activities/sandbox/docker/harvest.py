@@ -14,9 +14,10 @@ from ..collecting import Collected
 from ..selection import Selection
 from ..spec import leads_out
 
-_KEPT = frozenset({"stdout", "stdout.size", "stderr", "stderr.size", "job/end"})
+_KEPT = frozenset({"stdout", "stdout.size", "stderr", "stderr.size", "job/end", "job/large"})
 _LONGEST_ENTRY = 8 << 10  # a header with a long name
 MOST_LOOKED_AT = 10_000
+_HARD_LINK = "it has another name somewhere (a hard link)"
 
 
 def budget(output: int) -> int:
@@ -44,6 +45,9 @@ def harvest(sent: bytes, selection: Selection) -> Harvest:
                 _take(found, tar, entry, selection)
     except (tarfile.TarError, EOFError, ValueError, OverflowError, RecursionError):
         found.collected.leave_out("what comes after it", "the list of files is damaged or too long")
+    for path in map(normpath, found.kept.get("job/large", b"").decode(errors="replace").splitlines()):
+        if selection.takes(path):
+            found.collected.leave_out(path, f"it has more than {MOST_COLLECTED_BYTES:,} bytes")
     return found
 
 
@@ -54,8 +58,9 @@ def _take(found: Harvest, tar: tarfile.TarFile, entry: tarfile.TarInfo, selectio
     path, collected = normpath(entry.name), found.collected
     if leads_out(path) or not selection.takes(path):
         return
-    if entry.islnk():
-        collected.files.pop(normpath(entry.linkname), None)  # the other name of the same file
+    other = normpath(entry.linkname)
+    if entry.islnk() and collected.files.pop(other, None) is not None:
+        collected.leave_out(other, _HARD_LINK)
     if (fault := _fault(collected, path, entry)) is not None:
         collected.leave_out(path, fault)
         return
@@ -69,7 +74,7 @@ def _fault(collected: Collected, path: str, entry: tarfile.TarInfo) -> str | Non
     if entry.issym():
         return "it is a link"
     if entry.islnk():
-        return "it has another name somewhere (a hard link)"
+        return _HARD_LINK
     if not entry.isreg() or entry.issparse():
         return "it is no regular file"
     if len(collected.files) >= MOST_COLLECTED_FILES:

@@ -5,14 +5,17 @@ The environment is in that script and nowhere else: arguments and variables of a
 
 import io
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from pathlib import Path
 from shlex import quote
 
-from ..backend import Job
+from ..backend import MOST_COLLECTED_BYTES, MOST_COLLECTED_FILES, Job
+from ..egress.forwarder import PORT
+from ..egress.inside import environment
 from ..program import program
+from .shape import GATE
 
 _SCRATCH = "run/resprout/job"
-PROXY = "http://127.0.0.1:3128"
 
 
 def parcel(job: Job) -> bytes:
@@ -40,25 +43,26 @@ def _launch(job: Job, words: tuple[str, ...]) -> Iterator[str]:
     start = quote(f"/work/{job.spec.cwd}")
     yield f"mkdir -p -- {start} && cd -- {start} || exit 126"
     if job.gate is not None:
-        yield _FORWARDER
-    variables = {**(_proxied() if job.gate is not None else {}), **job.env}
+        yield _FORWARDER.format(port=PORT, gate=quote(f"{GATE}/{Path(job.gate).name}"), hexadecimal=f"{PORT:04X}")
+    variables = {**(environment() if job.gate is not None else {}), **job.env}
     settings = " ".join(quote(f"{name}={value}") for name, value in variables.items())
     yield f"exec timeout -s KILL {seconds:.3f} env -- {settings} {' '.join(quote(word) for word in words)}"
 
 
-def _proxied() -> Mapping[str, str]:
-    names = ("http_proxy", "https_proxy", "all_proxy")
-    return {name: PROXY for lower in names for name in (lower, lower.upper())} | {"no_proxy": "localhost,127.0.0.1"}
-
-
-# The job starts when the forwarder listens, port 3128 being 0C38 there.
+# The job starts when somebody listens; `socat`, for it is in every image of ours, Python is not.
 _FORWARDER = """\
-command -v socat >/dev/null || { echo 'The image has no socat, which leads to the network.' >&2; exit 126; }
-socat TCP4-LISTEN:3128,bind=127.0.0.1,fork,reuseaddr UNIX-CONNECT:/run/gate/gate.sock &
-until grep -q '0100007F:0C38 ' /proc/net/tcp; do kill -0 $! || exit 126; sleep 0.01; done"""
+command -v socat >/dev/null || {{ echo 'The image has no socat, which leads to the network.' >&2; exit 126; }}
+socat TCP4-LISTEN:{port},bind=127.0.0.1,fork,reuseaddr UNIX-CONNECT:{gate} &
+until grep -q '0100007F:{hexadecimal} ' /proc/net/tcp; do kill -0 $! || exit 126; sleep 0.01; done"""
 
 
 def _collect(patterns: tuple[str, ...]) -> str:
-    """A list that is a little too long: `find` lets `*` cross a slash, what is wanted is decided on our side."""
+    """Two lists: of what is sent, and of what is too large for that and would keep others from being sent.
+
+    Both are a little too long, `find` lets `*` cross a slash: what is wanted is decided on our side.
+    """
     tests = " -o ".join(f"-path {quote('./' + pattern.removeprefix('./').replace('**/', '*'))}" for pattern in patterns)
-    return f"find . ! -type d ! -name '*\n*' \\( {tests} \\) -print"
+    found = f"find . ! -type d ! -name '*\n*' \\( {tests} \\)"
+    small = f"-size -{MOST_COLLECTED_BYTES // 512 + 1}"
+    sent, large = (f"/run/resprout/job/{name}" for name in ("list", "large"))
+    return f"{found} {small} >{sent}\n{found} ! {small} | head -n {MOST_COLLECTED_FILES} >{large}\n"

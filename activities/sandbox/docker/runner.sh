@@ -67,5 +67,6 @@ fi
 printf %s "$word"
 exec 7>&-
 : >job/list
-[ ! -r job/collect ] || (cd /work && . /run/resprout/job/collect) >job/list
-tar -cf - stdout stdout.size stderr stderr.size job/end -C /work --no-recursion -T /run/resprout/job/list
+: >job/large
+[ ! -r job/collect ] || (cd /work && . /run/resprout/job/collect)
+tar -cf - stdout stdout.size stderr stderr.size job/end job/large -C /work --no-recursion -T /run/resprout/job/list

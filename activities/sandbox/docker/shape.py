@@ -12,6 +12,7 @@ from typing import Any
 from ..backend import FLOOD, Job
 from ..spec import Isolation, SandboxLimits
 
+GATE = "/run/gate"
 JOB_UID = 65532
 JOB_USER = f"{JOB_UID}:{JOB_UID}"
 KEEPER_USER = "65533:65533"
@@ -111,7 +112,7 @@ def _tmpfs(shape: Shape) -> dict[str, str]:
 
 
 def _mounts(shape: Shape) -> list[dict[str, Any]]:
+    """The gate's directory, not the socket: who comes back to a run opens a new one in the same directory."""
     if shape.gate is None:
         return []
-    # The directory, so that the socket of a new gate is seen as well.
-    return [{"Type": "bind", "Source": str(Path(shape.gate).parent), "Target": "/run/gate", "ReadOnly": True}]
+    return [{"Type": "bind", "Source": str(Path(shape.gate).parent), "Target": GATE, "ReadOnly": True}]
