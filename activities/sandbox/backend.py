@@ -18,7 +18,7 @@ Watch = Callable[[StreamName, bytes], None]  # sees output while it comes, as fa
 MOST_COLLECTED_BYTES = 16 << 20
 MOST_COLLECTED_FILES = 1_000
 # Of what is thrown away, as a multiple of what is kept: who writes more is ended, it will not stop by itself.
-FLOOD = 256
+FLOOD = 32
 
 
 async def nothing() -> None:
