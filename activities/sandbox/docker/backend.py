@@ -57,7 +57,7 @@ class DockerBackend:
         if isolation not in RUNTIMES:
             return f"Docker does not give the isolation `{isolation}`: write `container` or `gvisor`."
         try:
-            facts = await self._engine.call(lambda api: api.info())
+            facts = await self._engine.facts()
             await self._images.digest(spec)
         except NoSandbox as error:
             return str(error)
@@ -70,8 +70,7 @@ class DockerBackend:
         return None
 
     async def place(self) -> str:
-        facts = await self._engine.call(lambda api: api.info())
-        return str(facts["ID"])
+        return str((await self._engine.facts())["ID"])
 
     async def run(self, job: Job, watch: Watch) -> Ending:
         name = run_name(self._instance, job.key)
