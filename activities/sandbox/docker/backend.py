@@ -167,8 +167,10 @@ class DockerBackend:
             try:
                 found = await attachment.results(parcel(job), max(0.0, left), budget(limits.output))
             except TimeoutError:
+                # gVisor ends as a whole when memory runs out, and leaves the engine waiting for its process.
+                was_memory = bool((await self._containers.state(name))["OOMKilled"])
                 await self._containers.kill(name)
-                return broken_off(image, "timeout", time.monotonic() - started, witness)
+                return broken_off(image, "memory" if was_memory else "timeout", time.monotonic() - started, witness)
             except (Gone, NameTaken):
                 found = None
             if found is not None:
