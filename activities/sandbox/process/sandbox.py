@@ -115,7 +115,9 @@ async def _watched(inside: Inside, job: Job, watch: Watch, uid: int | None) -> E
 
     out = Capture(limits.output, lambda chunk: watch("stdout", chunk), lambda: end("output"))
     err = Capture(limits.output, lambda chunk: watch("stderr", chunk), lambda: end("output"))
-    await asyncio.to_thread(put, inside.init, {**job.files, **program(job.spec).files}, uid)
+    files = {**job.files, **program(job.spec).files}
+    if files:
+        await asyncio.to_thread(put, inside.init, files, uid)
     await job.starting()
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -128,7 +130,7 @@ async def _watched(inside: Inside, job: Job, watch: Watch, uid: int | None) -> E
         seconds = loop.time() - began
         alarm.cancel()
         collected = None
-        if code is not None and not why:
+        if code is not None and not why and job.spec.collect:
             collected = await asyncio.to_thread(take, inside.init, job.spec.collect, uid)
         inside.kill()
     ended, exit_code, name = _how(code, why)
