@@ -23,6 +23,7 @@ class Attack:
     limits: tuple[tuple[str, str | int], ...] = ()
     collect: tuple[str, ...] = ()
     is_silent: bool = False  # says nothing: how it ends is the verdict
+    is_harmless_in_gvisor: bool = False  # what it gets there is of a kernel that is the sandbox's own
 
     def source(self, facts: dict[str, str]) -> str:
         code = self.code
@@ -38,7 +39,7 @@ def tries(name: str, code: str, **more: object) -> Attack:
     return Attack(name, source, **more)  # type: ignore[arg-type]
 
 
-def calls(name: str, number: int, *arguments: int) -> Attack:
+def calls(name: str, number: int, *arguments: int, is_harmless_in_gvisor: bool = False) -> Attack:
     """A system call of x86-64 that must be refused, or that the program is ended for."""
     given = "".join(f", {argument}" for argument in arguments)
     code = f"""
@@ -46,7 +47,7 @@ def calls(name: str, number: int, *arguments: int) -> Attack:
         if libc.syscall({number}{given}) == -1:
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     """
-    return tries(name, code, ended=frozenset({"exit"}) | KILLED)
+    return tries(name, code, ended=frozenset({"exit"}) | KILLED, is_harmless_in_gvisor=is_harmless_in_gvisor)
 
 
 def shell(name: str, command: str, **more: object) -> Attack:
@@ -134,8 +135,8 @@ def _network() -> Iterator[Attack]:
 def _kernel() -> Iterator[Attack]:
     yield calls("mounts", 165, 0, 0, 0, 0, 0)
     yield calls("unmounts", 166, 0, 0)
-    yield calls("makes a user namespace", 272, 0x10000000)
-    yield calls("makes a mount namespace", 272, 0x00020000)
+    yield calls("makes a user namespace", 272, 0x10000000, is_harmless_in_gvisor=True)
+    yield calls("makes a mount namespace", 272, 0x00020000, is_harmless_in_gvisor=True)
     yield calls("joins a namespace", 308, 0, 0)
     yield calls("loads a program into the kernel", 321, 5, 0, 0)
     yield calls("loads a module", 175, 0, 0, 0)
@@ -145,7 +146,7 @@ def _kernel() -> Iterator[Attack]:
     yield calls("reads the keyring", 250, 0, -3, 1)
     yield calls("handles page faults itself", 323, 0)
     yield calls("opens a file by its handle", 304, -100, 0, 0)
-    yield calls("reads the kernel's log", 103, 3, 0, 0)
+    yield calls("reads the kernel's log", 103, 3, 0, 0, is_harmless_in_gvisor=True)
     yield calls("sets the clock", 227, 0, 0)
     yield calls("measures by hardware counters", 298, 0, 0, -1, -1, 0)
     yield calls("reboots", 169, -18751827, 672274793, 0x89ABCDEF, 0)
@@ -158,12 +159,12 @@ def _privileges() -> Iterator[Attack]:
     yield tries("gives itself groups", "os.setgroups([0])")
     yield tries("gives a file to root", "open('/work/x', 'w').close(); os.chown('/work/x', 0, 0)")
     setuid = "os.chmod('/work/x', 0o4755); os.getuid() and subprocess.run(['/work/x'], check=True)"
-    yield tries("raises its priority", "os.nice(-10)")
+    yield tries("raises its priority", "os.nice(-10)", is_harmless_in_gvisor=True)
     yield tries("runs a setuid file of its own", f"open('/work/x', 'w').close(); {setuid}", ended=frozenset({"exit"}))
     capabilities = "sum(int(l.split()[1], 16) for l in open('/proc/self/status') if l.startswith(('CapEff', 'CapBnd')))"
     yield Attack("has capabilities", f"print('BROKEN' if {capabilities} else 'held')")
     gains = "any(l.split() == ['NoNewPrivs:', '1'] for l in open('/proc/self/status'))"
-    yield Attack("may gain privileges", f"print('held' if {gains} else 'BROKEN')")
+    yield Attack("may gain privileges", f"print('held' if {gains} else 'BROKEN')", is_harmless_in_gvisor=True)
 
 
 def _limits() -> Iterator[Attack]:
@@ -175,7 +176,7 @@ def _limits() -> Iterator[Attack]:
     yield Attack("ignores signals", ignores, timeout, limits=short, is_silent=True)
     bomb = "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass"
     yield Attack("forks without end", bomb, timeout | KILLED, limits=short, is_silent=True)
-    yield Attack("starts 300 threads", _THREADS)
+    yield Attack("starts 300 threads", _THREADS, is_harmless_in_gvisor=True)
     memory: frozenset[Ended] = frozenset({"memory", "exit"})
     yield Attack("takes a gigabyte", _HOG, memory, is_silent=True)
     yield Attack("takes a gigabyte by memfd", _MEMFD, memory | KILLED, is_silent=True)
@@ -188,8 +189,14 @@ def _limits() -> Iterator[Attack]:
     )
     flood = "import os\nb = b'x' * (1 << 20)\nfor _ in range(1024): os.write(1, b)"
     output: frozenset[Ended] = frozenset({"output"})
-    yield Attack("writes a gigabyte", flood, output, is_silent=True)
-    yield Attack("writes a gigabyte of errors", flood.replace("write(1", "write(2"), output, is_silent=True)
+    yield Attack("writes a gigabyte", flood, output, limits=(("time", "40s"),), is_silent=True)
+    yield Attack(
+        "writes a gigabyte of errors",
+        flood.replace("write(1", "write(2"),
+        output,
+        limits=(("time", "40s"),),
+        is_silent=True,
+    )
     tree = "import os\np = '/work'\nfor _ in range(500): p += '/d'; os.mkdir(p)\nprint('held')"
     yield Attack("nests directories", tree, collect=("**/*",))
 

@@ -20,7 +20,8 @@ async def test_the_sandbox_holds_against_code_that(attack: Attack, sandbox: Sand
     ending = await sandbox.run(SandboxSpec(language=attack.language, code=code, limits=limits, collect=attack.collect))
 
     assert ending.ended in attack.ended, ending
-    assert b"BROKEN" not in ending.stdout.kept, ending
-    assert attack.is_silent or ending.ended != "exit" or b"held" in ending.stdout.kept, ending
+    is_allowed = attack.is_harmless_in_gvisor and sandbox.isolation == "gvisor"
+    assert is_allowed or b"BROKEN" not in ending.stdout.kept, ending
+    assert is_allowed or attack.is_silent or ending.ended != "exit" or b"held" in ending.stdout.kept, ending
     assert ending.stdout.size < 1 << 30
     assert host.is_unharmed()

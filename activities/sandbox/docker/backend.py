@@ -57,7 +57,7 @@ class DockerBackend:
         if isolation not in RUNTIMES:
             return f"Docker does not give the isolation `{isolation}`: write `container` or `gvisor`."
         try:
-            facts = await self._engine.call(lambda api: api.info())
+            facts = await self._engine.facts()
             await self._images.digest(spec)
         except NoSandbox as error:
             return str(error)
@@ -70,8 +70,7 @@ class DockerBackend:
         return None
 
     async def place(self) -> str:
-        facts = await self._engine.call(lambda api: api.info())
-        return str(facts["ID"])
+        return str((await self._engine.facts())["ID"])
 
     async def run(self, job: Job, watch: Watch) -> Ending:
         name = run_name(self._instance, job.key)
@@ -168,8 +167,10 @@ class DockerBackend:
             try:
                 found = await attachment.results(parcel(job), max(0.0, left), budget(limits.output))
             except TimeoutError:
+                # gVisor ends as a whole when memory runs out, and leaves the engine waiting for its process.
+                was_memory = bool((await self._containers.state(name))["OOMKilled"])
                 await self._containers.kill(name)
-                return broken_off(image, "timeout", time.monotonic() - started, witness)
+                return broken_off(image, "memory" if was_memory else "timeout", time.monotonic() - started, witness)
             except (Gone, NameTaken):
                 found = None
             if found is not None:

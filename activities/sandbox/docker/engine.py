@@ -6,9 +6,10 @@ that it does not hand on, and would need a thread for as long as the run lasts.
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -23,6 +24,7 @@ T = TypeVar("T")
 
 THREADS = 8
 TIMEOUT = 60
+FACTS_HOLD = 30.0
 
 
 class Gone(NoSandbox):
@@ -39,10 +41,19 @@ class Engine:
         self._threads = ThreadPoolExecutor(THREADS, "docker")
         self._api: APIClient | None = None
         self._connecting = asyncio.Lock()
+        self._facts: dict[str, Any] | None = None
+        self._asked = 0.0
 
     async def call(self, request: Callable[[APIClient], T]) -> T:
         api = await self._connected()
         return await self._in_thread(lambda: request(api))
+
+    async def facts(self) -> dict[str, Any]:
+        """What it can do and who it is, not older than a while: to ask costs as much as half a run."""
+        now = time.monotonic()
+        if self._facts is None or now - self._asked > FACTS_HOLD:
+            self._facts, self._asked = dict(await self.call(lambda api: api.info())), now
+        return self._facts
 
     async def execute(self, exec_id: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Starts an exec and becomes its two ends: what is read is framed as `frames.py` says."""
