@@ -57,6 +57,9 @@ WHERE key = $1 AND owner = $2 AND state = 'started' RETURNING key
 WITHDRAW = "DELETE FROM resprout.sandbox_runs WHERE key = $1 AND owner = $2 AND state = 'intended'"
 
 
+UNFINISHED = "SELECT key FROM resprout.sandbox_runs WHERE state IN ('intended', 'started')"
+
+
 @dataclass(frozen=True)
 class SandboxRun:
     key: str
@@ -91,6 +94,11 @@ class SandboxRuns:
         with translated():
             rows = await (await self.open()).pool.fetch(RECENT, tenant, self.lease, limit)
         return [SandboxRun(**row) for row in rows]
+
+    async def unfinished(self) -> list[str]:
+        """Keys that somebody may still come back to."""
+        with translated():
+            return [row["key"] for row in await (await self.open()).pool.fetch(UNFINISHED)]
 
     async def take_over(self, run: SandboxRun, owner: UUID) -> bool:
         return await self._hit(TAKE_OVER, run.key, run.owner, owner)

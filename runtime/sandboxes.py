@@ -43,19 +43,21 @@ async def sandboxes(settings: Settings, *, recorded: bool) -> AsyncIterator[Sand
 
     wanted = settings.sandbox.isolation
     made = Sandboxes(
-        backends=_backends(settings),
+        backends=_backends(settings, recorded=recorded),
         secrets=SecretsFromEnvironment(),
         default=None if wanted == "auto" else wanted,
         runs=SandboxRuns(database.open) if recorded else None,
         keep=keep if recorded else None,
         private_hosts=settings.sandbox.private_hosts,
     )
-    alive = asyncio.create_task(made.keep_alive()) if recorded else None
+    tasks = [asyncio.create_task(made.reap_forever())]
+    if recorded:
+        tasks.append(asyncio.create_task(made.keep_alive()))
     try:
         yield made
     finally:
-        if alive is not None:
-            alive.cancel()
+        for task in tasks:
+            task.cancel()
         await made.close()
         await database.close()
 
@@ -63,17 +65,22 @@ async def sandboxes(settings: Settings, *, recorded: bool) -> AsyncIterator[Sand
 @asynccontextmanager
 async def engine() -> AsyncIterator[Engine]:
     """The one that DOCKER_HOST names, or this machine's."""
-    opened = Engine(os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock")
+    opened = Engine(_engine_url())
     try:
         yield opened
     finally:
         await opened.close()
 
 
-def _backends(settings: Settings) -> dict[Isolation, Backend]:
-    url = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
-    docker = DockerBackend(Engine(url), _installation(settings), warm=settings.sandbox.warm)
+def _backends(settings: Settings, *, recorded: bool) -> dict[Isolation, Backend]:
+    # What is on no record is none of those who reap by the record.
+    instance = _installation(settings) + ("" if recorded else "-unrecorded")
+    docker = DockerBackend(Engine(_engine_url()), instance, warm=settings.sandbox.warm if recorded else 0)
     return {"process": ProcessSandbox(), "container": docker, "gvisor": docker}
+
+
+def _engine_url() -> str:
+    return os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
 
 
 def _installation(settings: Settings) -> str:

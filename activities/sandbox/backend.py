@@ -4,7 +4,7 @@ The contract, held by `tests/sandbox/contract.py` against each backend: limits a
 seen, the code of one key runs at most once, and whoever cancels `run` leaves nothing running.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -13,6 +13,7 @@ from .result import Ended
 from .spec import Isolation, SandboxSpec
 
 StreamName = Literal["stdout", "stderr"]
+Unfinished = Callable[[], Awaitable[Collection[str]]]  # keys on record without an end: somebody may come back to them
 Watch = Callable[[StreamName, bytes], None]  # sees output while it comes, as far as it is kept
 
 MOST_COLLECTED_BYTES = 16 << 20
@@ -91,6 +92,10 @@ class Backend(Protocol):
 
     async def forget(self, key: str) -> None:
         """Its ending is on record: what is left of it goes."""
+        ...
+
+    async def reap(self, unfinished: Unfinished | None = None) -> int:
+        """Removes what processes of ours left behind when they were killed. How much it was."""
         ...
 
     async def close(self) -> None:

@@ -29,6 +29,7 @@ log = get_logger("resprout.sandbox")
 
 SECRET = "secret://"
 INLINE_BYTES = 256 << 10  # of one file; larger ones are kept aside
+REAP_EVERY = timedelta(minutes=1)
 LOOK_EVERY = timedelta(milliseconds=500)  # at a run that somebody else looks after
 
 ISOLATIONS: tuple[Isolation, ...] = ("gvisor", "container", "process")
@@ -110,6 +111,20 @@ class Sandboxes:
                 except ResproutError as error:
                     log.warning("sandbox runs not told to be alive", error=str(error))
             await asyncio.sleep(self.runs.lease.total_seconds() / 5)
+
+    async def reap_forever(self) -> None:
+        """What killed processes of ours left behind on this machine goes."""
+        unfinished = self.runs.unfinished if self.runs is not None else None
+        while True:
+            for backend in set(self.backends.values()):
+                try:
+                    if removed := await backend.reap(unfinished):
+                        log.warning("sandboxes left behind were removed", backend=backend.name, count=removed)
+                except NoSandbox:
+                    continue  # no engine: nothing of ours is there
+                except ResproutError as error:
+                    log.warning("sandboxes left behind cannot be looked for", backend=backend.name, error=str(error))
+            await asyncio.sleep(REAP_EVERY.total_seconds())
 
     async def _once(self, runs: SandboxRuns, job: Job, backend: Backend, tenant: str, watch: Watch) -> SandboxResult:
         place = await backend.place()

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from ....actors.errors import Rejected
 from ....actors.size import format_size
-from ..backend import Ending, InDoubt, Job, NoSandbox, Watch
+from ..backend import Ending, InDoubt, Job, NoSandbox, Unfinished, Watch
 from ..selection import Selection
 from ..spec import Isolation, SandboxLimits, SandboxSpec
 from ..way_out import hand_over
@@ -27,7 +27,7 @@ from .images import Images
 from .names import KEPT, labels, run_name
 from .parcel import parcel
 from .pool import Pool
-from .reaper import Reaper, Unfinished
+from .reaper import Reaper
 from .shape import JOB_UID, RUNTIMES, SCRATCH, Shape, shape_of
 
 T = TypeVar("T")

@@ -5,13 +5,12 @@ deadline, long after the end of its job, is over; or its run is not among those 
 """
 
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Collection
 from typing import Any
 
+from ..backend import Unfinished
 from .containers import Containers
 from .names import OWNER, RUN, WARM, Labels, Process, run_name
-
-Unfinished = Callable[[], Awaitable[Collection[str]]]  # the keys of runs that are on record and have no ending there
 
 
 class Reaper:

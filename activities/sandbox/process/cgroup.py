@@ -91,10 +91,13 @@ def make(parents: dict[str, Path]) -> Group:
     return group
 
 
-def remove_left_behind(parents: dict[str, Path]) -> None:
+def remove_left_behind(parents: dict[str, Path]) -> int:
     """Groups of processes of ours that were killed; what ran in them has died with them."""
+    removed = 0
     for folder in set(parents.values()):
         for left in folder.glob("resprout-*-*"):
             owner = left.name.split("-")[1]
             if owner.isdecimal() and not Path("/proc", owner).exists() and not (left / "cgroup.procs").read_text():
                 left.rmdir()
+                removed += 1
+    return removed

@@ -15,7 +15,7 @@ from dataclasses import replace
 from importlib import util
 from pathlib import Path
 
-from ..backend import Ending, Job, NoSandbox, Watch
+from ..backend import Ending, Job, NoSandbox, Unfinished, Watch
 from ..capture import Capture
 from ..program import program
 from ..result import Ended
@@ -38,8 +38,6 @@ class ProcessSandbox:
         self.binary = find_bwrap()
         self.parents = cgroup.parents()
         self.free = list(range(AT_ONCE - 1, -1, -1))  # users, by number
-        if self.parents is not None:
-            cgroup.remove_left_behind(self.parents)
 
     async def refusal(self, spec: SandboxSpec, isolation: Isolation) -> str | None:
         if isolation != "process":
@@ -75,6 +73,10 @@ class ProcessSandbox:
 
     async def forget(self, key: str) -> None:
         """Nothing outlives a run here."""
+
+    async def reap(self, unfinished: Unfinished | None = None) -> int:
+        """What ran has died with its process; the groups that limited it stay."""
+        return cgroup.remove_left_behind(self.parents) if self.parents is not None else 0
 
     async def close(self) -> None:
         """Runs are ended by who awaits them."""
