@@ -30,6 +30,7 @@ PREFIX = "RESPROUT_"
 STACK_MARK = "RESPROUT_STACK"
 SERVICE_MARK = "RESPROUT_SERVICE"
 NOT_SETTINGS = {CONFIG_ENV, STACK_MARK, SERVICE_MARK}
+SECRET_PREFIX = "RESPROUT_SECRET_"  # and the name of a secret: its value
 
 Port = Field(default=None, ge=1, le=65535)
 
@@ -304,7 +305,7 @@ def _env_layer(environ: Mapping[str, str]) -> Layer:
     names = {env_name(key): key for key in known_keys()}
     values: dict[Key, Any] = {}
     for name, value in environ.items():
-        if name.startswith(PREFIX) and name not in NOT_SETTINGS:
+        if name.startswith(PREFIX) and name not in NOT_SETTINGS and not name.startswith(SECRET_PREFIX):
             if name not in names:
                 # Without the prefix, which would make every name near to every other.
                 candidates = [known.removeprefix(PREFIX) for known in (*names, CONFIG_ENV)]
