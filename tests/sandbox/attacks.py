@@ -95,7 +95,8 @@ def _processes() -> Iterator[Attack]:
     yield calls("reads the memory of the first process", 310, 1, 0, 0, 0, 0, 0)
     yield calls("takes a file from the first process", 438, 3, 0, 0)
     everyone = "import os, signal\nos.kill(-1, signal.SIGKILL)\nprint('held')"
-    yield Attack("kills all that it can see", everyone, frozenset({"exit"}) | KILLED)
+    or_exit: frozenset[Ended] = frozenset({"exit"})
+    yield Attack("kills all that it can see", everyone, or_exit | KILLED)
 
 
 _NO_SECRET = """
