@@ -180,6 +180,23 @@ async def test_no_attempt_is_lost_when_a_run_is_carried_over_between_two(runs: R
     assert await is_carried_over(run)
 
 
+async def test_a_large_run_that_is_cancelled_is_undone_in_new_histories(runs: Runs) -> None:
+    undo = in_round("no", "no", size=FAT, **LOG)
+    loop = {"over": list(range(40)), "max_parallel": 10, "do": [in_round("one", "one", size=FAT, compensate=undo)]}
+    last = {"id": "t", "try": [{"id": "w", "wait": {"signal": "go"}}], "finally": [logged("last")]}
+    run = await runs.start([booked("a"), {"id": "lp", "loop": loop}, last])
+    await until(run, "w", "waiting")
+
+    await run.handle.cancel()
+
+    found = await words(runs, run, 42)
+    with pytest.raises(WorkflowFailureError):
+        await run.handle.result()
+    assert await is_carried_over(run)
+    assert (found[0], found[-1]) == ("last", "undo_a")
+    assert sorted(found[1:-1]) == sorted(f"no{n}" for n in range(40))
+
+
 async def test_a_defect_is_caught_and_undone_like_any_failure(runs: Runs) -> None:
     odd = {"id": "odd", "wait": {"duration": "${{ 1e20 }}"}}
 
