@@ -69,7 +69,8 @@ def failure_of(error: Exception, task: str) -> TaskFailed:
             return TaskFailed(TIMEOUT, "it took longer than it may.", task)
         case _:
             workflow.logger.error("a defect in the task %s", task, exc_info=error)
-            return TaskFailed(DEFECT, f"it met a defect of Resprout's: {type(error).__name__}: {error}", task)
+            told = f"{type(error).__name__}: {error}"
+            return TaskFailed(DEFECT, f"a defect of Resprout's ({told}); the worker's log says where. Report it.", task)
 
 
 def _is_being_cancelled() -> bool:

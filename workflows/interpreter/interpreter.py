@@ -36,6 +36,8 @@ from .sizes import refuse_large
 from .steps import Steps
 
 ONCE = Retry(attempts=1)
+# A limit that passed before the run was carried over: a timer, so that what cleans up inside is found again first.
+SOON = timedelta(milliseconds=1)
 
 
 class Interpreter:
@@ -157,8 +159,9 @@ class Interpreter:
             return await self._attempts(task, frame, key)
         length, type_, name = min(given, key=lambda limit: limit[0] or timedelta.max)
         assert length is not None
+        left = max(length - self.steps.elapsed(_limit_of(key)), SOON)
         try:
-            async with asyncio.timeout((length - self.steps.elapsed(_limit_of(key))).total_seconds()):
+            async with asyncio.timeout(left.total_seconds()):
                 return await self._attempts(task, frame, key)
         except TimeoutError:
             raise TaskFailed(type_, f"its {name} of {length.total_seconds():g} s has passed.", task.key) from None
