@@ -5,8 +5,9 @@ from typing import Annotated
 
 from pydantic import Field, JsonValue
 
-from .duration import Duration
-from .terms import Count, Text, Words
+from ...actors.duration import Duration
+from ...actors.words import Words
+from .terms import Count, Text
 
 
 class Retry(Words):

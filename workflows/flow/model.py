@@ -10,8 +10,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, SerializerFunctionWrapHandler, model_serializer
 
+from ...activities.sandbox.spec import SandboxLimits, SandboxSpec
+from ...actors.words import Words
 from .handling import Budget, Cache, Retry, Save
-from .sandbox_spec import SandboxLimits, SandboxSpec
 from .tasks import (
     TASK_WORDS,
     Approval,
@@ -38,7 +39,7 @@ from .tasks import (
     Wait,
     WaitSpec,
 )
-from .terms import InputName, Kind, Name, Text, Words
+from .terms import InputName, Kind, Name, Text
 
 __all__ = [
     "TASK_WORDS",

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
+from ...activities.sandbox.spec import problems
 from ...actors.address import AgentAddress
 from ...actors.errors import BadAddress
 from .model import Approval, Ask, Child, Condition, Flow, Goal, Loop, Parallel, Sandbox, Task, Try, Wait
@@ -182,28 +183,8 @@ def _try(task: Try) -> Rule:
 
 
 def _sandbox(task: Sandbox) -> Rule:
-    spec = task.sandbox
-    if spec.language is not None and spec.image is not None:
-        yield ("sandbox", "image"), "`language` chooses the image", "leave `language` or `image` out"
-    if spec.language is None and spec.image is None:
-        yield ("sandbox",), "it says neither `language` nor `image`", "add `language: python`"
-    if (spec.code is None) == (spec.run is None):
-        said = "it says neither `code` nor `run`" if spec.code is None else "it says `code` and `run`"
-        yield ("sandbox",), said, "add `code:` or `run:`" if spec.code is None else "leave one of them out"
-    if spec.code is not None and spec.image is not None:
-        yield ("sandbox", "code"), "`code` needs a `language`", "write `language:` instead of `image:`, or use `run`"
-    for name in spec.files:
-        if name.startswith("/") or ".." in name.split("/") or not name:
-            yield ("sandbox", "files", name), f"`{name}` leads out of the sandbox's directory", "write a relative path"
-    if not isinstance(spec.net, str):
-        for index, host in enumerate(spec.net):
-            if not _is_host(host):
-                yield ("sandbox", "net", index), f"`{host[:60]}` is not a host and port", "write it as in pypi.org:443"
-
-
-def _is_host(text: str) -> bool:
-    host, _, port = text.rpartition(":")
-    return bool(host) and "/" not in host and " " not in host and port.isdecimal() and 0 < int(port[:6]) < 65_536
+    for path, said, fix in problems(task.sandbox):
+        yield ("sandbox", *path), said, fix
 
 
 def _child(task: Child) -> Rule:

@@ -1,8 +1,8 @@
-"""The types of single values in a flow file, and what every mapping of the file has in common."""
+"""The types of single values in a flow file."""
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import Field, JsonValue, StringConstraints
 
 NAME = r"^[a-z][a-z0-9-]*$"
 ID = r"^[a-z][a-z0-9_]*$"
@@ -18,9 +18,3 @@ Kind = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9._-]*$", max_leng
 Arguments = dict[str, JsonValue]
 Steps = tuple[str | int, ...]
 Count = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
-
-
-class Words(BaseModel):
-    """Any mapping of the file: unknown words are refused, nothing changes after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, use_attribute_docstrings=True)

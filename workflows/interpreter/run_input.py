@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from temporalio.exceptions import ApplicationError
 
 from ..flow import Flow, Frozen, check, content_hash
-from ..flow.model import Child, Goal, Sandbox, TaskBase, Tool
+from ..flow.model import Child, Goal, TaskBase, Tool
 
 # Words of the language whose parts are not there yet.
-NOT_YET: dict[type[TaskBase], str] = {Goal: "goal", Tool: "tool", Sandbox: "sandbox"}
+NOT_YET: dict[type[TaskBase], str] = {Goal: "goal", Tool: "tool"}
 
 
 class Finished(BaseModel):

@@ -14,22 +14,26 @@ from typing import Any
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 
-from ...activities.contracts import ASK_AGENT, AskInput, AskOutput
+from ...activities.contracts import ASK_AGENT, RUN_SANDBOX, AskInput, AskOutput, SandboxInput
+from ...activities.sandbox.result import SandboxResult
+from ...actors.duration import parse_duration
 from ...actors.turn import LARGEST_BODY
 from ..asking import HEARTBEAT_TIMEOUT, RETRY
 from ..flow import Flow, evaluate
-from ..flow.duration import parse_duration
-from ..flow.model import Approval, Ask, Child, Emit, TaskBase, Wait
+from ..flow.model import Approval, Ask, Child, Emit, Sandbox, TaskBase, Wait
 from .approvals import Approvals
 from .failures import UNFIT, TaskFailed
 from .frame import Frame
 from .ledger import Ledger
 from .run_input import Carried, RunInput, child_id
+from .sandboxed import output_of, spec_of
 from .sizes import refuse_large
 
 ASK_TIMEOUT = timedelta(minutes=10)
 # Trying again is for what may come back: hosts, Postgres. An agent that has not answered in its time has not.
 ASK_GIVE_UP = timedelta(hours=1)
+SANDBOX_STARTS = timedelta(minutes=2)  # on top of the time that the code has
+SANDBOX_GIVE_UP = timedelta(hours=1)
 ONCE = RetryPolicy(maximum_attempts=1)
 CACHE_TIMEOUT = timedelta(minutes=1)
 
@@ -64,6 +68,7 @@ class Steps:
             Wait: self._wait,
             Approval: self._approval,
             Child: self._child,
+            Sandbox: self._sandbox,
         }
 
     async def run(self, task: TaskBase, frame: Frame, key: str, ledger: Ledger) -> Any:
@@ -156,6 +161,27 @@ class Steps:
         finally:
             self.in_flight -= 1
         return result.body
+
+    # Sandboxes.
+
+    async def _sandbox(self, task: Sandbox, frame: Frame, key: str, ledger: Ledger) -> Any:
+        spec = spec_of(task, frame.scope)
+        refuse_large(spec.files, "`files`", task.key)
+        self.in_flight += 1
+        try:
+            result: SandboxResult = await workflow.execute_activity(
+                RUN_SANDBOX,
+                SandboxInput(spec=spec, tenant=self.run_input.tenant),
+                result_type=SandboxResult,
+                start_to_close_timeout=spec.limits.time + SANDBOX_STARTS,
+                schedule_to_close_timeout=spec.limits.time + SANDBOX_GIVE_UP,
+                heartbeat_timeout=HEARTBEAT_TIMEOUT,
+                retry_policy=RETRY,
+                summary=task.title[:200],
+            )
+        finally:
+            self.in_flight -= 1
+        return output_of(result, task)
 
     # Time, people, other flows.
 
