@@ -56,7 +56,7 @@ class Steps:
     in_flight: int = 0
     children: dict[str, "workflow.ChildWorkflowHandle[Any, Any]"] = field(default_factory=dict)
     halting: bool = False  # nothing new begins: the run is about to be carried over
-    leaving: bool = False  # the run was cancelled: what cleans up passes every gate
+    leaving: bool = False  # the run was cancelled: what cleans up goes on though the run is paused
     paused: bool = False
     arrived: dict[str, deque[Any]] = field(default_factory=dict)  # signals that nobody waits for yet
     running: dict[str, str] = field(default_factory=dict)
@@ -96,10 +96,13 @@ class Steps:
     async def _gate(self, key: str, ledger: Ledger) -> None:
         if not self.halting and self.must_carry_over():
             self.halting = True
-        if (self.halting or self.paused) and not self.leaving:
+        if self._is_shut():
             ledger.say(key, "waiting", "paused" if self.paused else "")
-            await workflow.wait_condition(lambda: self.leaving or not (self.halting or self.paused))
+            await workflow.wait_condition(lambda: not self._is_shut())
             ledger.say(key, "running")
+
+    def _is_shut(self) -> bool:
+        return self.halting or (self.paused and not self.leaving)
 
     def _tell_ui(self, ledger: Ledger) -> None:
         """Temporal's UI shows it on the run's page."""
