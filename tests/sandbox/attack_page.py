@@ -11,7 +11,7 @@ from sandbox.attacks import attacks
 HEAD = """\
 # What sandboxes were attacked with
 
-Each line is a program that is run in each isolation by `make test` (`tests/sandbox/attacks.py`), on a host with a secret
+Each line is a program that `make test` runs in each isolation (`tests/sandbox/attacks.py`), on a host with a secret
 in a file, in an environment and on a command line, and with services on its loopback and its address. *held*: it was
 refused, or the run was ended for it, within its limits, and the host was unharmed. *own kernel*: under gVisor it gets
 something, of a kernel that is this sandbox's own.
