@@ -1,7 +1,10 @@
 """The attack suite: each backend, each attack. The list is `attacks.py`."""
 
+from pathlib import Path
+
 import pytest
 from resprout.activities.sandbox.spec import SandboxLimits, SandboxSpec
+from sandbox.attack_page import page
 from sandbox.attacks import Attack, attacks
 from sandbox.conftest import Host, Sandboxed
 
@@ -10,6 +13,12 @@ ALL = list(attacks())
 
 def test_there_are_more_than_forty_attacks() -> None:
     assert len({attack.name for attack in ALL}) == len(ALL) > 40
+
+
+def test_the_page_lists_them() -> None:
+    published = (Path(__file__).resolve().parents[2] / "docs" / "sandbox-attacks.md").read_text()
+
+    assert published == page(), "run `python tests/sandbox/attack_page.py > docs/sandbox-attacks.md`"
 
 
 @pytest.mark.parametrize("attack", ALL, ids=[attack.name for attack in ALL])
