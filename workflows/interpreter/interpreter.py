@@ -71,7 +71,7 @@ class Interpreter:
         self._see_inside(task, frame, resumed=resumed)
         if known.error is not None:
             raise TaskFailed.of(known.error)
-        if known.status == "completed" and task.compensate is not None:
+        if known.can_be_undone and task.compensate is not None:
             self.undo.append((task, frame))
         return known.output
 
@@ -94,7 +94,7 @@ class Interpreter:
         frame.see(task, known or Finished(status=otherwise))
         if known is not None and resumed:
             frame.keys.append(key)
-            if known.status == "completed" and not self._is_undone(task, frame):
+            if known.can_be_undone and not self._is_undone(task, frame):
                 self.undo.append((task, frame))
 
     def _is_undone(self, task: TaskBase, frame: Frame) -> bool:
@@ -113,7 +113,8 @@ class Interpreter:
         except Exception as error:  # noqa: BLE001 - failure_of raises what it does not know
             failure = failure_of(error, task.key)
             return self.ledger.end(key, Finished(status="failed", error=failure.as_json()), workflow.now())
-        return self.ledger.end(key, Finished(status="completed", output=output), workflow.now())
+        from_cache = key in self.steps.from_cache
+        return self.ledger.end(key, Finished(status="completed", output=output, from_cache=from_cache), workflow.now())
 
     async def _in_time(self, task: TaskBase, frame: Frame, key: str) -> Any:
         limits = [(task.timeout, TIMEOUT, "timeout")]
@@ -151,12 +152,12 @@ class Interpreter:
     async def _before_next(
         self, task: TaskBase, frame: Frame, key: str, failure: TaskFailed, retry: Retry, attempt: int
     ) -> None:
-        pause = min(retry.backoff * retry.factor ** (attempt - 1), retry.max_backoff)
+        pause = retry.pause_after(attempt)
         progress = self.ledger.progress[key]
         self.ledger.say(
             key, "waiting", f"attempt {attempt} failed ({failure.message}); again in {pause.total_seconds():g} s"
         )
-        await self.steps.pause(pause)
+        await workflow.sleep(pause)
         for _, tasks in task.lists():
             for inner in tasks:
                 self.ledger.forget_all(inner, frame.prefix)
@@ -166,12 +167,12 @@ class Interpreter:
     async def _once(self, task: TaskBase, frame: Frame, key: str) -> Any:
         if task.cache is None:
             return await self._work(task, frame, key)
-        place = await self.steps.cached(self.flow.name, task, frame)
+        place = await self.steps.cached(task, frame, key, self.ledger)
         if place.found:
             self.ledger.say(key, "running", "from the cache")
             return place.output
         output = await self._work(task, frame, key)
-        await self.steps.keep(place, output)
+        await self.steps.keep(place, output, task)
         return output
 
     async def _work(self, task: TaskBase, frame: Frame, key: str) -> Any:
