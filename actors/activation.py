@@ -15,7 +15,8 @@ The rules, and why they hold:
 
 import asyncio
 import shlex
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, assert_never
 from uuid import UUID
 
@@ -30,6 +31,7 @@ from .errors import (
     Broken,
     DatabaseLost,
     DeadlinePassed,
+    MailboxFull,
     Moved,
     NewerVersion,
     OutcomeUnknown,
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
 log = get_logger("resprout.host")
 
 MOST_UNCOMMITTED = 64
+CLEAN_UP_SECONDS = 5.0  # what a handler that is stopped may take
 TURNS_BEFORE_OTHERS = 8  # a busy agent lets the others in after so many
 
 
@@ -88,14 +91,16 @@ class Activation:
         "kind",
         "left_out",
         "left_over",
+        "looked_at",
         "mailbox",
+        "more_waits",
         "now",
         "quarantined",
         "settled",
         "started",
+        "stopped_at",
         "taken",
         "task",
-        "timed_out",
         "uncommitted",
         "used_at",
     )
@@ -108,6 +113,7 @@ class Activation:
         self.mailbox = Mailbox()
         self.arriving = 0  # told messages on their way into the store
         self.left_out: set[UUID] = set()  # told messages that are in the store and were not taken into memory
+        self.more_waits = False  # there may be more in the store, of which this host knows nothing
         self.left_over: list[Entry] = []  # told messages that came while it was closing
         self.agent: Agent | None = None  # the state after the last turn taken; None: not read yet
         self.committed = 0  # the version that is durable
@@ -115,10 +121,11 @@ class Activation:
         self.uncommitted: list[Entry] = []
         self.generation = 0
         self.quarantined: str | None = None
+        self.looked_at = False  # by a person, who changed what the store says of it
         self.started = False
         self.task: asyncio.Task[None] | None = None  # the runner's that has it now
         self.now: Entry | None = None  # in its turn
-        self.timed_out = False
+        self.stopped_at: float | None = None  # when the handler that runs was told to stop
         self.cautious = False
         self.closing = False
         self.settled: asyncio.Event | None = None
@@ -127,7 +134,12 @@ class Activation:
 
     @property
     def idle(self) -> bool:
-        return not self.started and not self.mailbox.known and not self.arriving and not self.left_out
+        return not self.started and not self.mailbox.known and not self.arriving and not self.behind
+
+    @property
+    def behind(self) -> bool:
+        """Whether mail of it is in the store and not here: what comes now must not overtake that."""
+        return bool(self.left_out) or self.more_waits
 
     def start(self) -> None:
         if not self.started and not self.closing:
@@ -149,6 +161,8 @@ class Activation:
         self.now = None
         self.task = None
         self.started = False
+        if not self.taken:
+            self.cautious = False  # what could not be stored is not among the messages any more
         self.used_at = self.delivery.now()
         self._tell_settled()
         if self.mailbox.queues and not self.closing:
@@ -161,7 +175,7 @@ class Activation:
                 return
             self._refuse_late(entry.envelope)
             if self.agent is None:
-                await self._read()
+                await self._read(entry.envelope)
             if self.quarantined is not None:
                 self._set_aside(entry)
                 return
@@ -180,7 +194,7 @@ class Activation:
         if self.generation != generation:
             return  # `_reset` has put it back
         if self.kind.options.ephemeral:
-            await self._apply(entry, handled, after)
+            self._apply(entry, handled, after)
         else:
             await self._submit(entry, handled, after, state)
 
@@ -192,10 +206,8 @@ class Activation:
         what = f"{type(error).__name__}: {error}"
         return AgentFailed(f"{self.address} failed on `{envelope.type}`: {what}. Its state is as before.")
 
-    async def _apply(self, entry: Entry, handled: Handled, after: Agent) -> None:
+    def _apply(self, entry: Entry, handled: Handled, after: Agent) -> None:
         self.agent, self.committed = after, self.committed + 1
-        if handled.effects is not None:
-            await self.delivery.send_at_once(handled.effects, entry.envelope.deadline)
         self.delivery.applied(self, entry, handled)
 
     async def _submit(self, entry: Entry, handled: Handled, after: Agent, state: str) -> None:
@@ -207,11 +219,11 @@ class Activation:
             await self.flushed()
 
     def _set_aside(self, entry: Entry) -> None:
-        """Told messages wait until the agent is released; whoever asks learns why nobody answers."""
-        if entry.stored:
-            self.mailbox.hold(entry)
-        else:
-            self.done(entry, failed(Quarantined(self._quarantine_text())))
+        """Told messages wait in the store until the agent is released; whoever asks learns why nobody answers."""
+        self.delivery.left_behind(self)
+        joined, entry.joined = list(entry.joined), ()
+        self.mailbox.back(joined)
+        self.done(entry, failed(Quarantined(self._quarantine_text())))
 
     async def _needs_no_turn(self, entry: Entry) -> bool:
         """Whether the message was handled before; raises what keeps it from being handled."""
@@ -227,15 +239,20 @@ class Activation:
         self.done(entry, reply)
         return True
 
-    async def _read(self) -> None:
+    async def _read(self, envelope: Envelope) -> None:
+        self.looked_at = False
         snapshot = await self.delivery.read(self)
+        while self.looked_at:  # meanwhile: this may be how it was before
+            self.looked_at = False
+            snapshot = await self.delivery.read(self)
         self.committed, self.quarantined = snapshot.version, snapshot.quarantined
         if self.quarantined is not None:
             return  # nobody sees its state; every message looks again, since it may have been released
         try:
             stored = snapshot.state
             agent = self.kind.from_stored(snapshot.state_version, stored) if stored is not None else self.kind()
-            await agent.activated()
+            with self._stoppable(envelope):
+                await agent.activated()
         except ResproutError:
             raise
         except (Exception, SystemExit) as error:
@@ -253,43 +270,57 @@ class Activation:
         handler = self.kind.handler_of(envelope.type)
         turn = Turn(self.address, envelope, self.delivery.clock, self._ask)
         after = self.agent.for_turn(turn)
+        with self._stoppable(envelope):
+            try:
+                reply = await self._call(getattr(after, handler.method), envelope)
+            except (ResproutError, Abandoned):
+                raise
+            except (Exception, SystemExit) as error:  # a handler does not end the host by a call of sys.exit
+                log.exception("handler failed", agent=str(self.address), message_type=envelope.type)
+                raise self._unforeseen(envelope, error) from error
+        after.end_turn()
+        handled = Handled(envelope, entry.stored, self._replied(reply, handler), turn.effects)
+        if entry.joined:
+            handled.joined = [(other.envelope, other.stored) for other in entry.joined]
+        if self.kind.options.ephemeral:
+            if turn.effects is not None:
+                await self.delivery.send_at_once(turn.effects, envelope.deadline)
+            return handled, after, ""
+        return handled, after, self._as_json(after)
+
+    async def _call(self, handler: Callable[[Message], Awaitable[object]], envelope: Envelope) -> object:
+        message = parse_stored(envelope.type, envelope.version, envelope.body)
+        if not envelope.trace:
+            return await handler(message)
+        with span(f"handle {envelope.type}", envelope.trace, **{"resprout.agent": envelope.recipient}):
+            return await handler(message)
+
+    @contextmanager
+    def _stoppable(self, envelope: Envelope) -> Iterator[None]:
+        """Around what a developer wrote, and nothing else: only there may `stop_turn` cancel the task."""
+        task = asyncio.current_task()
+        assert task is not None
         self.delivery.begins(self)
         try:
-            message = parse_stored(envelope.type, envelope.version, envelope.body)
-            if envelope.trace:
-                with span(f"handle {envelope.type}", envelope.trace, **{"resprout.agent": envelope.recipient}):
-                    reply = await getattr(after, handler.method)(message)
-            else:
-                reply = await getattr(after, handler.method)(message)
-        except (ResproutError, Abandoned):
-            raise
+            yield
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            assert task is not None
             if not task.cancelling():  # something in the handler was cancelled, not the turn
                 raise AgentFailed(
                     f"{self.address} failed on `{envelope.type}`: something that it waited for was cancelled. "
                     "Its state is as before."
                 ) from None
-            if not self.timed_out or self.delivery.runners.stopped:
+            if self.stopped_at is None or self.delivery.runners.stopped:
                 raise
             forget_cancellation(task)
             raise DeadlinePassed(
                 f"{self.address} worked on `{envelope.type}` until its deadline and was stopped. "
                 "Its state is as before."
             ) from None
-        except (Exception, SystemExit) as error:  # a handler does not end the host by a call of sys.exit
-            log.exception("handler failed", agent=str(self.address), message_type=envelope.type)
-            raise self._unforeseen(envelope, error) from error
         finally:
-            self.timed_out = False
+            self.stopped_at = None
             self.delivery.ends(self)
-        after.end_turn()
-        handled = Handled(envelope, entry.stored, self._replied(reply, handler), turn.effects)
-        if entry.joined:
-            handled.joined = [(other.envelope, other.stored) for other in entry.joined]
-        if self.kind.options.ephemeral:
-            return handled, after, ""
+
+    def _as_json(self, after: Agent) -> str:
         try:
             state = after.model_dump_json()
         except PydanticSerializationError as error:
@@ -297,7 +328,7 @@ class Activation:
                 f"the state of {self.address} cannot be stored as JSON: {error}. It is as before."
             ) from None
         refuse_large(state, "the state of %s", self.address, limit=self.kind.options.bounds.state_bytes)
-        return handled, after, state
+        return state
 
     def _replied(self, reply: object, handler: Handler) -> Replied:
         if not isinstance(reply, handler.reply or type(None)):
@@ -350,8 +381,10 @@ class Activation:
         joined, entry.joined = list(entry.joined), ()
         self.mailbox.back(joined)  # each has its own attempts
         supervision = self.kind.options.supervision
-        blameless = isinstance(error, (NewerVersion, DatabaseLost))  # it waits for new code, or for the store
-        hopeless = isinstance(error, (Rejected, DeadlinePassed))
+        blameless = self._is_blameless(entry, error)
+        # That of an ask in its turn may have passed too: the next try has a new one.
+        overdue = entry.envelope.deadline is not None and self.delivery.clock() > entry.envelope.deadline
+        hopeless = overdue or isinstance(error, Rejected)
         attempts = entry.attempts
         try:
             if not blameless:
@@ -367,6 +400,16 @@ class Activation:
             entry.attempts, entry.refused = attempts, error
             self.mailbox.back([entry])
             await asyncio.sleep(supervision.first_pause.total_seconds())
+
+    def _is_blameless(self, entry: Entry, error: ResproutError) -> bool:
+        """It waits for new code, for the store, or for room where its turn tells something. For room not for ever:
+        agents whose mailboxes are full of what they tell each other would wait until one of them gives up."""
+        if not isinstance(error, MailboxFull):
+            return isinstance(error, (NewerVersion, DatabaseLost))
+        now = self.delivery.now()
+        if entry.met_full_at is None:
+            entry.met_full_at = now
+        return now - entry.met_full_at < self.kind.options.supervision.patience.total_seconds()
 
     def withhold(self, entry: Entry) -> None:
         """The message is not due yet."""
@@ -434,9 +477,9 @@ class Activation:
     def commit_failed(self, turns: list[Pending], error: ResproutError) -> None:
         """Not known whether it happened (or, if rejected, known that it cannot): look, and do it again."""
         if isinstance(error, Rejected):
-            if len(turns) == 1:
+            self.cautious = len(turns) > 1  # one turn at a time, to find the one that cannot be stored
+            if not self.cautious:
                 turns[0].entry.refused = error
-            self.cautious = True  # one turn at a time, to find the one that cannot be stored
             self._reset(doubtful=False)
         else:
             self._reset(doubtful=True)
@@ -508,7 +551,7 @@ class Activation:
 
     def forget_state(self) -> None:
         """The next turn reads it again: somebody changed what the store says of this agent."""
-        self.quarantined = None
+        self.quarantined, self.looked_at = None, True
         if not self.taken and self.now is None:
             self.agent = None
 
@@ -516,11 +559,16 @@ class Activation:
         """What comes next looks whether it is still so."""
         self.quarantined, self.agent = reason, None
 
-    def stop_turn(self) -> None:
-        """Interrupts the handler that runs: it is past its deadline."""
-        if self.task is not None and self.now is not None:
-            self.timed_out = True
+    def stop_turn(self) -> bool:
+        """Interrupts the handler that runs: it is past its deadline. It may clean up for a while before it is
+        interrupted again. False if none runs: nothing of our own is to be interrupted."""
+        if self.task is None or self not in self.delivery.running:
+            return False
+        now = self.delivery.now()
+        if self.stopped_at is None or now - self.stopped_at > CLEAN_UP_SECONDS:
+            self.stopped_at = now
             self.task.cancel()
+        return True
 
     def _tell_settled(self) -> None:
         if self.settled is not None:

@@ -28,7 +28,7 @@ from .address import AgentAddress
 from .arguments import check_message, described
 from .capabilities import Capability
 from .envelope import Envelope, Priority
-from .errors import BadClass, BadMessage, Broken, NewerVersion, NoHandler, UnknownKind, UnknownMessage
+from .errors import BadClass, BadMessage, Broken, NewerVersion, NoHandler, Rejected, UnknownKind, UnknownMessage
 from .fullness import refuse_unfit
 from .logger import get_logger
 from .message import Message
@@ -203,13 +203,13 @@ class Agent(BaseModel):
 
     def publish(self, topic: str, message: Message, *, priority: Priority = "normal") -> UUID:
         """Told, with this turn's commit, to every agent that is subscribed to the topic then."""
-        return current(self).publish(topic, message, priority)
+        return self._kept_turn("publish").publish(topic, message, priority)
 
     def subscribe(self, topic: str) -> None:
-        current(self).subscribe(topic, True)
+        self._kept_turn("subscribe").subscribe(topic, True)
 
     def unsubscribe(self, topic: str) -> None:
-        current(self).subscribe(topic, False)
+        self._kept_turn("unsubscribe").subscribe(topic, False)
 
     def remind(
         self,
@@ -222,19 +222,29 @@ class Agent(BaseModel):
         missed: Missed = "once",
     ) -> None:
         """Tells this agent the message at a time, or every so often. The same name again replaces the reminder."""
-        turn = current(self)
+        turn = self._kept_turn("set reminders")
         check_handled(str(turn.address), message)
         turn.remind(name, message, at, after, every, missed)
 
     def cancel(self, name: str) -> None:
         """Takes a reminder back. Nothing happens if there is none of that name."""
-        current(self).cancel(name)
+        self._kept_turn("cancel reminders").cancel(name)
 
     def describe(self, *, labels: Mapping[str, str] | None = None, capabilities: Iterable[Capability] = ()) -> None:
         """Says in the registry what this very agent is, on top of what its kind says."""
-        current(self).describe(
+        self._kept_turn("describe itself").describe(
             {"labels": dict(labels or {}), "capabilities": [capability.model_dump() for capability in capabilities]}
         )
+
+    def _kept_turn(self, wish: str) -> Turn:
+        """The turn, for what is a row in the store: it would go out with a commit that an ephemeral agent never has."""
+        turn = current(self)
+        if self.options.ephemeral:
+            raise Rejected(
+                f"{turn.address} is ephemeral and cannot {wish}: nothing of it is stored. "
+                "Let it tell an agent that is stored, and do it there."
+            )
+        return turn
 
     # What a host does with an agent.
 

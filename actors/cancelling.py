@@ -21,8 +21,7 @@ def cancel(delivery: "Delivery", address: AgentAddress, message: UUID) -> bool:
     if activation is None or entry is None or entry.stored or entry.joined or len(entry.answers) > 1:
         return False
     if activation.now is entry:
-        activation.stop_turn()
-        return True
+        return activation.stop_turn()
     if entry in activation.uncommitted:
         return False  # it has been handled
     activation.mailbox.withdraw(entry)

@@ -52,6 +52,9 @@ log = get_logger("resprout.host")
 
 LOOK_FOR_MAIL_EVERY = 1.0  # the safety net under wakes that are lost
 LOOK_FOR_REMINDERS_EVERY = 10.0
+LOOK_FOR_LATE_TURNS_EVERY = 0.25
+LOOK_FOR_IDLE_AGENTS_EVERY = 2.0
+GOODBYE_SECONDS = 5.0  # what `passivated` may take: a shard is given back after those of all its agents
 FULL_AGAIN_AFTER = 1.0
 PAGE = 1_000
 # A message may be innocent of the death of the host that it was in its turn on; not of so many.
@@ -66,6 +69,7 @@ class Limits:
     most_in_memory: int = 20_000  # agents
     idle: timedelta = timedelta(minutes=5)
     mail_in_memory: int = 50_000  # told messages
+    mail_of_one_agent: int = 1_000  # of these; the rest waits in the store, so that slow ones leave room for the others
     tenant_rows: int = 1_000_000
     tenant_bytes: int = 4_000_000_000
 
@@ -121,6 +125,7 @@ class Delivery:
         self.turns = 0
         self.tenants: dict[str, list[int]] = {}
         self.behind = False  # more mail is in the store than fits here: new mail queues up behind it
+        self.deep: set[Activation] = set()  # with more in the store than they may have here, or in quarantine
         self.mail_waits = asyncio.Event()
         self.after_mail: list[tuple[Activation, Entry]] = []  # asks that wait until the store's mail is in memory
         self.reminders_changed = asyncio.Event()
@@ -185,7 +190,7 @@ class Delivery:
             answer(Accepted())
             activation.mailbox.put(entry := Entry(envelope))
             self._count(entry, 1)
-        elif (activation.left_out or self.behind or envelope.chain) and not activation.kind.options.ephemeral:
+        elif (activation.behind or self.behind or envelope.chain) and not activation.kind.options.ephemeral:
             self._ask_after_mail(activation, Entry(envelope, answers=[answer]))
             return
         else:
@@ -243,7 +248,7 @@ class Delivery:
     def _accept(self, activation: Activation, envelope: Envelope, answer: Answer) -> None:
         bounds: tuple[int, int] | None = None
         refusal: MailboxFull | None = None
-        in_memory = not self.behind and not activation.left_out  # it must not overtake those
+        in_memory = not self.behind and not activation.behind  # it must not overtake what waits there
         if not in_memory:
             bounds = (activation.kind.options.bounds.rows, activation.kind.options.bounds.bytes)
         try:
@@ -331,7 +336,17 @@ class Delivery:
         activation.mailbox.put(entry)
         self.mail += 1
         self._count(entry, 1)
+        if activation.mailbox.rows >= self.limits.mail_of_one_agent:
+            self.left_behind(activation)
         activation.start()
+
+    def left_behind(self, activation: Activation) -> None:
+        """What is told to the agent goes to the store alone, until all that is there is here."""
+        activation.more_waits = True
+        self.deep.add(activation)
+
+    def _has_its_share(self, activation: Activation) -> bool:
+        return activation.mailbox.rows > self.limits.mail_of_one_agent // 2
 
     def _count(self, entry: Entry, one: int) -> None:
         """Of what waits in this host's memory for a tenant, told or asked: one more, or (-1) one less."""
@@ -350,6 +365,8 @@ class Delivery:
         if entry.stored:
             self.mail -= 1
             if self.behind and self.mail < self.limits.mail_in_memory // 2:
+                self.mail_waits.set()
+            if activation.more_waits and not self._has_its_share(activation):
                 self.mail_waits.set()
 
     def waiting(self) -> dict[str, tuple[int, int]]:
@@ -485,7 +502,8 @@ class Delivery:
             attempts=entry.attempts,
         )
         envelope = Envelope(
-            id=derived_id(entry.envelope.id, f"poison:{activation.address}"),
+            # Of this death: a message that is replayed may die again, and its supervisor has handled the first letter.
+            id=derived_id(entry.envelope.id, f"poison:{activation.address}:{self.clock().isoformat()}"),
             way="tell",
             recipient=supervisor,
             sender=str(activation.address),
@@ -500,6 +518,7 @@ class Delivery:
 
     def broke(self, activation: Activation) -> None:
         """Its rows count as in memory and are not any more: they are collected again, under a new epoch."""
+        self.deep.discard(activation)
         if self.active.get(activation.address) is activation:
             del self.active[activation.address]
         if self.held.get(activation.held.id) == activation.held:
@@ -556,9 +575,18 @@ class Delivery:
         """Ends what runs in the shard. Afterwards nothing here touches it, and it can be given back."""
         self.closed.add(held.id)
         self.leaving.add(held.id)
-        await asyncio.gather(*(activation.close() for activation in self._in(held)))
+        await self.end_turns(held)
         for activation in self._in(held):
             await self._put_away(activation)
+
+    async def end_turns(self, held: Held) -> None:
+        """No agent in the shard begins another one; what waits is refused, or taken from the store again."""
+        await asyncio.gather(*(activation.close() for activation in self._in(held)))
+
+    def longest_turn(self, held: Held) -> float:
+        """For how many seconds a turn in the shard has lasted; 0 if none runs."""
+        began = [began for activation, began in self.running.items() if activation.held == held]
+        return max(self.now() - min(began), 0.001) if began else 0.0
 
     def left(self, held: Held) -> None:
         """It was given back."""
@@ -578,6 +606,7 @@ class Delivery:
         for activation in self._in(held):
             activation.cut(Moved(f"{activation.address} has moved to another host. Ask again."))
             self.active.pop(activation.address, None)
+            self.deep.discard(activation)
 
     def lose_all(self) -> None:
         for held in list(self.held.values()):
@@ -592,7 +621,8 @@ class Delivery:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._collect_forever())
             tasks.create_task(self._remind_forever())
-            tasks.create_task(self._watch_forever())
+            tasks.create_task(self._stop_late_turns_forever())
+            tasks.create_task(self._put_idle_away_forever())
 
     async def _collect_forever(self) -> None:
         while True:
@@ -627,24 +657,40 @@ class Delivery:
         held = [one for one in held if one not in self.doubted]
         if not held or not self._may_write():
             return True
-        rows = await self._take_from_store(held, most := min(PAGE, room))
+        satisfied = {one for one in self.deep if self._has_its_share(one)}
+        hungry = self.deep - satisfied
+        but = [activation.address for activation in satisfied]
+        rows = await self._take_from_store(held, most := min(PAGE, room, self.limits.mail_of_one_agent), but=but)
         if rows is None:
             await asyncio.sleep(LOOK_FOR_MAIL_EVERY / 5)
             return False
         if rows < most and self._open_shards() <= set(held):
             self.behind = False
+        if rows < most:
+            self._caught_up(activation for activation in hungry if activation.held in held)
         return rows < most
+
+    def _caught_up(self, hungry: Iterable[Activation]) -> None:
+        """All of their mail is here, unless they are deep again."""
+        for activation in hungry:
+            if activation.mailbox.rows < self.limits.mail_of_one_agent and activation.quarantined is None:
+                activation.more_waits = False
+                self.deep.discard(activation)
 
     def _open_shards(self) -> set[Held]:
         """Those for which messages are taken in: none of them may have older mail in the store, or all is behind."""
         return {one for one in self.held.values() if one.id not in self.closed and one not in self.doubted}
 
     async def _take_from_store(
-        self, held: Sequence[Held], most: int, only: Sequence[AgentAddress] | None = None
+        self,
+        held: Sequence[Held],
+        most: int,
+        only: Sequence[AgentAddress] | None = None,
+        but: Sequence[AgentAddress] = (),
     ) -> int | None:
         """How many messages were taken into memory; None when that is not known."""
         try:
-            rows = await self.store.collect(self.host, held, most, only)
+            rows = await self.store.collect(self.host, held, most, only, but)
         except ResproutError as error:
             self._doubt(one for one in held if self.held.get(one.id) == one)
             log.warning("mail not collected yet", error=str(error))
@@ -660,7 +706,7 @@ class Delivery:
         self.doubted.update(held)
         self.on_doubt()
 
-    def _take_in(self, row: Collected | Unreadable) -> None:
+    def _take_in(self, row: Collected | Unreadable, doubtful: bool = False) -> None:
         held = self._kept(row.address)
         if held != row.held:
             return  # lost in the meantime: whoever has it next collects the row again
@@ -674,12 +720,15 @@ class Delivery:
             return
         activation = self._activation(row.address, kind, held)
         activation.left_out.discard(row.envelope.id)
-        if (known := activation.mailbox.find(row.envelope.id)) is not None:  # a person released or replayed it
+        if (known := activation.mailbox.find(row.envelope.id)) is not None and not known.stored:
+            self.later(0.05, self._take_in, row, True)  # it is being asked; then the row is not needed, or next
+            return
+        if known is not None:  # a person released or replayed it
             activation.forget_state()
             activation.mailbox.unhold(known)
             activation.start()
             return
-        entry = Entry(row.envelope, stored=True, attempts=row.attempts, suspect=row.suspect)
+        entry = Entry(row.envelope, stored=True, attempts=row.attempts, suspect=row.suspect, doubtful=doubtful)
         if row.attempts >= max(kind.options.supervision.attempts, FEWEST_DEATHS):
             entry.refused = AgentFailed(
                 f"{row.address} was in the turn of `{row.envelope.type}` when its host died, again and again."
@@ -746,14 +795,15 @@ class Delivery:
             self.full[due.address, due.reminder.name] = self.now() + FULL_AGAIN_AFTER
         return isinstance(outcome, Fired)
 
-    async def _watch_forever(self) -> None:
-        rounds = 0
+    async def _stop_late_turns_forever(self) -> None:
         while True:
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(LOOK_FOR_LATE_TURNS_EVERY)
             self._stop_late_turns()
-            rounds += 1
-            if rounds % 8 == 0:
-                await self._put_idle_away()
+
+    async def _put_idle_away_forever(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_FOR_IDLE_AGENTS_EVERY)
+            await self._put_idle_away()
 
     def _stop_late_turns(self) -> None:
         if not self.running:
@@ -798,9 +848,12 @@ class Delivery:
         del self.active[activation.address]
         held = self._kept(activation.address)
         left = [*waiting, *activation.left_over]
-        if held is None or not (left or activation.left_out):
+        self.deep.discard(activation)
+        if held is None or not (left or activation.behind):
             return
         after = self._activation(activation.address, activation.kind, held)
+        if activation.more_waits:
+            self.left_behind(after)
         after.left_out = activation.left_out  # shared: those that are on their way into the store are struck out of it
         for entry in left:
             self._put_stored(after, entry)
@@ -812,11 +865,13 @@ class Delivery:
 
     async def _put_away(self, activation: Activation) -> None:
         activation.closing = True
+        self.deep.discard(activation)
         if self.active.get(activation.address) is activation:
             del self.active[activation.address]
         if activation.agent is not None:
             try:
-                await activation.agent.passivated()
+                async with asyncio.timeout(GOODBYE_SECONDS):
+                    await activation.agent.passivated()
             except Exception:
                 log.exception("passivated() failed", agent=str(activation.address))
 

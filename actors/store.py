@@ -208,11 +208,16 @@ class Store(Protocol):
     async def commit(self, host: UUID, advances: Sequence[Advance]) -> list[CommitOutcome]: ...
 
     async def collect(
-        self, host: UUID, held: Sequence[Held], most: int, only: Sequence[AgentAddress] | None = None
+        self,
+        host: UUID,
+        held: Sequence[Held],
+        most: int,
+        only: Sequence[AgentAddress] | None = None,
+        but: Sequence[AgentAddress] = (),
     ) -> Sequence[Collected | Unreadable]:
         """Rows that no host has in memory under these epochs, the oldest first; from now on this one has them.
 
-        `only` those of some agents, if given.
+        `only` those of some agents, if given, and none `but` of some. Mail of agents in quarantine stays where it is.
         """
         ...
 

@@ -15,6 +15,7 @@ class Supervision:
     attempts: int = 5  # after so many the message is poison and goes to the dead letters
     first_pause: timedelta = timedelta(milliseconds=200)
     longest_pause: timedelta = timedelta(seconds=30)
+    patience: timedelta = timedelta(minutes=1)  # with full mailboxes that it tells something; then these count as well
     quarantine: bool = False  # whether poison also stops the agent, until `resprout agent release`
     escalate_to: str | None = None  # address of an agent that is told of the poison, as `agent.poisoned`
 

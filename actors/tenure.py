@@ -7,6 +7,7 @@ without two of them being seen.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
@@ -23,6 +24,10 @@ log = get_logger("resprout.host")
 
 BETWEEN_TRIES = 0.1
 TRIES_IN_A_LEASE = 3
+LAST_TURNS_SECONDS = 10.0  # what the turns that run in a doubted shard may take before it is claimed anew
+LONG_TURN_SECONDS = 1.0  # a shard in which a turn has lasted so long is not left yet
+# But for so long at most: an agent that is always in long turns would keep its shard here for ever.
+LONGEST_STAY = {"rebalancing": 60.0, "draining": 10.0}
 
 
 class Tenure:
@@ -45,6 +50,9 @@ class Tenure:
         self.draining = False
         self.leaving: set[int] = set()
         self.left: list[Held] = []
+        self.staying: dict[Held, float] = {}  # that shall go, and since when
+        self.ending: set[Held] = set()  # doubted ones whose last turns are waited for
+        self.ended: set[Held] = set()  # those of them that waited long enough
         delivery.on_doubt = self.nudge
 
     async def run(self) -> None:
@@ -122,12 +130,29 @@ class Tenure:
             await self._claim(list(wish.claim), [host.id for host in view.hosts.values() if host.alive])
         if self.delivery.doubted:
             await self._claim_anew(view)
-        for shard in wish.release:
-            held = self.delivery.held.get(shard.id)
-            if held is not None and held.id not in self.leaving:
+        release = self._to_release(len(wish.release), view)
+        now = self.delivery.now()
+        self.staying = {held: self.staying.get(held, now) for held in release}
+        for held, since in self.staying.items():
+            if not self._stays(held, now - since):
                 self.leaving.add(held.id)
                 self.delivery.spawn(self._leave(held))
         await self._give_back()
+
+    def _to_release(self, number: int, view: View) -> list[Held]:
+        """How many is for the plan to say; which, for us: rather those in which nobody works. From the moment that a
+        shard begins to leave until the last turn in it has ended, none of its agents can be reached."""
+        mine = [self.delivery.held[one.id] for one in view.shards if one.host == self.record.id and self._has(one)]
+        mine.sort(key=lambda held: (held.id not in self.leaving, self.delivery.longest_turn(held) > 0, -held.id))
+        return [held for held in mine[:number] if held.id not in self.leaving]
+
+    def _has(self, shard: Shard) -> bool:
+        return shard.id in self.delivery.held
+
+    def _stays(self, held: Held, seconds: float) -> bool:
+        """Whether a shard that shall go serves its agents until a long turn has ended."""
+        longest = LONGEST_STAY["draining" if self.draining else "rebalancing"]
+        return seconds < longest and self.delivery.longest_turn(held) > LONG_TURN_SECONDS
 
     async def _claim(self, wanted: list[Shard], living: list[UUID]) -> None:
         try:
@@ -144,12 +169,27 @@ class Tenure:
 
     async def _claim_anew(self, view: View) -> None:
         """Takes what is doubted from ourselves, under a new epoch: nothing counts as in memory then, and whatever
-        is still under way to the store finds itself fenced."""
+        is still under way to the store finds itself fenced. The turns that run have done nothing wrong: they end
+        first."""
         doubted = {held for held in self.delivery.doubted if held.id not in self.leaving}
+        self.ended &= doubted
+        for held in doubted - self.ending - self.ended:
+            if self.delivery.longest_turn(held) > 0:
+                self.ending.add(held)
+                self.delivery.spawn(self._end_turns(held))
+        doubted -= self.ending
         shards = [replace(shard, host=None) for shard in view.shards if Held(shard.id, shard.epoch) in doubted]
         living = [host.id for host in view.hosts.values() if host.alive and host.id != self.record.id]
         if shards:
             await self._claim(shards, living)
+
+    async def _end_turns(self, held: Held) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_TURNS_SECONDS):
+                await self.delivery.end_turns(held)
+        self.ending.discard(held)
+        self.ended.add(held)
+        self.nudge()
 
     async def _dissolve(self, forsaken: set[str]) -> None:
         """Pools whose hosts are gone, of kinds that the code here says share hosts: nobody else would serve them."""

@@ -63,11 +63,17 @@ taken AS (
 SELECT taken.*, fence.epoch FROM taken JOIN fence ON fence.id = taken.shard ORDER BY seq
 """
 
+# What is told to them waits in the store alone; a release makes it collectable.
+NOT_QUARANTINED = "NOT EXISTS (SELECT FROM resprout.quarantined q WHERE q.kind = m.kind AND q.key = m.key)"
+
 COLLECT = f"""
 WITH {FENCE},
 next AS (
-    SELECT seq, kind, key, message_id FROM resprout.mailbox
-    WHERE shard IN (SELECT id FROM fence) AND NOT in_memory ORDER BY seq LIMIT $4
+    SELECT m.seq, m.kind, m.key, m.message_id FROM resprout.mailbox m
+    WHERE m.shard IN (SELECT id FROM fence) AND NOT m.in_memory AND {NOT_QUARANTINED}
+      AND NOT EXISTS (SELECT FROM unnest($5::text[], $6::text[]) AS but (kind, key)
+                      WHERE but.kind = m.kind AND but.key = m.key)
+    ORDER BY m.seq LIMIT $4
 )
 {COLLECT_NEXT}"""
 
@@ -76,7 +82,7 @@ WITH {FENCE},
 next AS (
     SELECT m.seq, kind, key, m.message_id
     FROM unnest($5::text[], $6::text[]) AS asked (kind, key) JOIN resprout.mailbox m USING (kind, key)
-    WHERE m.shard IN (SELECT id FROM fence) AND NOT m.in_memory ORDER BY m.seq LIMIT $4
+    WHERE m.shard IN (SELECT id FROM fence) AND NOT m.in_memory AND {NOT_QUARANTINED} ORDER BY m.seq LIMIT $4
 )
 {COLLECT_NEXT}"""
 
@@ -172,14 +178,17 @@ class Mailboxes:
         return {row["message_id"] for row in await connection.fetch(KNOWN, kinds, keys, ids)}
 
     async def collect(
-        self, host: UUID, held: Sequence[Held], most: int, only: Sequence[AgentAddress] | None = None
+        self,
+        host: UUID,
+        held: Sequence[Held],
+        most: int,
+        only: Sequence[AgentAddress] | None = None,
+        but: Sequence[AgentAddress] = (),
     ) -> list[Collected | Unreadable]:
+        statement, named = (COLLECT, but) if only is None else (COLLECT_OF, only)
+        kinds, keys = [a.kind for a in named], [a.key for a in named]
         with translated(), tracer.start_as_current_span("sql.collect"):
-            if only is None:
-                rows = await self.pool.fetch(COLLECT, *fence_of(held), host, most)
-            else:
-                kinds, keys = [a.kind for a in only], [a.key for a in only]
-                rows = await self.pool.fetch(COLLECT_OF, *fence_of(held), host, most, kinds, keys)
+            rows = await self.pool.fetch(statement, *fence_of(held), host, most, kinds, keys)
         return [_read(row) for row in rows]
 
     async def begin(self, host: UUID, turns: Sequence[Beginning]) -> list[bool]:

@@ -83,3 +83,8 @@ def failure(run: str, error: WorkflowFailureError) -> RunFailed:
             return RunFailed(run, "timed-out", "it took longer than Temporal was told to let it.")
         case cause:
             return RunFailed(run, "failed", str(cause))
+
+
+def not_of_a_flow(run: str, kind: str) -> Rejected:
+    look = f"see `resprout task show {run}`" if kind == "task" else "look at it in Temporal's UI"
+    return Rejected(f"{run} is a run of the workflow `{kind}`, not of a flow: {look}.")

@@ -10,6 +10,7 @@ from ..workflows.flow import Flow
 from ..workflows.interpreter.again import ENDED_WELL, kept_for_fork, kept_for_retry, with_outputs
 from ..workflows.interpreter.run_input import Carried, Finished, RunInput
 from .flow_start import check_inputs
+from .run_errors import not_of_a_flow
 from .run_watch import failure_of
 from .runs import FLOW, RunRef, Runs
 
@@ -69,7 +70,7 @@ class _Story:
 
 async def _story(run: RunRef, kind: str) -> _Story:
     if kind != FLOW:
-        raise Rejected(f"{run.id} is a run of the workflow `{kind}`, not of a flow.")
+        raise not_of_a_flow(run.id, kind)
     given = await run.given()
     state = await run.state()
     begun = [task["key"] for task in state["tasks"] if task["status"] not in ENDED_WELL]

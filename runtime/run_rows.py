@@ -33,7 +33,7 @@ STATUSES = (*RUNNING, *_IN_QUERIES)
 class RunRow:
     id: str
     run_id: str
-    status: str  # one of STATUSES
+    status: str  # one of STATUSES; of another workflow than a flow's, what that says
     flow: str
     version: str | None
     tenant: str
@@ -45,7 +45,7 @@ class RunRow:
 
     @property
     def is_open(self) -> bool:
-        return self.status in RUNNING
+        return self.status not in _IN_QUERIES
 
     def as_json(self) -> dict[str, Any]:
         ended = self.ended_at.isoformat() if self.ended_at else None

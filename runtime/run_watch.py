@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..actors.errors import NotFound, NotRunning, Rejected, RunFailed
+from ..actors.errors import NotFound, NotRunning, RunFailed
 from ..workflows.flow import Flow
+from .run_errors import not_of_a_flow
 from .run_rows import RunRow
 from .run_tree import UNDER_WAY, Node, tree_of, with_children
 from .runs import FLOW, RunRef, Runs
@@ -33,8 +34,7 @@ class Watch:
     async def look(self, run: RunRef) -> View:
         row = await run.describe()
         if row.kind != FLOW:
-            look = f"see `resprout task show {run.id}`" if row.kind == "task" else "look at it in Temporal's UI"
-            raise Rejected(f"{run.id} is a run of the workflow `{row.kind}`, not of a flow: {look}.")
+            raise not_of_a_flow(run.id, row.kind)
         failure = None if row.is_open or row.status == "completed" else await failure_of(run)
         if failure is not None and failure.never_began:
             return View(row, failure=failure)  # so it could not answer

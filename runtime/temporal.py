@@ -1,7 +1,9 @@
 """Connecting to Temporal, embedded or not, in one way."""
 
 import asyncio
+import atexit
 import re
+import time
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
@@ -22,6 +24,10 @@ from .payloads import data_converter
 from .settings import Settings, TemporalSettings
 
 PATIENCE = timedelta(seconds=10)
+
+# The SDK's threads let go of what they hold of Python a moment after a call has ended. When the interpreter ends in
+# that moment, the process aborts (temporalio/sdk-python #300), and nothing tells when the moment is over.
+atexit.register(time.sleep, 0.05)
 
 
 async def connect(settings: TemporalSettings, dsn: str | None = None) -> Client:

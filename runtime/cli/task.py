@@ -105,11 +105,16 @@ async def _told(run: "RunRef", *, wait: bool, as_json: bool) -> int:
     except RunFailed as failure:
         status = "dead-lettered" if failure.type == DEAD_LETTERED else failure.status
         told |= {"status": status, "error": {"type": failure.type, "message": failure.reason}}
-        text = as_given(f"{run.id} is {status}: {failure.reason} See `resprout task show {run.id}`.")
+        why = f": {failure.reason}" if failure.reason else "."
+        text = as_given(f"{run.id} {_ended(status)}{why} See `resprout task show {run.id}`.")
         typer.echo(json.dumps(told)) if as_json else typer.secho(text, fg="red", err=True)
         return 1
     typer.echo(json.dumps({**told, "status": "completed", "result": reply}) if as_json else json.dumps(reply, indent=2))
     return 0
+
+
+def _ended(status: str) -> str:
+    return {"dead-lettered": "is dead-lettered", "failed": "failed"}.get(status, f"was {status}")
 
 
 def list_(

@@ -8,7 +8,7 @@ import pytest
 from resprout.actors.address import AgentAddress
 from resprout.actors.agent import Agent, on
 from resprout.actors.delivery import Limits
-from resprout.actors.errors import AgentFailed, Busy, CallCycle, DeadlinePassed, MailboxFull
+from resprout.actors.errors import AgentFailed, Busy, CallCycle, DeadlinePassed, MailboxFull, Rejected, UnknownKind
 from resprout.actors.ids import new_id
 from resprout.actors.message import Message
 from resprout.memory.database import Database
@@ -19,6 +19,7 @@ from support.counting import (
     Count,
     Fail,
     Follow,
+    Forget,
     Increment,
     Log,
     Misbehave,
@@ -246,6 +247,22 @@ async def test_an_ephemeral_agent_counts_without_the_store(house: House, databas
     assert await house.asks("flash/a", Increment(), message_id=message) == Count(count=1)
     assert await house.asks("flash/a", Increment()) == Count(count=2)
     assert await database.pool.fetchval("SELECT count(*) FROM resprout.agents WHERE kind = 'flash'") == 0
+
+
+async def test_an_ephemeral_agent_whose_tell_is_refused_stays_as_it_was(house: House) -> None:
+    await house.asks("flash/a", Increment(by=5))
+
+    with pytest.raises(UnknownKind, match="nobody"):
+        await house.asks("flash/a", Pass(to="nobody/x"))
+
+    assert await house.asks("flash/a", Pass(to="tally/x")) == Count(count=6)
+    await reaches(house, "tally/x", 1)
+
+
+@pytest.mark.parametrize("wish", [Follow(topic="t"), Announce(topic="t"), RemindMe(), Forget()])
+async def test_an_ephemeral_agent_is_refused_what_only_a_commit_could_do(house: House, wish: Message) -> None:
+    with pytest.raises(Rejected, match="flash/a is ephemeral and cannot"):
+        await house.asks("flash/a", wish)
 
 
 async def test_agents_live_on_when_their_host_is_killed(database: Database) -> None:

@@ -9,9 +9,9 @@ import pytest
 from resprout.actors.address import AgentAddress
 from resprout.memory.database import Database
 from resprout.runtime.host import LEASE_LOST, Life
-from support.counting import Increment, RemindMe
-from support.house import House
-from support.waiting import reaches
+from support.counting import Count, Increment, RemindMe
+from support.house import House, envelope
+from support.waiting import count_of, opened, reaches, working
 
 NINE_THOUSAND_YEARS = timedelta(days=365 * 9_000).total_seconds()
 
@@ -43,6 +43,31 @@ async def test_a_row_that_nobody_can_read_is_buried_and_the_others_are_handled(
     assert error.startswith("`id` of the envelope cannot be read: Field required.")
     await house.tells("tally/a", Increment())
     await reaches(house, "tally/a", 1)
+
+
+async def test_a_message_that_is_asked_and_told_has_one_effect_and_leaves_no_row(
+    house: House, database: Database
+) -> None:
+    (host,) = house.hosts.values()
+    await opened(host)
+    slow = asyncio.create_task(house.asks("tally/a", Increment(think_seconds=0.5)))
+    await working(host)
+    told = envelope("tally/a", Increment(), "tell")
+    asked = asyncio.create_task(house.asks("tally/a", Increment(), message_id=told.id))
+    await database.pool.execute(
+        "INSERT INTO resprout.mailbox (kind, key, shard, message_id, envelope, bytes, in_memory) "
+        "VALUES ('tally', 'a', $1, $2, $3::text::jsonb, 1, false)",
+        host.delivery._held_of(AgentAddress("tally", "a")).id,
+        told.id,
+        told.model_dump_json(),
+    )
+    host.delivery.mail_waits.set()
+
+    assert (await slow, await asked) == (Count(count=1), Count(count=2))
+    async with asyncio.timeout(20):
+        while await database.pool.fetchval("SELECT count(*) FROM resprout.mailbox"):
+            await asyncio.sleep(0.02)
+    assert await count_of(house, "tally/a") == 2
 
 
 async def test_a_host_whose_background_work_ends_gives_up_its_agents(

@@ -9,8 +9,8 @@ from resprout.actors.address import AgentAddress
 from resprout.actors.delivery import Limits
 from resprout.memory.database import Database
 from resprout.memory.store import PostgresStore
-from support.counting import Count, Increment, Log, Words, lives
-from support.house import House, hosts
+from support.counting import Count, Fail, Increment, Log, Words, lives
+from support.house import House, clock, hosts
 from support.waiting import opened, working
 
 
@@ -112,6 +112,8 @@ async def test_new_mail_queues_up_in_the_store_until_all_older_mail_is_collected
         await opened(host)
         await working(host)
         slow = host.delivery.active[address]
+        assert slow.now is not None
+        slow.now.envelope = slow.now.envelope.model_copy(update={"deadline": clock()})
         slow.stop_turn()
         async with asyncio.timeout(20):
             while host.delivery.mail >= 5:
@@ -125,3 +127,38 @@ async def test_new_mail_queues_up_in_the_store_until_all_older_mail_is_collected
             while len(await words_of(house, "tally/a")) < 7:
                 await asyncio.sleep(0.02)
         assert await words_of(house, "tally/a") == ("0", "1", "2", "3", "4", "5", "last")
+
+
+async def test_slow_agents_and_those_in_quarantine_leave_room_for_the_mail_of_others(database: Database) -> None:
+    limits = Limits(mail_in_memory=10, mail_of_one_agent=3)
+    async with hosts(PostgresStore(database), limits=limits) as (house, (host,)):
+        await house.tells("wary/a", Fail())
+        async with asyncio.timeout(20):
+            while not await database.pool.fetchval("SELECT count(*) FROM resprout.quarantined"):
+                await asyncio.sleep(0.02)
+        for _ in range(12):
+            await house.tells("wary/a", Increment())
+            await house.tells("tally/slow", Increment(think_seconds=60))
+
+        await house.tells("tally/quick", Increment())
+
+        async with asyncio.timeout(20):
+            while await database.pool.fetchval("SELECT count(*) FROM resprout.mailbox WHERE key = 'quick'"):
+                await asyncio.sleep(0.02)
+        assert host.delivery.mail == 3
+
+
+async def test_what_is_told_to_a_busy_agent_keeps_its_order_although_most_waits_in_the_store(
+    database: Database,
+) -> None:
+    async with hosts(PostgresStore(database), limits=Limits(mail_of_one_agent=3)) as (house, _):
+        await house.tells("tally/a", Increment(think_seconds=1), sender="c")
+        for n in range(20):
+            await house.tells("tally/a", Log(word=str(n)), sender="c")
+
+        async with asyncio.timeout(20):
+            while await database.pool.fetchval("SELECT count(*) FROM resprout.mailbox"):
+                await asyncio.sleep(0.02)
+
+        await house.tells("tally/a", Log(word="20"), sender="c")
+        assert await house.asks("tally/a", Log(word="end"), sender="c") == Words(words=(*map(str, range(21)), "end"))

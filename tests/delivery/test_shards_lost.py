@@ -6,10 +6,14 @@ from typing import Any
 import pytest
 from resprout.actors.address import AgentAddress
 from resprout.actors.envelope import Outcome, Replied
+from resprout.actors.errors import DatabaseLost
+from resprout.actors.ids import new_id
+from resprout.actors.tenure import LONG_TURN_SECONDS
 from resprout.memory.database import Database
-from support.counting import Fail, Increment
-from support.house import House, envelope
-from support.waiting import opened, working
+from resprout.memory.store import PostgresStore
+from support.counting import Count, Fail, Increment
+from support.house import HostHere, House, envelope
+from support.waiting import opened, reaches, working
 
 
 async def test_losing_a_shard_harms_no_agent_of_another_shard(
@@ -53,3 +57,62 @@ async def test_a_host_ends_although_a_turn_lasts_in_an_agent_that_is_put_away(ho
 
     stopping.cancel()
     await asyncio.wait({slow, stopping})
+
+
+async def neighbours(host: HostHere) -> tuple[str, str]:
+    """Two agents of a shard, of the last one: a plan releases those first."""
+    await opened(host)
+    last = max(host.delivery.held)
+    names = (f"tally/{n}" for n in range(20_000))
+    same = [one for one in names if host.delivery._held_of(AgentAddress.parse(one)).id == last]
+    return same[0], same[1]
+
+
+async def test_turns_outlive_an_answer_of_the_store_that_is_lost(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    (host,) = house.hosts.values()
+    await opened(host)
+    message = new_id()
+    asked = asyncio.create_task(house.asks("tally/a", Increment(think_seconds=2), message_id=message))
+    await working(host)
+    activation = host.delivery.active[AgentAddress("tally", "a")]
+    failed = asyncio.Event()
+
+    async def fails(*_: Any) -> Any:
+        monkeypatch.undo()
+        failed.set()
+        raise DatabaseLost("the connection broke")
+
+    monkeypatch.setattr(host.store, "collect", fails)
+    host.delivery.mail_waits.set()
+    await asyncio.wait_for(failed.wait(), 20)
+    await house.asks("tally/b", Increment())
+
+    assert host.delivery.active[AgentAddress("tally", "a")] is activation
+    assert activation.now is not None
+    assert await asked == Count(count=1)
+    await reaches(house, "tally/a", 1)
+
+
+@pytest.mark.parametrize("why", ["rebalancing", "draining"])
+async def test_a_long_turn_does_not_make_its_neighbours_unreachable_when_shards_move(
+    house: House, database: Database, why: str
+) -> None:
+    (host,) = house.hosts.values()
+    busy, neighbour = await neighbours(host)
+    slow = asyncio.create_task(house.asks(busy, Increment(think_seconds=5)))
+    await working(host)
+    async with asyncio.timeout(20):
+        while host.delivery.longest_turn(host.delivery._held_of(AgentAddress.parse(busy))) < LONG_TURN_SECONDS:
+            await asyncio.sleep(0.02)
+    other = await HostHere(house, PostgresStore(database)).start()
+    if why == "draining":
+        await host.tenure.drain()
+    async with asyncio.timeout(20):
+        while not other.delivery.held:
+            await asyncio.sleep(0.02)
+
+    await house.asks(neighbour, Increment(), seconds=2)
+
+    assert not slow.done()
+    assert await slow == Count(count=1)
+    await other.kill()

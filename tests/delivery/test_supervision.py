@@ -22,10 +22,12 @@ from resprout.actors.errors import (
 from resprout.actors.supervision import Supervision
 from resprout.memory.agents import AgentRows
 from resprout.memory.database import Database
+from resprout.memory.dead_letters import DeadLetters
 from resprout.memory.store import PostgresStore
 from support.counting import (
     Announce,
     AnswerBadly,
+    AskOther,
     Fail,
     Follow,
     Increment,
@@ -72,6 +74,21 @@ async def test_poison_sets_a_wary_agent_aside_and_tells_its_supervisor(house: Ho
     async with asyncio.timeout(20):
         while await house.asks("warden/main", Log(word="")) != Words(words=("wary/a",)):
             await asyncio.sleep(0.02)
+
+
+async def test_a_supervisor_is_told_of_each_death_of_a_message_that_is_replayed(
+    house: House, database: Database
+) -> None:
+    for deaths in (1, 2):
+        if deaths == 1:
+            await house.tells("wary/a", Fail())
+        else:
+            await AgentRows(database).release(AgentAddress("wary", "a"))
+            await DeadLetters(database).replay((await buried(database))["message_id"])
+
+        async with asyncio.timeout(20):
+            while await house.asks("warden/main", Log(word="")) != Words(words=("wary/a",) * deaths):
+                await asyncio.sleep(0.02)
 
 
 async def test_what_is_told_to_an_agent_in_quarantine_is_handled_after_its_release(
@@ -160,6 +177,28 @@ async def test_a_told_message_past_its_deadline_is_dropped_with_a_record(house: 
     assert await count_of(house, "tally/a") == 1
 
 
+async def test_a_told_message_is_tried_again_when_an_ask_in_its_turn_got_no_answer(
+    house: House, database: Database
+) -> None:
+    await house.tells("tally/a", AskOther(to="tally/slow", think_seconds=0.6, timeout_seconds=0.3))
+
+    assert (await buried(database))["attempts"] == 3
+
+
+async def test_a_told_message_waits_for_room_where_its_turn_tells_something(house: House, database: Database) -> None:
+    await house.tells("tally/b", Increment(think_seconds=1))
+    for _ in range(49):
+        await house.tells("tally/b", Increment())
+
+    await house.tells("tally/a", Pass(to="tally/b"))
+
+    async with asyncio.timeout(20):
+        while await database.pool.fetchval("SELECT count(*) FROM resprout.mailbox"):
+            await asyncio.sleep(0.05)
+    await reaches(house, "tally/b", 51)
+    assert await database.pool.fetchval("SELECT count(*) FROM resprout.dead_letters") == 0
+
+
 async def test_a_handler_is_stopped_at_its_deadline_and_the_next_message_is_handled(house: House) -> None:
     with pytest.raises(DeadlinePassed):
         await house.asks("tally/a", Increment(think_seconds=30), seconds=0.5)
@@ -242,6 +281,16 @@ async def test_what_postgres_cannot_store_fails_its_own_turn_and_no_other(house:
 
     assert [type(outcome) for outcome in outcomes[:3]] == [BadMessage] * 3
     assert not any(isinstance(outcome, Exception) for outcome in outcomes[3:])
+
+
+async def test_an_agent_is_no_longer_cautious_once_what_cannot_be_stored_is_found(house: House) -> None:
+    asked = [house.asks("tally/a", Log(word="\0" if n == 5 else "x")) for n in range(10)]
+
+    outcomes = await asyncio.gather(*asked, return_exceptions=True)
+
+    assert [isinstance(outcome, BadMessage) for outcome in outcomes] == [n == 5 for n in range(10)]
+    (host,) = house.hosts.values()
+    assert not host.delivery.active[AgentAddress("tally", "a")].cautious
 
 
 async def test_a_turn_that_tells_a_full_mailbox_is_refused_as_a_whole(house: House, database: Database) -> None:

@@ -188,3 +188,16 @@ def test_who_is_not_well_gets_no_tasks() -> None:
     found = candidates(known)
 
     assert found == [*(f"a/task-{number}" for number in range(1, 8)), "b/x"]
+
+
+async def test_the_commands_for_runs_say_of_a_task_what_it_is(runs: Runs) -> None:
+    task = await runs.submit({"agent": "@a", "message": "step.do", "body": {"think_seconds": 60}})
+    await state_is(runs, task.name, "executing")
+
+    shown, paused = (runs.stack("runs", word, task.name) for word in ("show", "pause"))
+    ended = runs.stack("runs", "terminate", task.name, "--reason", "not wanted")
+
+    assert f"of the workflow `task`, not of a flow: see `resprout task show {task.name}" in shown.stderr
+    assert (paused.returncode, "has ended" in paused.stderr, "Traceback" in paused.stderr) == (2, False, False)
+    assert ended.returncode == 0
+    assert becomes(runs.stack, task.name, "terminated")["error"]["message"] == "not wanted"

@@ -60,6 +60,7 @@ QUICK = Supervision(
     attempts=4,
     first_pause=timedelta(milliseconds=50),
     longest_pause=timedelta(milliseconds=400),
+    patience=timedelta(seconds=1),
     escalate_to=WARDEN,
 )
 

@@ -37,7 +37,7 @@ class SimHost:
         self.limits = limits
         self.ended = ended
         self.process = Process(name)
-        self.waiting: set[asyncio.Future[Outcome]] = set()
+        self.waiting: dict[asyncio.Future[Outcome], None] = {}  # in order: a set's would change from run to run
         chance = network.weather.chance
         self.id = UUID(int=chance.getrandbits(128))
         self.skew = chance.uniform(-0.05, 0.05)

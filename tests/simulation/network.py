@@ -41,7 +41,7 @@ class Network:
         if found is None or self.weather.strikes("message lost"):
             self._break(answer)
             return answer
-        found.waiting.add(answer)
+        found.waiting[answer] = None
         way = self.weather.latency()
         if self.weather.strikes("message delayed"):
             way += self.weather.delay()
@@ -57,7 +57,7 @@ class Network:
     def _return(self, host: "SimHost", outcome: Outcome, answer: Answer | None) -> None:
         if answer is None:
             return
-        host.waiting.discard(answer)
+        host.waiting.pop(answer, None)
         if self.weather.strikes("outcome lost"):
             if outcome.outcome != "failed":
                 self.weather.hit["outcome lost"] += 1

@@ -231,15 +231,26 @@ class SimStore:
         return Arrived(new)
 
     async def collect(
-        self, host: UUID, held: Sequence[Held], most: int, only: Sequence[AgentAddress] | None = None
+        self,
+        host: UUID,
+        held: Sequence[Held],
+        most: int,
+        only: Sequence[AgentAddress] | None = None,
+        but: Sequence[AgentAddress] = (),
     ) -> list[Collected]:
-        return await self._call(lambda: self._collect(host, held, most, only))
+        return await self._call(lambda: self._collect(host, held, most, only, but))
 
     def _collect(
-        self, host: UUID, held: Sequence[Held], most: int, only: Sequence[AgentAddress] | None
+        self,
+        host: UUID,
+        held: Sequence[Held],
+        most: int,
+        only: Sequence[AgentAddress] | None,
+        but: Sequence[AgentAddress],
     ) -> list[Collected]:
         fence = {one.id: one for one in held if self.database.fence(host, one)}
         rows = [row for row in self.database.mailbox.values() if row.shard in fence and not row.in_memory]
+        rows = [row for row in rows if row.address not in but and row.address not in self.database.quarantined]
         rows = [row for row in rows if only is None or row.address in only][:most]
         for row in rows:
             row.in_memory = True

@@ -61,7 +61,12 @@ class World:
         self.network = Network(self.loop, self.weather)
         self.record = Record(seed, self.database, self.weather)
         roomy = chance.random() < 0.7
-        self.limits = replace(LIMITS, mail_in_memory=50_000 if roomy else 4, most_in_memory=chance.choice((1, 20_000)))
+        self.limits = replace(
+            LIMITS,
+            mail_in_memory=50_000 if roomy else 4,
+            mail_of_one_agent=chance.choice((2, 1_000)),
+            most_in_memory=chance.choice((1, 20_000)),
+        )
         self.numbers = itertools.count(1)
         self.graves: list[SimHost] = []  # held on to: see loop.py
         self.stood_still: list[SimHost] = []

@@ -31,6 +31,8 @@ class Pass(Message, name="test.pass"):
 
 class AskOther(Message, name="test.ask-other"):
     to: str
+    think_seconds: float = 0.0
+    timeout_seconds: float | None = None
 
 
 class Fail(Message, name="test.fail"):
@@ -99,7 +101,11 @@ class Tally(Agent, kind="tally", supervision=QUICK, bounds=Bounds(rows=50, state
 
     @on
     async def ask_other(self, message: AskOther) -> Count:
-        reply = await self.ask(message.to, AskOther(to=str(self.address)) if message.to == "" else Increment())
+        reply = await self.ask(
+            message.to,
+            Increment(think_seconds=message.think_seconds),
+            timeout=timedelta(seconds=message.timeout_seconds) if message.timeout_seconds else None,
+        )
         assert isinstance(reply, Count)
         self.count += 1
         return reply
@@ -269,6 +275,28 @@ class Picky(Agent, kind="picky"):
 
 class Flash(Agent, kind="flash", ephemeral=True):
     count: int = 0
+
+    @on
+    async def pass_on(self, message: Pass) -> Count:
+        self.count += 1
+        self.tell(message.to, Increment())
+        return Count(count=self.count)
+
+    @on
+    async def follow(self, message: Follow) -> None:
+        self.subscribe(message.topic)
+
+    @on
+    async def announce(self, message: Announce) -> None:
+        self.publish(message.topic, Increment())
+
+    @on
+    async def remind_me(self, message: RemindMe) -> None:
+        self.remind(message.name, Increment(), after=timedelta(seconds=message.after_seconds))
+
+    @on
+    async def forget(self, message: Forget) -> None:
+        self.cancel("tick")
 
     @on
     async def log_word(self, message: Log) -> Words:

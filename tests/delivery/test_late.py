@@ -1,0 +1,115 @@
+"""Code of developers that does not end: turns are stopped, and neither they nor agents that cling hold up the host."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from resprout.actors.address import AgentAddress
+from resprout.actors.agent import Agent, on
+from resprout.actors.cancelling import cancel
+from resprout.actors.delivery import Limits
+from resprout.actors.errors import DeadlinePassed
+from resprout.actors.ids import new_id
+from resprout.memory.database import Database
+from resprout.memory.store import PostgresStore
+from support.counting import Count, Increment, Slow
+from support.house import House, hosts
+from support.waiting import count_of, opened
+
+cleaned_up: list[str] = []
+
+
+class Clingy(Agent, kind="clingy"):
+    """Does not go."""
+
+    async def passivated(self) -> None:
+        clinging.set()
+        await asyncio.Event().wait()
+
+    @on
+    async def increment(self, message: Increment) -> Count:
+        return Count(count=message.by)
+
+
+class Tidy(Agent, kind="tidy"):
+    """Cleans up when it is stopped."""
+
+    @on
+    async def slow(self, message: Slow) -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(message.seconds)
+            cleaned_up.append("tidy")
+
+
+class Drowsy(Agent, kind="drowsy", turn_timeout=timedelta(seconds=0.3)):
+    """Never comes into memory."""
+
+    async def activated(self) -> None:
+        await asyncio.Event().wait()
+
+    @on
+    async def increment(self, message: Increment) -> Count:
+        return Count(count=message.by)
+
+
+clinging = asyncio.Event()
+
+
+async def test_an_agent_that_clings_to_its_memory_keeps_no_late_turn_going(database: Database) -> None:
+    clinging.clear()
+    async with hosts(PostgresStore(database), limits=Limits(idle=timedelta(0))) as (house, _):
+        await house.asks("clingy/a", Increment())
+        await asyncio.wait_for(clinging.wait(), 20)
+
+        with pytest.raises(DeadlinePassed):
+            await house.asks("tidy/a", Slow(seconds=0), seconds=0.3)
+
+        async with asyncio.timeout(3):
+            while not cleaned_up:
+                await asyncio.sleep(0.02)
+        cleaned_up.clear()
+
+
+async def test_a_handler_that_is_stopped_has_time_to_clean_up(house: House) -> None:
+    (host,) = house.hosts.values()
+    await opened(host)
+
+    with pytest.raises(DeadlinePassed):
+        await house.asks("tidy/a", Slow(seconds=1), seconds=0.3)
+
+    async with asyncio.timeout(20):
+        while not cleaned_up:
+            await asyncio.sleep(0.02)
+    cleaned_up.clear()
+
+
+async def test_an_agent_that_does_not_come_into_memory_is_stopped_as_a_turn_is(house: House) -> None:
+    with pytest.raises(DeadlinePassed, match=r"drowsy/a worked on `test\.increment` until"):
+        await house.asks("drowsy/a", Increment())
+
+
+async def test_an_asker_who_gives_up_while_the_agent_is_being_read_harms_nobody(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (host,) = house.hosts.values()
+    await opened(host)
+    reading, go_on, load = asyncio.Event(), asyncio.Event(), host.store.load
+
+    async def waits(*args: Any) -> Any:
+        reading.set()
+        await go_on.wait()
+        return await load(*args)
+
+    monkeypatch.setattr(host.delivery.reads, "call", waits)
+    address, message = AgentAddress("tally", "a"), new_id()
+    asked = asyncio.create_task(house.asks("tally/a", Increment(), message_id=message))
+    await asyncio.wait_for(reading.wait(), 20)
+
+    assert not cancel(host.delivery, address, message)
+
+    go_on.set()
+    assert await asked == Count(count=1)
+    assert await count_of(house, "tally/a") == 1
