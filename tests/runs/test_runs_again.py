@@ -82,6 +82,16 @@ def test_a_retry_of_a_saga_does_what_was_undone_again(runs_stack: Stack, tmp_pat
     assert again(runs_stack, "retry", run)["result"] == {"a": 1, "b": 2, "c": 1}
 
 
+def test_a_retry_does_the_rounds_again_that_were_undone(runs_stack: Stack, tmp_path: Path) -> None:
+    booking = step("b", do={"value": "${{ loop.item }}"}, compensate=[step("undo")])
+    tasks = [{"id": "lp", "loop": {"over": [1, 2], "do": [booking]}}, step("c", do={"fail": 1})]
+    outputs = {"b": "${{ tasks.lp.output.map(one, one.times) }}"}
+    run, code = ended(runs_stack, flow_file(tmp_path, tasks, outputs=outputs))
+    assert code == 1
+
+    assert again(runs_stack, "retry", run)["result"] == {"b": [3, 4]}
+
+
 def test_a_cancelled_run_can_be_retried(runs_stack: Stack, tmp_path: Path) -> None:
     file = flow_file(tmp_path, [step("a"), {"id": "w", "wait": {"signal": "go"}}, step("b")])
     run = f"run-{uuid4().hex[:10]}"

@@ -10,13 +10,14 @@ BUDGET = "BudgetExceeded"
 UNFIT = "Unfit"
 TOO_LARGE = "TooLarge"
 ID_TAKEN = "IdTaken"
+DEFECT = "Defect"
 
 # Only what one module defines: a workflow must not depend on what is imported.
 REJECTED = frozenset(
     name for name, one in vars(errors).items() if isinstance(one, type) and issubclass(one, errors.Rejected)
 )
 KNOWN = (
-    frozenset({TIMEOUT, CANCELLED, LOOP_LIMIT, TOO_FEW, BUDGET, UNFIT, TOO_LARGE, ID_TAKEN})
+    frozenset({TIMEOUT, CANCELLED, LOOP_LIMIT, TOO_FEW, BUDGET, UNFIT, TOO_LARGE, ID_TAKEN, DEFECT})
     | {name for name, one in vars(errors).items() if isinstance(one, type) and issubclass(one, Exception)}
     | {"BadInput", "ExpressionFailed"}
 )

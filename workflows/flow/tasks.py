@@ -53,13 +53,6 @@ class TaskBase(Words):
         if self.compensate is not None:
             yield ("compensate",), self.compensate
 
-    def with_inside(self) -> "Iterator[TaskBase]":
-        """The task and every task inside it."""
-        yield self
-        for _, tasks in self.lists():
-            for inner in tasks:
-                yield from inner.with_inside()
-
 
 class Ask(TaskBase):
     """Sends an agent a typed message and waits for the reply, which is the output."""

@@ -11,6 +11,7 @@ from typing import Any
 from ..flow import Flow, content_hash, evaluate
 from ..flow.model import Ask, Child, Goal, TaskBase
 from .frame import Frame
+from .ledger import inside
 from .run_input import RunInput
 
 # How it is handled says nothing about what it gives.
@@ -43,7 +44,7 @@ def place_of(task: TaskBase, flow: Flow, given: RunInput, frame: Frame) -> Place
 def _consists_of(task: TaskBase, flow: Flow, given: RunInput) -> dict[str, Any]:
     """The agents and child flows that it names."""
     parts: dict[str, Any] = {}
-    for inner in task.with_inside():
+    for inner in inside(task):
         if isinstance(inner, Ask | Goal) and inner.agent in flow.agents:
             parts[inner.agent] = flow.agents[inner.agent].model_dump(mode="json", exclude_defaults=True)
         elif isinstance(inner, Child):

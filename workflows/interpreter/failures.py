@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+from temporalio import workflow
 from temporalio.exceptions import (
     ActivityError,
     ApplicationError,
@@ -16,6 +17,7 @@ from ..flow import ExpressionFailed
 from ..flow.error_types import (
     BUDGET,
     CANCELLED,
+    DEFECT,
     ID_TAKEN,
     LOOP_LIMIT,
     REJECTED,
@@ -28,6 +30,7 @@ from ..flow.error_types import (
 __all__ = [
     "BUDGET",
     "CANCELLED",
+    "DEFECT",
     "HOPELESS",
     "ID_TAKEN",
     "LOOP_LIMIT",
@@ -40,7 +43,7 @@ __all__ = [
 ]
 
 # Trying the same again gives the same.
-HOPELESS = REJECTED | {ExpressionFailed.__name__, LOOP_LIMIT, BUDGET, UNFIT, "BadInput"}
+HOPELESS = REJECTED | {ExpressionFailed.__name__, LOOP_LIMIT, BUDGET, UNFIT, DEFECT, "BadInput"}
 
 
 class TaskFailed(Exception):
@@ -64,10 +67,10 @@ class TaskFailed(Exception):
 
 
 def failure_of(error: Exception, task: str) -> TaskFailed:
-    """Raises the error itself when it is none of the ways in which a task may fail."""
+    """Raises CancelledError when it is being cancelled: else a `catch` would take the failure, and the run go on."""
+    if _is_being_cancelled():
+        raise asyncio.CancelledError from None
     if is_cancelled_exception(error):
-        if _is_being_cancelled():
-            raise asyncio.CancelledError from None
         return TaskFailed(CANCELLED, "it was cancelled from outside.", task)
     match error:
         case TaskFailed():
@@ -79,7 +82,9 @@ def failure_of(error: Exception, task: str) -> TaskFailed:
         case TimeoutError():
             return TaskFailed(TIMEOUT, "it took longer than it may.", task)
         case _:
-            raise error
+            workflow.logger.error("a defect in the task %s", task, exc_info=error)
+            told = f"{type(error).__name__}: {error}"
+            return TaskFailed(DEFECT, f"a defect of Resprout's ({told}); the worker's log says where. Report it.", task)
 
 
 def _is_being_cancelled() -> bool:

@@ -51,6 +51,7 @@ class Carried(BaseModel):
     signals: dict[str, list[JsonValue]] = {}  # that came before somebody waited for them
     answers: dict[str, dict[str, JsonValue]] = {}  # to approvals, not taken up yet
     paused: bool = False
+    leaving: bool = False  # it was cancelled, and cleans up
     started_at: str | None = None
 
 

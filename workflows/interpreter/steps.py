@@ -44,7 +44,7 @@ class Steps:
     in_flight: int = 0
     children: dict[str, "workflow.ChildWorkflowHandle[Any, Any]"] = field(default_factory=dict)
     halting: bool = False  # nothing new begins: the run is about to be carried over
-    leaving: bool = False  # the run was cancelled: what cleans up passes every gate
+    leaving: bool = False  # the run was cancelled: what cleans up goes on though the run is paused
     paused: bool = False
     running: dict[str, str] = field(default_factory=dict)
     from_cache: set[str] = field(default_factory=set)  # keys of tasks
@@ -83,10 +83,13 @@ class Steps:
     async def _gate(self, key: str, ledger: Ledger) -> None:
         if not self.halting and self.must_carry_over():
             self.halting = True
-        if (self.halting or self.paused) and not self.leaving:
+        if self._is_shut():
             ledger.say(key, "waiting", "paused" if self.paused else "")
-            await workflow.wait_condition(lambda: self.leaving or not (self.halting or self.paused))
+            await workflow.wait_condition(lambda: not self._is_shut())
             ledger.say(key, "running")
+
+    def _is_shut(self) -> bool:
+        return self.halting or (self.paused and not self.leaving)
 
     def _tell_ui(self, ledger: Ledger) -> None:
         """Temporal's UI shows it on the run's page."""

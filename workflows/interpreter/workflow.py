@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
@@ -35,7 +36,9 @@ class FlowRun:
         carried = given.carried or Carried()
         self.started_at = carried.started_at or workflow.info().start_time.isoformat()
         self.approvals = Approvals(carried.answers)
-        self.steps = Steps(self.flow, given, carried, self.approvals, self._must_carry_over, paused=carried.paused)
+        self.was_leaving = carried.leaving
+        paused = carried.paused or carried.leaving
+        self.steps = Steps(self.flow, given, carried, self.approvals, self._must_carry_over, paused=paused)
         self.interpreter = Interpreter(self.flow, self._roots(), carried, self.steps)
         self.ending: str | None = None  # "cancelling" or "failed"
         self.said = "paused" if carried.paused else "running"  # in the search attribute
@@ -70,22 +73,44 @@ class FlowRun:
     async def _work(self) -> Any:
         work = asyncio.create_task(self.interpreter.run())
         try:
-            await workflow.wait_condition(lambda: work.done() or self._can_be_carried_over())
+            if self.was_leaving:
+                await self._stand_where_it_was_cancelled()
+            else:
+                await self._ended_or_carried_over(work)
         except asyncio.CancelledError:
-            self.ending = "cancelling"
-            self.steps.leaving = True
-            work.cancel()
-            await workflow.wait([work])
-            raise
-        if not work.done():
-            await workflow.wait_condition(workflow.all_handlers_finished)
-            carried = self._carried()
-            try:
-                refuse_large(carried, "what the tasks have given so far", "run")
-            except TaskFailed as failure:
-                raise self._failed(failure) from None
-            workflow.continue_as_new(self.given.model_copy(update={"carried": carried}))
+            await self._leave(work)
         return self._result(work)
+
+    async def _ended_or_carried_over(self, work: "asyncio.Task[Any]") -> None:
+        await workflow.wait_condition(lambda: work.done() or self._can_be_carried_over())
+        if work.done():
+            return
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        carried = self._carried()
+        try:
+            refuse_large(carried, "what the tasks have given so far", "run")
+        except TaskFailed as failure:
+            raise self._failed(failure) from None
+        workflow.continue_as_new(self.given.model_copy(update={"carried": carried}))
+
+    async def _stand_where_it_was_cancelled(self) -> None:
+        """A run that was carried over while it cleaned up. Raises CancelledError when it has found back to its place.
+
+        It is paused, so nothing begins: by the next activation all of it stands at the gate.
+        """
+        await workflow.sleep(timedelta(milliseconds=1))
+        raise asyncio.CancelledError
+
+    async def _leave(self, work: "asyncio.Task[Any]") -> None:
+        """Cleans up to the end; a run that does so for long is carried over too."""
+        self.ending = "cancelling"
+        self.steps.leaving = True
+        work.cancel()
+        while not work.done():
+            try:
+                await self._ended_or_carried_over(work)
+            except asyncio.CancelledError:
+                continue  # it is on its way
 
     def _result(self, work: "asyncio.Task[Any]") -> Any:
         try:
@@ -130,6 +155,7 @@ class FlowRun:
             signals=self.steps.signals.early(),
             answers=self.approvals.answers,
             paused=self.steps.paused,
+            leaving=self.steps.leaving,
             started_at=self.started_at,
         )
 
