@@ -38,10 +38,7 @@ def prepared(start: Start) -> "RunInput":
     from ..flow_files import frozen
     from ..flow_start import existing, run_input
 
-    file = Path(start.flow)
-    if not file.exists():
-        raise Rejected(f"there is no flow file {start.flow}: give the path of one, or run `hello`, which needs none.")
-    freezing = frozen(existing(file))
+    freezing = frozen(existing(Path(start.flow)))
     show_problems(freezing.problems, err=True)
     if freezing.frozen is None:
         raise typer.Exit(1)

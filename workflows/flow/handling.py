@@ -24,6 +24,14 @@ class Retry(Words):
     on: tuple[Text, ...] = ()
     """Only these error types are tried again. Default: all that can be helped by trying again."""
 
+    def pause_after(self, attempt: int) -> timedelta:
+        """In floats, which know infinity: a length of time would overflow."""
+        try:
+            length = self.backoff.total_seconds() * self.factor ** (attempt - 1)
+        except OverflowError:
+            return self.max_backoff if self.backoff else self.backoff
+        return timedelta(seconds=min(length, self.max_backoff.total_seconds()))
+
 
 class Cache(Words):
     """Where the output of an earlier run with the same key is taken instead of running the task."""

@@ -13,23 +13,37 @@ from temporalio.exceptions import (
 )
 from temporalio.exceptions import TimeoutError as TookTooLong
 
-from ...actors import errors
 from ..flow import ExpressionFailed
-
-TIMEOUT = "Timeout"
-CANCELLED = "Cancelled"
-LOOP_LIMIT = "LoopLimit"
-TOO_FEW = "TooFewSucceeded"
-BUDGET = "BudgetExceeded"
-UNFIT = "Unfit"
-DEFECT = "Defect"
-TOO_LARGE = "TooLarge"
-
-# Trying the same again gives the same. Only what one module defines: a workflow must not depend on what is imported.
-HOPELESS = frozenset(
-    {name for name, one in vars(errors).items() if isinstance(one, type) and issubclass(one, errors.Rejected)}
-    | {ExpressionFailed.__name__, LOOP_LIMIT, BUDGET, UNFIT, DEFECT, "BadInput"}
+from ..flow.error_types import (
+    BUDGET,
+    CANCELLED,
+    DEFECT,
+    ID_TAKEN,
+    LOOP_LIMIT,
+    REJECTED,
+    TIMEOUT,
+    TOO_FEW,
+    TOO_LARGE,
+    UNFIT,
 )
+
+__all__ = [
+    "BUDGET",
+    "CANCELLED",
+    "DEFECT",
+    "HOPELESS",
+    "ID_TAKEN",
+    "LOOP_LIMIT",
+    "TIMEOUT",
+    "TOO_FEW",
+    "TOO_LARGE",
+    "UNFIT",
+    "TaskFailed",
+    "failure_of",
+]
+
+# Trying the same again gives the same.
+HOPELESS = REJECTED | {ExpressionFailed.__name__, LOOP_LIMIT, BUDGET, UNFIT, DEFECT, "BadInput"}
 
 
 class TaskFailed(Exception):

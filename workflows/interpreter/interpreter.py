@@ -84,7 +84,7 @@ class Interpreter:
         return known.output
 
     def _can_be_undone(self, task: TaskBase, frame: Frame, known: Finished) -> None:
-        if known.status == "completed" and task.compensate is not None:
+        if known.can_be_undone and task.compensate is not None:
             frame.undo.append(Undoable(self.ledger.turns[frame.key_of(task)], task, frame))
 
     def see_inside(self, task: TaskBase, frame: Frame) -> None:
@@ -139,7 +139,8 @@ class Interpreter:
         try:
             if task.if_ is not None and not evaluate_condition(task.if_, frame.scope):
                 return Finished(status="skipped")
-            return Finished(status="completed", output=await self._in_time(task, frame, key))
+            output = await self._in_time(task, frame, key)
+            return Finished(status="completed", output=output, from_cache=key in self.steps.from_cache)
         except Exception as error:  # noqa: BLE001 - goes on as a failure
             return Finished(status="failed", error=failure_of(error, task.key).as_json())
 
@@ -181,7 +182,7 @@ class Interpreter:
             finally:
                 frame.undo.extend(scope.undo)
             self._try_again(task, frame, key, attempt)
-            length = _back_off(retry, attempt).total_seconds()
+            length = retry.pause_after(attempt).total_seconds()
             self.ledger.say(key, "waiting", f"attempt {attempt} failed ({failure.message}); again in {length:g} s")
 
     async def _next_attempt(self, retry: Retry, key: str) -> int:
@@ -189,10 +190,10 @@ class Interpreter:
         attempt = self.carried.attempts.get(key, 1)
         self.ledger.progress[key].attempt = attempt
         if _back_off_of(key) in self.carried.begun:
-            length = _back_off(retry, attempt - 1)
+            length = retry.pause_after(attempt - 1)
             left = length - self.steps.elapsed(_back_off_of(key))
             if left > timedelta(0):
-                await self.steps.pause(left)
+                await workflow.sleep(left)
             del self.carried.begun[_back_off_of(key)]
             self.ledger.say(key, "running")
         return attempt
@@ -208,12 +209,12 @@ class Interpreter:
     async def _once(self, task: TaskBase, frame: Frame, key: str) -> Any:
         if task.cache is None:
             return await self._work(task, frame, key)
-        place = await self.steps.cached(self.flow.name, task, frame)
+        place = await self.steps.cached(task, frame, key, self.ledger)
         if place.found:
             self.ledger.say(key, "running", "from the cache")
             return place.output
         output = await self._work(task, frame, key)
-        await self.steps.keep(place, output)
+        await self.steps.keep(place, output, task)
         return output
 
     async def _work(self, task: TaskBase, frame: Frame, key: str) -> Any:
@@ -241,15 +242,6 @@ class Interpreter:
 def _helps(failure: TaskFailed, retry: Retry) -> bool:
     """Whether trying again may help."""
     return failure.type in retry.on if retry.on else failure.type not in HOPELESS
-
-
-def _back_off(retry: Retry, attempt: int) -> timedelta:
-    """How long to wait after the attempt. In floats: a factor of 100 is soon more than a timedelta can hold."""
-    longest = retry.max_backoff.total_seconds()
-    try:
-        return timedelta(seconds=min(retry.backoff.total_seconds() * retry.factor ** (attempt - 1), longest))
-    except OverflowError:
-        return retry.max_backoff
 
 
 def _limit_of(key: str) -> str:
