@@ -11,6 +11,7 @@ UNFIT = "Unfit"
 TOO_LARGE = "TooLarge"
 ID_TAKEN = "IdTaken"
 DEFECT = "Defect"
+SANDBOX_FAILED = "SandboxFailed"
 
 # Only what one module defines: a workflow must not depend on what is imported.
 REJECTED = frozenset(
@@ -19,5 +20,5 @@ REJECTED = frozenset(
 KNOWN = (
     frozenset({TIMEOUT, CANCELLED, LOOP_LIMIT, TOO_FEW, BUDGET, UNFIT, TOO_LARGE, ID_TAKEN, DEFECT})
     | {name for name, one in vars(errors).items() if isinstance(one, type) and issubclass(one, Exception)}
-    | {"BadInput", "ExpressionFailed"}
+    | {"BadInput", "ExpressionFailed", SANDBOX_FAILED, "InDoubt", "NoSandbox", "BadSpec"}
 )

@@ -11,7 +11,6 @@ from ..flow.model import Sandbox
 from ..flow.slots import SANDBOX_SLOTS
 from .failures import UNFIT, TaskFailed
 
-FAILED = "SandboxFailed"
 SAID = 500  # characters of the error stream that a failure repeats
 
 
