@@ -30,7 +30,7 @@ def output_of(result: SandboxResult, task: Sandbox) -> dict[str, Any]:
         why = result.reason or f"its exit code is {result.exit_code}."
         said = (result.stderr.text or result.stdout.text).strip()[-SAID:]
         raise TaskFailed(
-            FAILED, f"the program in the sandbox failed: {why}{f' It said: {said}' if said else ''}", task.key
+            SANDBOX_FAILED, f"the program in the sandbox failed: {why}{f' It said: {said}' if said else ''}", task.key
         )
     return {
         "stdout": result.stdout.text,
