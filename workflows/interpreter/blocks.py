@@ -273,8 +273,9 @@ class Rounds:
         return output
 
     def forget(self) -> None:
-        """Of a loop that has ended only its output is kept."""
+        """Of a loop that has ended only its output is kept, and how many rounds it took."""
         self.ledger.forget_rounds(self.key, self.ended)
+        self.ledger.say(self.key, "running", f"{self.ended:,} round{'' if self.ended == 1 else 's'}")
 
     def _too_many(self, what: str) -> TaskFailed:
         return TaskFailed(LOOP_LIMIT, f"{what}, and `max` is {self.spec.max}.", self.task.key)
