@@ -13,11 +13,9 @@ if TYPE_CHECKING:
 from ...actors.errors import Rejected
 from . import flow_new
 from .problems import show_problems
+from .results import Output, write
 
 Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="Flow files, directories with some, or patterns.")]
-Output = Annotated[
-    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write there, not to the terminal.")
-]
 
 
 class Format(StrEnum):
@@ -75,7 +73,7 @@ def graph(
     from ...workflows.flow.mermaid import mermaid
 
     flow = _flow(file)
-    _write(svg(flow) if form is Format.svg else mermaid(flow), output)
+    write(svg(flow) if form is Format.svg else mermaid(flow), output)
 
 
 def _flow(file: Path) -> "Flow":
@@ -91,21 +89,11 @@ def _flow(file: Path) -> "Flow":
     return reading.flow
 
 
-def _write(text: str, output: Path | None) -> None:
-    if output is None:
-        typer.echo(text, nl=False)
-        return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise Rejected(f"{output} cannot be written: {(error.strerror or 'unknown reason').lower()}.") from None
-
-
 def schema(output: Output = None) -> None:
     """Print the JSON Schema of flow files, by which editors check and complete them."""
     from ...workflows.flow.json_schema import json_schema
 
-    _write(json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n", output)
+    write(json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n", output)
 
 
 def fmt(
@@ -130,5 +118,5 @@ def fmt(
             changed += 1
             typer.echo(f"{'would change' if check else 'formatted'}  {file}")
             if not check:
-                _write(new, file)
+                write(new, file)
     raise typer.Exit(1 if broken or (check and changed) else 0)

@@ -18,6 +18,8 @@ from ..settings import Settings
 from .hints import as_given
 from .inputs import remedy
 from .problems import show_problems
+from .results import text_of
+from .run_failure import remedy_of
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ async def followed(run: "RunRef", *, as_json: bool) -> int:
     if as_json:
         typer.echo(json.dumps({**_told(run), "status": "completed", "result": output}))
         return 0
-    typer.echo(output if isinstance(output, str) else json.dumps(output, indent=2, ensure_ascii=False))
+    typer.echo(text_of(output))
     _link(run)
     return 0
 
@@ -99,7 +101,7 @@ def _show_failure(run: "RunRef", failure: "RunFailed", *, as_json: bool) -> None
     typer.secho(f"{failure}", fg="red", err=True)
     if failure.task is not None:
         typer.echo(f"the failed task: {failure.task}", err=True)
-    typer.echo(as_given(f"start again from there: `resprout runs retry {run.id}`"), err=True)
+    typer.echo(remedy_of(failure), err=True)
     _link(run)
 
 
