@@ -132,7 +132,9 @@ def test_tasks_that_have_not_begun_and_rounds_under_way_are_shown(runs_stack: St
 def test_a_paused_run_begins_nothing_until_it_is_resumed(runs_stack: Stack, tmp_path: Path) -> None:
     run = started(runs_stack, tmp_path, [GO, step("a")])
 
-    assert runs_stack("runs", "pause", run).returncode == 0
+    assert f"{run} was not paused" in runs_stack("runs", "resume", run).stdout
+    assert f"{run} is paused: it goes on with" in runs_stack("runs", "pause", run).stdout
+    assert f"{run} is paused already: it goes on with" in runs_stack("runs", "pause", run).stdout
     assert runs_stack("runs", "signal", run, "go").returncode == 0
     held = eventually(
         lambda: next((t for t in shown(runs_stack, run)["tasks"] if t["note"] == "paused"), None), "the next task waits"
