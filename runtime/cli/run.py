@@ -70,7 +70,7 @@ def run(
         if tags or print_input or cron or every:
             raise Rejected("hello takes no --tag, --print-input, --schedule or --every: give a flow file instead.")
         raise typer.Exit(_traced(ctx, start, None))
-    given = run_flow.prepared(start)
+    given = run_flow.prepared(ctx, start)
     timing = schedules.timing_of(cron, every, jitter, overlap, given.name)
     if print_input:
         typer.echo(given.model_dump_json(exclude_defaults=True))

@@ -17,7 +17,7 @@ from ...actors.errors import Rejected
 from ..settings import Settings
 from .hints import as_given
 from .inputs import remedy
-from .problems import show_problems
+from .problems import doubts, show_problems
 from .results import text_of
 from .run_failure import remedy_of
 
@@ -35,7 +35,7 @@ class Start:
     as_json: bool
 
 
-def prepared(start: Start) -> "RunInput":
+def prepared(ctx: typer.Context, start: Start) -> "RunInput":
     """Shows what is wrong with the file, as `resprout flow validate` does, and ends with 1 if there are errors."""
     from ..flow_files import frozen
     from ..flow_start import existing, run_input
@@ -47,6 +47,7 @@ def prepared(start: Start) -> "RunInput":
     show_problems(freezing.problems, err=True)
     if freezing.frozen is None:
         raise typer.Exit(1)
+    show_problems(doubts(ctx, file), err=True)
     try:
         return run_input(freezing.frozen, start.inputs, tenant=start.tenant, tags=start.tags)
     except Rejected as error:
