@@ -5,9 +5,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..actors.envelope import Priority
+from .sandbox.spec import SandboxSpec
 
 ASK_AGENT = "agent.ask"
 ROUTE_TASK = "task.route"
+RUN_SANDBOX = "sandbox.run"
 
 
 class AskInput(BaseModel):
@@ -24,6 +26,13 @@ class AskInput(BaseModel):
 class AskOutput(BaseModel):
     message: str | None = Field(description="name of the reply's type, None when there is no reply")
     body: dict[str, Any] | None
+
+
+class SandboxInput(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    spec: SandboxSpec
+    tenant: str = "default"
 
 
 class RouteInput(BaseModel):

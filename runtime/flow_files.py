@@ -34,7 +34,7 @@ def flow_files(arguments: list[str]) -> list[Path]:
 
 def text_of(file: Path) -> str:
     try:
-        return file.read_bytes().decode().removeprefix("\ufeff").replace("\r\n", "\n")
+        return _read(file)
     except OSError as error:
         raise Rejected(f"{file} cannot be read: {(error.strerror or 'unknown reason').lower()}.") from None
     except UnicodeDecodeError as error:
@@ -42,7 +42,11 @@ def text_of(file: Path) -> str:
 
 
 def load_child(path: str) -> tuple[str, str]:
-    return Path(path).read_text(encoding="utf-8"), path
+    return _read(Path(path)), path
+
+
+def _read(file: Path) -> str:
+    return file.read_bytes().decode().removeprefix("\ufeff").replace("\r\n", "\n")
 
 
 def frozen(file: Path) -> Freezing:

@@ -4,12 +4,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from temporalio.exceptions import ApplicationError
 
 from ..actors.errors import Rejected
 from ..workflows.flow import Flow, Freezing, Frozen, Problem, document, freeze_document, inputs_for
 from ..workflows.interpreter.run_input import RunInput, refuse_unfinished_words
 from .flow_files import frozen, load_child
+from .payloads import sentence
 
 
 class BadFlow(Rejected, of_one_text=False):
@@ -44,7 +46,7 @@ def existing(file: Path) -> Path:
     if file.is_dir():
         raise Rejected(f"{file} is a directory: give one flow file.")
     if not file.exists():
-        raise Rejected(f"there is no file {file}: give the path of a flow file.")
+        raise Rejected(f"there is no flow file {file}: give the path of one (`resprout run hello` needs none).")
     return file
 
 
@@ -60,14 +62,17 @@ def run_input(
             refuse_unfinished_words(child.flow)
     except ApplicationError as error:
         raise Rejected(error.message) from None
-    return RunInput(
-        flow=flow.document,
-        children=flow.children,
-        hash=flow.hash,
-        inputs=dict(inputs),
-        tenant=tenant,
-        tags=tuple(tags),
-    )
+    try:
+        return RunInput(
+            flow=flow.document,
+            children=flow.children,
+            hash=flow.hash,
+            inputs=dict(inputs),
+            tenant=tenant,
+            tags=tuple(tags),
+        )
+    except ValidationError as error:
+        raise Rejected(f"the flow `{typed.name}` cannot run: {sentence(error)}.") from None
 
 
 def check_inputs(flow: Flow, inputs: Mapping[str, Any]) -> None:

@@ -1,11 +1,8 @@
 """Reading the registry from the worker: one connection, opened when the first task is routed."""
 
-import asyncio
-
 from ..activities.route_task import Known
-from ..actors.errors import NotRunning
-from ..memory.database import Database
 from ..memory.registry import Registry
+from .lazy_database import LazyDatabase
 from .settings import PostgresSettings
 
 MOST = 1_000  # agents that say themselves what they can do
@@ -15,12 +12,10 @@ class RegistryReader:
     """The `AbleAgents` of the activity `task.route`."""
 
     def __init__(self, settings: PostgresSettings) -> None:
-        self.settings = settings
-        self.database: Database | None = None
-        self.opening = asyncio.Lock()
+        self.database = LazyDatabase(settings, "task routing", pool_size=2)
 
     async def who_can(self, capability: str) -> Known:
-        registry = Registry(await self._open())
+        registry = Registry(await self.database.open())
         kinds = await registry.kinds(capability=capability)
         agents = await registry.find(capability=capability, limit=MOST)
         return Known(
@@ -28,12 +23,3 @@ class RegistryReader:
             well=[one.agent for one in agents if one.health == "healthy"],
             unwell=[one.agent for one in agents if one.health != "healthy"],
         )
-
-    async def _open(self) -> Database:
-        async with self.opening:
-            if self.database is None:
-                if self.settings.dsn is None:
-                    raise NotRunning("tasks cannot be routed: the worker has no Postgres. Set `postgres.dsn`.")
-                dsn = self.settings.dsn.get_secret_value()
-                self.database = await Database.open(dsn, pool_size=2, application_name="resprout task routing")
-            return self.database

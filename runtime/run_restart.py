@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ..actors.errors import Rejected
@@ -29,9 +30,9 @@ async def retried(runs: Runs, id: str, new_id: str | None = None) -> RunRef:  # 
     failure = await failure_of(run)
     if failure is not None and failure.never_began:
         raise Rejected(f"{id} never began: {failure.reason} Mend that, and start it anew with `resprout run`.")
-    given, finished, begun = await _story(run, row.kind)
-    kept = kept_for_retry(Flow.model_validate(given.flow), finished, begun)
-    return await runs.start(_going_on(given, kept), new_id or await _free(runs, id, "retry"))
+    story = await _story(run, row.kind)
+    kept = kept_for_retry(Flow.model_validate(story.given.flow), story.finished, story.begun)
+    return await runs.start(story.going_on(story.given, kept), new_id or await _free(runs, id, "retry"))
 
 
 async def forked(
@@ -46,26 +47,34 @@ async def forked(
     """From `task` on, with some inputs and outputs of tasks changed. The run itself is left as it is."""
     run = runs.get(id)
     row = await run.describe()
-    given, finished, begun = await _story(run, row.kind)
-    flow = Flow.model_validate(given.flow)
-    changed = given.model_copy(update={"inputs": {**given.inputs, **inputs}})
+    story = await _story(run, row.kind)
+    flow = Flow.model_validate(story.given.flow)
+    changed = story.given.model_copy(update={"inputs": {**story.given.inputs, **inputs}})
     check_inputs(flow, changed.inputs)
-    kept = with_outputs(flow, kept_for_fork(flow, finished, begun, task), outputs)
-    return await runs.start(_going_on(changed, kept), new_id or await _free(runs, id, "fork"))
+    kept = with_outputs(flow, kept_for_fork(flow, story.finished, story.begun, task), outputs)
+    return await runs.start(story.going_on(changed, kept), new_id or await _free(runs, id, "fork"))
 
 
-async def _story(run: RunRef, kind: str) -> tuple[RunInput, dict[str, Finished], list[str]]:
-    """What the run was given, how its tasks ended, and which had begun and not ended."""
+@dataclass(frozen=True)
+class _Story:
+    """What a run was given, and what became of it."""
+
+    given: RunInput
+    finished: dict[str, Finished]
+    begun: list[str]  # tasks that have not ended
+    signals: dict[str, list[Any]]  # that came early: the new run waits for them, too
+
+    def going_on(self, given: RunInput, kept: dict[str, Finished]) -> RunInput:
+        return given.model_copy(update={"carried": Carried(finished=kept, signals=self.signals)})
+
+
+async def _story(run: RunRef, kind: str) -> _Story:
     if kind != FLOW:
         raise not_of_a_flow(run.id, kind)
     given = await run.given()
     state = await run.state()
     begun = [task["key"] for task in state["tasks"] if task["status"] not in ENDED_WELL]
-    return given, await run.finished(), begun
-
-
-def _going_on(given: RunInput, kept: dict[str, Finished]) -> RunInput:
-    return given.model_copy(update={"carried": Carried(finished=kept)})
+    return _Story(given, await run.finished(), begun, await run.early_signals())
 
 
 async def _free(runs: Runs, id: str, word: str) -> str:  # noqa: A002

@@ -9,6 +9,7 @@ A run is Temporal's: it goes on whether or not somebody holds a reference. Where
 there is none, the error says so.
 """
 
+import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
@@ -37,6 +38,7 @@ from .settings import TemporalSettings
 
 FLOW = "flow"  # the workflow type
 LOOKED_THROUGH = 500  # runs, for one whose id is like the one given
+PAGED_LOOKS = 3  # at the pages of a state, before it is asked for whole
 UNFIT_QUERY = "invalid search attribute"
 
 Given = TypeVar("Given", bound=BaseModel)
@@ -132,12 +134,36 @@ class RunRef:
 
     async def state(self) -> dict[str, Any]:
         """Where it is: its status, its tasks that began, the approvals that it waits for."""
+        for _ in range(PAGED_LOOKS):
+            text = await self._paged_state()
+            if text is not None:
+                state: dict[str, Any] = json.loads(text)
+                return state
+        return await self.state_at_once()
+
+    async def state_at_once(self) -> dict[str, Any]:
+        """In one answer, which is kept in Postgres when it is large. Single tasks give theirs only so."""
         return await self._ask("state")
+
+    async def _paged_state(self) -> str | None:
+        """None when the run went on between two pages of it."""
+        page = first = await self._ask("state_page", 0)
+        text = str(page["text"])
+        while len(text) < first["length"]:
+            page = await self._ask("state_page", len(text))
+            if page["of"] != first["of"]:
+                return None
+            text += page["text"]
+        return text
 
     async def finished(self) -> dict[str, Finished]:
         """How its tasks ended, by their keys."""
         found = await self._ask("finished")
         return {key: Finished.model_validate(one) for key, one in found.items()}
+
+    async def early_signals(self) -> dict[str, list[Any]]:
+        """Those that came and that no task has waited for."""
+        return await self._ask("signals")
 
     @overload
     async def given(self) -> RunInput: ...
@@ -187,9 +213,9 @@ class RunRef:
             yield handle
             run_id = await _next(handle)
 
-    async def _ask(self, query: str) -> dict[str, Any]:
+    async def _ask(self, query: str, *words: Any) -> dict[str, Any]:
         with asking(self.id):
-            found: dict[str, Any] = await self.handle.query(query, rpc_timeout=ANSWER_WITHIN)
+            found: dict[str, Any] = await self.handle.query(query, args=list(words), rpc_timeout=ANSWER_WITHIN)
             return found
 
     async def _tell(self, update: str, *words: Any) -> Any:

@@ -29,9 +29,9 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from ..actors.duration import format_duration
 from ..actors.errors import NotFound, NotRunning, Rejected
 from ..actors.logger import get_logger
-from ..workflows.flow.duration import format_duration
 from ..workflows.flow.vocabulary import nearest
 from ..workflows.interpreter.run_input import RunInput
 from .run_errors import AWAY

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -30,6 +30,7 @@ PREFIX = "RESPROUT_"
 STACK_MARK = "RESPROUT_STACK"
 SERVICE_MARK = "RESPROUT_SERVICE"
 NOT_SETTINGS = {CONFIG_ENV, STACK_MARK, SERVICE_MARK}
+SECRET_PREFIX = "RESPROUT_SECRET_"  # and the name of a secret: its value
 
 Port = Field(default=None, ge=1, le=65535)
 
@@ -82,18 +83,20 @@ class QdrantSettings(Section):
     api_key: SecretStr | None = None
 
 
+def _split(value: object) -> object:
+    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+
+Listed = Annotated[tuple[str, ...], BeforeValidator(_split)]  # with commas in the environment
+
+
 class AgentsSettings(Section):
-    modules: tuple[str, ...] = Field(
+    modules: Listed = Field(
         default=(), description="Python modules with your agent classes, imported by hosts; commas in the environment"
     )
     path: Path | None = Field(
         default=None, description="directory from which they are imported; where the command was given if unset"
     )
-
-    @field_validator("modules", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
     @field_validator("path")
     @classmethod
@@ -117,6 +120,18 @@ class HostsSettings(Section):
     handled_days: int = Field(default=7, ge=1, le=3650, description="how long a message's id and reply are remembered")
     tenant_rows: int = Field(default=1_000_000, ge=1, description="messages that may wait for a tenant's agents")
     tenant_bytes: int = Field(default=4_000_000_000, ge=1, description="bytes of such messages")
+
+
+class SandboxSettings(Section):
+    isolation: Literal["auto", "process", "container", "gvisor"] = Field(
+        default="auto",
+        description="of code that names none; auto: a container where there is an engine, else a process",
+    )
+    warm: int = Field(default=0, ge=0, le=100, description="containers that a worker keeps ready for each language")
+    private_hosts: Listed = Field(
+        default=(),
+        description="hosts with private addresses that `net` may list; commas in the environment",
+    )
 
 
 class GatewaySettings(Section):
@@ -150,6 +165,7 @@ class Settings(BaseSettings):
     qdrant: QdrantSettings = QdrantSettings()
     agents: AgentsSettings = AgentsSettings()
     hosts: HostsSettings = HostsSettings()
+    sandbox: SandboxSettings = SandboxSettings()
     gateway: GatewaySettings = GatewaySettings()
     telemetry: TelemetrySettings = TelemetrySettings()
 
@@ -289,7 +305,7 @@ def _env_layer(environ: Mapping[str, str]) -> Layer:
     names = {env_name(key): key for key in known_keys()}
     values: dict[Key, Any] = {}
     for name, value in environ.items():
-        if name.startswith(PREFIX) and name not in NOT_SETTINGS:
+        if name.startswith(PREFIX) and name not in NOT_SETTINGS and not name.startswith(SECRET_PREFIX):
             if name not in names:
                 # Without the prefix, which would make every name near to every other.
                 candidates = [known.removeprefix(PREFIX) for known in (*names, CONFIG_ENV)]

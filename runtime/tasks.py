@@ -76,7 +76,7 @@ class Tasks:
                 reply = await run.result()
             except RunFailed as error:
                 failure = error
-        state = {} if failure is not None and failure.never_began else await run.state()
+        state = {} if failure is not None and failure.never_began else await run.state_at_once()
         return TaskView(row, state, reply, failure)
 
     async def cancel(self, id: str) -> None:  # noqa: A002

@@ -14,6 +14,8 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from .. import workflows
 from ..activities.ask_agent import AskAgent
 from ..activities.route_task import RouteTask
+from ..activities.run_sandbox import RunSandbox
+from ..activities.sandbox.sandboxes import Sandboxes
 from ..actors.logger import get_logger
 from ..workflows import search_attributes
 from . import ray_link, temporal
@@ -22,6 +24,7 @@ from .calls import caller
 from .notify import STATE_FIELD, notify
 from .payload_retention import PayloadRetention
 from .registry_reader import RegistryReader
+from .sandboxes import sandboxes
 from .settings import Settings
 from .telemetry import serve_metrics
 
@@ -42,22 +45,27 @@ async def run(settings: Settings, metrics_port: int = 0) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, halt.set)
     metrics = serve_metrics(metrics_port)
-    async with make(client, settings):
+    async with sandboxes(settings, recorded=True) as boxes, make(client, settings, boxes):
         log.info("worker ready", task_queue=settings.temporal.task_queue, metrics=metrics.url)
         notify(READY=1, **{STATE_FIELD: {"metrics": metrics.url}})
         clearing = asyncio.create_task(PayloadRetention(client, settings).run())
         await _watch(client, halt)
         clearing.cancel()
+        boxes.leave()
         log.info("draining worker")
         notify(STOPPING=1)
 
 
-def make(client: Client, settings: Settings) -> Worker:
+def make(client: Client, settings: Settings, sandboxes: Sandboxes) -> Worker:
     return Worker(
         client,
         task_queue=settings.temporal.task_queue,
         workflows=workflows.ALL,
-        activities=[AskAgent(caller()).ask, RouteTask(RegistryReader(settings.postgres)).route],
+        activities=[
+            AskAgent(caller()).ask,
+            RouteTask(RegistryReader(settings.postgres)).route,
+            RunSandbox(sandboxes).run,
+        ],
         workflow_runner=workflow_runner(),
         # Bad input fails the run at once with its reason, instead of failing the task for ever.
         workflow_failure_exception_types=[Exception],

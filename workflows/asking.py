@@ -23,6 +23,7 @@ async def ask(
     give_up: timedelta | None = None,
     priority: Priority = "normal",
     tenant: str = "default",
+    title: str = "",
 ) -> AskOutput:
     """`timeout` is the agent's; until `give_up` the same message is asked again when nobody could answer."""
     result: AskOutput = await workflow.execute_activity(
@@ -40,6 +41,6 @@ async def ask(
         schedule_to_close_timeout=give_up or timeout * 10,
         heartbeat_timeout=HEARTBEAT_TIMEOUT,
         retry_policy=RETRY,
-        summary=f"{message} → {agent}",
+        summary=f"{title}{': ' if title else ''}{message} → {agent}"[:200],
     )
     return result

@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 
 from ... import __version__
 from ...actors.errors import OutcomeUnknown, Rejected, ResproutError, Unavailable
-from . import agent, config, doctor, flow, logs, processes, run, runs, schedules, stack, task
+from . import agent, config, doctor, flow, logs, processes, run, runs, sandbox, schedules, stack, task
 from .flags import GLOBAL, global_flags
 from .hints import as_given
 
@@ -91,6 +91,7 @@ run.register(app)
 runs.register(app)
 schedules.register(app)
 task.register(app)
+sandbox.register(app)
 agent.register(app)
 flow.register(app)
 

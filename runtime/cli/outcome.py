@@ -9,18 +9,17 @@ from typing import Any
 
 import typer
 from temporalio.client import WorkflowHandle
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from ...actors.errors import OutcomeUnknown
 from .. import temporal
+from ..run_errors import AWAY
 from ..settings import TemporalSettings
 from .hints import as_given
 
 # On top of the 10 s that the SDK tries by itself: the supervisor needs a few to start a dead Temporal again.
 ABSENCE = timedelta(seconds=20)
 BETWEEN_LOOKS = timedelta(seconds=0.5)
-
-AWAY = {RPCStatusCode.UNAVAILABLE, RPCStatusCode.UNKNOWN, RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED}
 
 
 async def outcome(handle: WorkflowHandle[Any, Any], settings: TemporalSettings, look: str | None = None) -> Any:

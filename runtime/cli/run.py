@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -38,10 +38,10 @@ def run(
     tags: Annotated[
         list[str] | None, typer.Option("--tag", help="A label to find the run by; may be repeated.")
     ] = None,
-    tenant: Annotated[str, typer.Option("--tenant", help="On whose account it runs.")] = "default",
+    tenant: Annotated[str | None, typer.Option("--tenant", help="On whose account it runs; else default.")] = None,
     detach: Annotated[
-        bool, typer.Option("--detach/--wait", "-d/-w", help="Return when it is started, or wait for its result.")
-    ] = False,
+        bool | None, typer.Option("--detach/--wait", "-d/-w", help="Return when it is started, or wait for its result.")
+    ] = None,
     cron: Annotated[
         str | None, typer.Option("--schedule", metavar="CRON", help='Start by itself, as in "0 6 * * *" (UTC).')
     ] = None,
@@ -65,11 +65,18 @@ def run(
     ] = False,
 ) -> None:
     """Start a flow, show how it goes, print its result and a link to the run in the Temporal UI."""
-    start = Start(flow, read_inputs(inputs or [], input_file), name, tuple(tags or ()), tenant, detach, as_json)
+    start = Start(
+        flow, read_inputs(inputs or [], input_file), name, tuple(tags or ()), tenant or "default", bool(detach), as_json
+    )
+    timed = {"--schedule": cron, "--every": every, "--jitter": jitter, "--overlap": overlap}
     if flow == run_hello.HELLO:
-        if tags or print_input or cron or every:
-            raise Rejected("hello takes no --tag, --print-input, --schedule or --every: give a flow file instead.")
+        _refuse("hello takes no", {"--tag": tags, "--tenant": tenant, "--print-input": print_input or None, **timed})
         raise typer.Exit(_traced(ctx, start, None))
+    if print_input:
+        ways = {"--id": name, "--detach or --wait": detach, **timed}
+        _refuse("--print-input starts nothing, so it takes no", ways)
+    elif cron or every:
+        _refuse("a schedule is made and not waited for, so it takes no", {"--detach or --wait": detach})
     given = run_flow.prepared(ctx, start)
     timing = schedules.timing_of(cron, every, jitter, overlap, given.name)
     if print_input:
@@ -78,6 +85,13 @@ def run(
         schedules.create(ctx, given, timing, name, as_json=as_json)
     else:
         raise typer.Exit(_traced(ctx, start, given))
+
+
+def _refuse(why: str, options: dict[str, Any]) -> None:
+    """Those that would be passed over."""
+    given = [option for option, value in options.items() if value is not None]
+    if given:
+        raise Rejected(f"{why} {' and no '.join(given)}: leave {'it' if len(given) == 1 else 'them'} out.")
 
 
 def _traced(ctx: typer.Context, start: Start, given: "RunInput | None") -> int:

@@ -40,10 +40,8 @@ def prepared(ctx: typer.Context, start: Start) -> "RunInput":
     from ..flow_files import frozen
     from ..flow_start import existing, run_input
 
-    file = Path(start.flow)
-    if not file.exists():
-        raise Rejected(f"there is no flow file {start.flow}: give the path of one, or run `hello`, which needs none.")
-    freezing = frozen(existing(file))
+    file = existing(Path(start.flow))
+    freezing = frozen(file)
     show_problems(freezing.problems, err=True)
     if freezing.frozen is None:
         raise typer.Exit(1)

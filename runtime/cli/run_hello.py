@@ -32,7 +32,8 @@ async def _start(client: "Client", settings: Settings, inputs: dict[str, Any], n
     from temporalio.exceptions import WorkflowAlreadyStartedError
     from temporalio.service import RPCError
 
-    from .outcome import AWAY, unknown
+    from ..run_errors import AWAY
+    from .outcome import unknown
 
     try:
         return await client.start_workflow(HELLO, inputs, id=name, task_queue=settings.temporal.task_queue)

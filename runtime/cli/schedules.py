@@ -49,7 +49,7 @@ def timing_of(
 
 
 def _length(option: str, text: str | None) -> Any:
-    from ...workflows.flow.duration import parse_duration
+    from ...actors.duration import parse_duration
 
     try:
         return parse_duration(text) if text is not None else None

@@ -77,7 +77,7 @@ def _address(text: str) -> str:
 
 
 def _length(text: str) -> timedelta:
-    from ...workflows.flow.duration import parse_duration
+    from ...actors.duration import parse_duration
 
     try:
         length = parse_duration(text)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 
-from ..settings import SERVICE_MARK, STACK_MARK
+from ..settings import PREFIX, SECRET_PREFIX, SERVICE_MARK, STACK_MARK
 
 PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -36,7 +36,7 @@ class Command:
 
 
 async def spawn(command: Command, *, mark: str, service: str, log: Path) -> asyncio.subprocess.Process:
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith("RESPROUT_")}
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(PREFIX) or k.startswith(SECRET_PREFIX)}
     parent = os.getpid()
 
     def die_with_parent() -> None:

@@ -81,8 +81,15 @@ def test_bad_input_from_the_temporal_cli_fails_the_run_at_once_with_a_sentence(
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        (["run", "nothing"], 2, "there is no flow file nothing: give the path of one, or run `hello`"),
-        (["run", "hello", "--tag", "x"], 2, "give a flow file instead"),
+        (["run", "nothing"], 2, "there is no flow file nothing: give the path of one (`resprout run hello"),
+        (["run", "hello", "--tag", "x"], 2, "hello takes no --tag: leave it out."),
+        (
+            ["run", "hello", "--tenant", "x", "--every", "1h"],
+            2,
+            "hello takes no --tenant and no --every: leave them out.",
+        ),
+        (["run", "f", "--every", "1h", "--wait"], 2, "a schedule is made and not waited for, so it takes no --detach"),
+        (["run", "f", "--print-input", "--every", "1h"], 2, "--print-input starts nothing, so it takes no --every"),
         (["run", "hello", "-i", "name"], 2, "write it as K=V"),
         (["run", "hello", "--input-file", "/nope.json"], 2, "/nope.json"),
         (["run", "hello", "-i", "name=1", "-i", "name=2"], 2, "--input name is given twice"),

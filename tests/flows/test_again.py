@@ -85,6 +85,43 @@ def test_what_began_to_be_undone_counts_as_undone() -> None:
     assert kept_for_retry(SAGA, {**done("book", "note"), "pay": FAILED}, ["unbook"]) == {}
 
 
+def test_what_was_undone_inside_a_block_that_ended_well_is_done_again_with_the_block() -> None:
+    flow = flow_of(block("s", "sequential", [task("a"), task("b", compensate=[task("undo")])]), task("c"))
+
+    assert set(kept_for_retry(flow, {**done("a", "b", "s", "undo"), "c": FAILED}, [])) == {"a"}
+
+
+def test_what_was_undone_in_a_round_is_done_again_and_the_other_rounds_are_not() -> None:
+    do = [task("a"), task("b", compensate=[task("undo")])]
+    flow = flow_of(block("lp", "loop", {"over": [1, 2], "max_parallel": 2, "do": do}), task("c"))
+    story = {**done("lp[0].a", "lp[0].b", "lp[0]", "lp[0].undo", "lp[1]", "lp"), "c": FAILED}
+
+    assert set(kept_for_retry(flow, story, [])) == {"lp[0].a", "lp[1]"}
+
+
+def test_what_a_try_undid_before_its_catch_stays_undone() -> None:
+    tried = [task("a", compensate=[task("undo")]), task("b")]
+    flow = flow_of({"id": "t", "try": tried, "catch": [task("c")]}, task("e"))
+    story = {**done("a", "undo", "c", "t"), "b": FAILED, "e": FAILED}
+
+    assert set(kept_for_retry(flow, story, [])) == {"a", "undo", "b", "c", "t"}
+
+
+def test_what_a_try_did_that_ended_well_and_was_undone_later_is_done_again() -> None:
+    tried = [task("a", compensate=[task("undo")]), task("b")]
+    flow = flow_of({"id": "t", "try": tried, "catch": [task("c")]}, task("e"))
+
+    assert kept_for_retry(flow, {**done("a", "b", "t", "undo"), "e": FAILED}, []) == {}
+
+
+def test_what_a_cancelled_try_undid_stays_undone_when_the_block_around_it_ended_well() -> None:
+    loser = {"id": "t", "try": [task("a", compensate=[task("undo")]), task("b")], "catch": [task("c")]}
+    flow = flow_of(block("race", "parallel", {"wait": "any", "tasks": [loser, task("d")]}), task("e"))
+    story = {**done("a", "undo", "d", "race"), "e": FAILED}
+
+    assert set(kept_for_retry(flow, story, ["t", "b"])) == {"a", "undo", "d", "race"}
+
+
 def test_rounds_that_ended_are_kept_and_the_failed_round_goes_on_from_its_failed_task() -> None:
     story = {**done("pages[0]", "pages[1]", "pages[2].fetch"), "pages[2].store": FAILED, "pages": FAILED}
 

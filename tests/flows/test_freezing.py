@@ -1,5 +1,8 @@
 """A flow and its child flows become one frozen document with one hash."""
 
+from pathlib import Path
+
+from resprout.runtime.flow_files import load_child
 from resprout.workflows.flow import Freezing, Frozen, check, document, freeze, freeze_document
 
 CHILD = """\
@@ -60,6 +63,36 @@ def test_flows_that_start_each_other_are_refused() -> None:
 
 def test_a_missing_child_is_told_where_it_is_named() -> None:
     assert "top.flow.yaml:3:19: the flow `parts/child.flow.yaml` cannot be read" in said(frozen(TOP))
+
+
+def test_a_name_that_no_file_can_have_is_told_like_a_missing_one() -> None:
+    top = 'flow: {name: top}\ntasks:\n  - flow: "x\\0y.flow.yaml"\n'
+
+    told = said(freeze(top, "top.flow.yaml", load_child))
+
+    assert "top.flow.yaml:3:11: the flow `x\0y.flow.yaml` cannot be read" in told
+
+
+def test_flows_that_start_the_same_flows_again_and_again_do_not_travel() -> None:
+    files = {
+        f"f{level}.flow.yaml": f"flow: {{name: f{level}}}\ntasks:\n"
+        + "".join(f"  - flow: {'./' * spelling}f{level + 1}.flow.yaml\n" for spelling in range(1, 8))
+        for level in range(8)
+    }
+    files["f8.flow.yaml"] = "flow: {name: f8}\ntasks:\n  - wait: {duration: 1s}\n"
+
+    told = said(freeze(files["f0.flow.yaml"], "f0.flow.yaml", lambda path: (files[path], path)))
+
+    assert "with all the flows that it starts, this one has" in told
+    assert "5,000,000 may travel with a run" in told
+
+
+def test_a_child_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "child.flow.yaml").write_text("\ufeff" + CHILD)
+
+    text, _ = load_child(str(tmp_path / "child.flow.yaml"))
+
+    assert text == CHILD
 
 
 def test_the_inputs_of_a_child_are_checked() -> None:

@@ -56,3 +56,17 @@ def test_what_does_not_fit_is_told_in_a_sentence(given: dict[str, Any], says: st
     assert len(problems) == 1
     assert says in problems[0]
     assert "hunter2" not in problems[0]
+
+
+def test_a_pattern_that_would_keep_a_backtracking_engine_busy_for_ever_is_matched_at_once() -> None:
+    flow = checked(
+        {
+            "flow": {"name": "x"},
+            "inputs": {"x": {"type": "string", "pattern": "^(a+)+$"}},
+            "tasks": [{"emit": {"topic": "t"}}],
+        }
+    )
+
+    _, problems = inputs_for(flow, {"x": "a" * 34 + "!"})
+
+    assert problems == [f'input `x`: "{"a" * 34}!" does not fit the pattern ^(a+)+$.']

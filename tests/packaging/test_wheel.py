@@ -27,8 +27,8 @@ def test_the_wheel_holds_the_rooms_and_the_type_marker_and_nothing_else(names: l
     assert top == ROOMS | {"__init__.py", "py.typed"}
 
 
-def test_the_wheel_holds_every_module_and_migration_of_the_rooms(names: list[str]) -> None:
+def test_the_wheel_holds_every_module_script_and_table_of_the_rooms(names: list[str]) -> None:
     for room in ROOMS:
         for path in (ROOT / room).rglob("*"):
-            if path.suffix in (".py", ".sql"):
+            if path.suffix in (".py", ".sql", ".sh", ".json"):
                 assert f"resprout/{path.relative_to(ROOT)}" in names

@@ -10,9 +10,12 @@ from resprout.runtime import temporal
 from resprout.runtime.settings import Settings
 from resprout.runtime.stack.find import attach
 from support import histories
+from support.engine import engine_api, images
 from support.histories import RECORD
 from support.runs import Runs
 from support.stack import Stack
+
+__all__ = ["engine_api", "images"]
 
 
 @pytest.fixture(scope="package")

@@ -36,3 +36,18 @@ async def test_a_failure_undoes_what_an_earlier_run_did_inside_a_block(runs: Run
 
     assert "as asked" in await run.failure()
     assert await runs.notes(run, "log") == ["no_b", "no_a"]
+
+
+async def test_a_block_whose_time_is_up_is_found_again_before_it_ends(runs: Runs) -> None:
+    """Carried over while its `finally` ran: the first half of that has been done."""
+    cleaning = [step("first", do={"log": "@log"}), step("then", do={"log": "@log"})]
+    tried = {"id": "t", "try": [step("slow", do={"think_seconds": 60})], "finally": cleaning}
+    block = {"id": "o", "timeout": "1s", "sequential": [step("a"), {"id": "p", "parallel": [tried]}]}
+    done = {key: {"status": "completed", "output": {}} for key in ("a", "first")}
+    carried = {"finished": done, "begun": {"o timeout": 0.0}}
+    words = {"flow": {"flow": {"name": "test"}, "tasks": [block]}, "carried": carried}
+
+    run = await runs.begin(uuid4().hex[:10], words)
+
+    assert "Timeout: the task `o` failed" in await run.failure()
+    assert await runs.notes(run, "log") == ["then"]

@@ -303,6 +303,32 @@ async def test_an_approval_waits_for_a_fitting_answer_of_the_right_person(runs: 
     assert await run.result() == {"approved": True, "by": "ops", "comment": "", "form": {"amount": 5}}
 
 
+async def test_who_may_answer_can_be_an_expression_and_the_forms_defaults_are_filled_in(runs: Runs) -> None:
+    approval = {
+        "who": ["${{ inputs.bosses }}", "ops"],
+        "form": {"amount": {"type": "integer", "default": 3}, "why": {"type": "string"}},
+    }
+    inputs = {"bosses": {"type": "array", "items": {"type": "string"}}}
+    run = await runs.start([{"id": "ok", "approval": approval}], {"bosses": ["ada", "bob"]}, inputs=inputs)
+    (waiting,) = await approvals(run)
+
+    with pytest.raises(WorkflowUpdateFailedError) as refused:
+        await run.handle.execute_update("answer", {"decision": "reject", "by": "eve"})
+    await run.handle.execute_update("answer", {"decision": "approve", "by": "bob", "form": {"why": "yes"}})
+
+    assert waiting["who"] == ["ada", "bob", "ops"]
+    assert "is for ada, bob, ops to answer, not for eve" in str(refused.value.cause)
+    assert (await run.result())["form"] == {"amount": 3, "why": "yes"}
+
+
+async def test_an_approval_that_names_nobody_fails(runs: Runs) -> None:
+    task = {"id": "ok", "approval": {"who": ["${{ inputs.bosses }}"]}}
+
+    failure = await runs.failure([task], {"bosses": []}, inputs={"bosses": {"type": "array"}})
+
+    assert "Unfit: the task `ok` failed (Unfit): `who` names nobody." in failure
+
+
 @pytest.mark.parametrize(("default", "approved"), [("approve", True), ("reject", False)])
 async def test_an_approval_that_nobody_answers_is_settled_by_its_default(
     runs: Runs, default: str, approved: bool

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 from resprout.runtime.payload_retention import PayloadRetention
+from resprout.runtime.runs import Runs as RunsOfFlows
 from resprout.runtime.settings import Settings
 from resprout.runtime.stack.find import attach
 from support.flow_tasks import flow_file, step
@@ -73,6 +74,23 @@ async def test_what_a_schedule_starts_with_stays(runs: Runs, retention: PayloadR
     )
     output = await runs.client.get_workflow_handle(rows[0]).result()
     assert output["value"] == len(LARGE) + 32
+
+
+async def test_looking_at_a_run_keeps_nothing_in_postgres(runs: Runs) -> None:
+    tasks = [step(f"t{n}", name="n" * 2_000) for n in range(60)]
+    run = await runs.start([{"id": "all", "parallel": tasks}, {"id": "w", "wait": {"signal": "go"}}])
+    await run.reach("w", "waiting")
+    count = "SELECT count(*) FROM resprout.large_payloads"
+    before = runs.stack.sql(count)
+
+    ref = RunsOfFlows(runs.client, attach(Settings(data_dir=runs.stack.data_dir), "temporal.address").temporal)
+    for pause in (True, False):
+        await run.handle.execute_update("pause" if pause else "resume")
+        state = await ref.get(run.handle.id).state()
+
+    assert len(state["tasks"]) == 62
+    assert runs.stack.sql(count) == before
+    await run.handle.terminate("seen")
 
 
 def test_a_worker_removes_them_by_itself(runs_stack: Stack) -> None:

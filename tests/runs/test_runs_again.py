@@ -48,6 +48,20 @@ def test_a_retry_that_fails_can_be_retried(runs_stack: Stack, tmp_path: Path) ->
     assert told["id"] == f"{run}-retry-2"
 
 
+def test_a_signal_that_came_early_is_there_when_the_run_goes_on(runs_stack: Stack, tmp_path: Path) -> None:
+    waits = [
+        {"id": "first", "wait": {"signal": "first"}},
+        {"id": "second", "wait": {"signal": "second", "timeout": "9s"}},
+    ]
+    file = flow_file(tmp_path, [waits[0], step("bad", do={"fail": 1}), waits[1]])
+    run, _ = ended(runs_stack, file, "--detach")
+    for name in ("second", "first"):
+        assert runs_stack("runs", "signal", run, name, "--data", "7").returncode == 0
+    runs_stack("runs", "watch", run)
+
+    assert again(runs_stack, "retry", run)["result"] == 7
+
+
 def test_a_retry_goes_on_in_the_middle_of_a_loop(runs_stack: Stack, tmp_path: Path) -> None:
     do = step("s", agent="${{ '@s' + string(loop.index) }}", do={"fail": "${{ loop.index == 2 ? 1 : 0 }}"})
     loop = {"id": "all", "loop": {"over": [1, 2, 3], "do": [do]}}
@@ -66,6 +80,16 @@ def test_a_retry_of_a_saga_does_what_was_undone_again(runs_stack: Stack, tmp_pat
     assert code == 1
 
     assert again(runs_stack, "retry", run)["result"] == {"a": 1, "b": 2, "c": 1}
+
+
+def test_a_retry_does_the_rounds_again_that_were_undone(runs_stack: Stack, tmp_path: Path) -> None:
+    booking = step("b", do={"value": "${{ loop.item }}"}, compensate=[step("undo")])
+    tasks = [{"id": "lp", "loop": {"over": [1, 2], "do": [booking]}}, step("c", do={"fail": 1})]
+    outputs = {"b": "${{ tasks.lp.output.map(one, one.times) }}"}
+    run, code = ended(runs_stack, flow_file(tmp_path, tasks, outputs=outputs))
+    assert code == 1
+
+    assert again(runs_stack, "retry", run)["result"] == {"b": [3, 4]}
 
 
 def test_a_cancelled_run_can_be_retried(runs_stack: Stack, tmp_path: Path) -> None:

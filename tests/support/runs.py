@@ -1,5 +1,6 @@
 """Runs of flows on a stack, from Python."""
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -85,6 +86,12 @@ class Run:
         cause = caught.value.cause
         assert isinstance(cause, ApplicationError), repr(cause)
         return f"{cause.type}: {cause.message}"
+
+    async def reach(self, key: str, status: str) -> None:
+        """Until the task with this key is there."""
+        async with asyncio.timeout(30):
+            while (key, status) not in [(one["key"], one["status"]) for one in (await self.state())["tasks"]]:
+                await asyncio.sleep(0.05)
 
     async def state(self) -> dict[str, Any]:
         state: dict[str, Any] = await self.handle.query("state")

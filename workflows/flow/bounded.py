@@ -13,6 +13,8 @@ from .values import as_json_text
 LONGEST_LIST = 100_000
 LONGEST_TEXT = 10_000_000
 
+_split: Callable[..., list[str]] = stdlib.STDLIB_FUNCTIONS["split"]
+
 
 def keys(value: Any) -> list[Any]:
     """The keys of a map, sorted: the order of a map itself differs from process to process."""
@@ -51,6 +53,13 @@ def join(items: Sequence[str], separator: str = "") -> str:
     return separator.join(items)
 
 
+def split(text: str, separator: str, limit: int = -1) -> list[str]:
+    parts = text.count(separator) + 1 if limit < 0 else min(limit, text.count(separator) + 1)
+    if parts > LONGEST_LIST:
+        raise ValueError(f"a list of more than {LONGEST_LIST:,} texts")
+    return _split(text, separator, limit)
+
+
 def _check_length(length: int) -> None:
     if length > LONGEST_TEXT:
         raise ValueError(f"a text of more than {LONGEST_TEXT:,} letters")
@@ -82,6 +91,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "last": last,
     "lists.range": count_up,
     "replace": replace,
+    "split": split,
     "sets.contains": contains_all,
     "sets.equivalent": are_equivalent,
     "sets.intersects": intersect,

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from .duration import format_duration
+from ...actors.duration import format_duration
 from .model import Approval, Ask, Child, Condition, Emit, Goal, Loop, Parallel, Sandbox, Task, Tool, Wait
 from .places import TaskList
 from .templates import template

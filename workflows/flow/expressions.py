@@ -98,10 +98,12 @@ def evaluate_expression(source: str, scope: Scope) -> JsonValue:
         return _look_up(source, ready.bare, scope)
     fuel = Fuel()
     try:
-        return as_json(run(ready, scope, {}, fuel))
+        value = run(ready, scope, {}, fuel)
+        fuel.burn(0)  # `||` and `exists` pass over what fails; this they cannot pass over
+        return as_json(value)
     except Exception as error:  # noqa: BLE001 - the library raises whatever its functions do; all of it is told
-        inside_a_macro = f"Function '{PREFIX}" in str(error)
-        cause = fuel.failure if inside_a_macro and fuel.failure is not None else error
+        is_ours = fuel.left < 0 or f"Function '{PREFIX}" in str(error)
+        cause = fuel.failure if is_ours and fuel.failure is not None else error
         raise ExpressionFailed(source, reason_of(cause, ready, scope)) from None
 
 

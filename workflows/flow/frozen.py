@@ -1,5 +1,6 @@
 """A flow with all its child flows, frozen: what a run is given, so that changing a file changes no run in flight."""
 
+import json
 import posixpath
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from .templates import OPENING
 from .vocabulary import did_you_mean
 
 DEEPEST = 10
+LARGEST = 5_000_000  # characters of a flow as JSON with all its children, each as often as it is started
 
 LoadChild = Callable[[str], tuple[str, str]]
 """From the path of a child flow, relative to where the first file's path starts, to (its text, its name for messages);
@@ -53,6 +55,7 @@ class _Files:
     load: LoadChild
     problems: list[Problem] = field(default_factory=list)
     done: dict[str, tuple[Frozen, Flow] | None] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)  # by hash
 
 
 def freeze(text: str, file: str, load_child: LoadChild) -> Freezing:
@@ -84,6 +87,12 @@ def _freeze(reading: Reading, path: str, trail: tuple[str, ...], files: _Files) 
     flow_document = document(reading.flow)
     hashes = {name: child.hash for name, child in children.items()}
     whole = content_hash({"document": flow_document, "children": hashes})
+    files.sizes[whole] = len(json.dumps(flow_document)) + sum(files.sizes[child.hash] for child in children.values())
+    if files.sizes[whole] > LARGEST:
+        first = next(place for place in tree(reading.flow) if isinstance(place.task, Child))
+        message = f"with all the flows that it starts, this one has {files.sizes[whole]:,} characters as JSON"
+        _report(reading, first, message, f"start fewer: {LARGEST:,} may travel with a run", files)
+        return None
     return Frozen(document=flow_document, children=children, hash=whole), reading.flow
 
 
@@ -102,7 +111,7 @@ def _child(
         return None
     try:
         text, name = files.load(target)
-    except (OSError, KeyError, UnicodeDecodeError) as error:
+    except (OSError, KeyError, ValueError) as error:  # a ValueError: no text, or a name that no file can have
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "there is no such flow"
         message = f"the flow `{task.flow}` cannot be read: {reason.lower()}"
         _report(reading, place, message, "give its path relative to this file", files)

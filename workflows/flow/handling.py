@@ -5,8 +5,9 @@ from typing import Annotated
 
 from pydantic import Field, JsonValue
 
-from .duration import Duration
-from .terms import Count, Text, Words
+from ...actors.duration import Duration
+from ...actors.words import Words
+from .terms import Count, Text
 
 
 class Retry(Words):
@@ -22,6 +23,14 @@ class Retry(Words):
     """The longest wait between two attempts."""
     on: tuple[Text, ...] = ()
     """Only these error types are tried again. Default: all that can be helped by trying again."""
+
+    def pause_after(self, attempt: int) -> timedelta:
+        """In floats, which know infinity: a length of time would overflow."""
+        try:
+            length = self.backoff.total_seconds() * self.factor ** (attempt - 1)
+        except OverflowError:
+            return self.max_backoff if self.backoff else self.backoff
+        return timedelta(seconds=min(length, self.max_backoff.total_seconds()))
 
 
 class Cache(Words):

@@ -10,8 +10,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, SerializerFunctionWrapHandler, model_serializer
 
+from ...activities.sandbox.spec import SandboxLimits, SandboxSpec
+from ...actors.words import Words
 from .handling import Budget, Cache, Retry, Save
-from .sandbox_spec import SandboxLimits, SandboxSpec
 from .tasks import (
     TASK_WORDS,
     Approval,
@@ -38,7 +39,7 @@ from .tasks import (
     Wait,
     WaitSpec,
 )
-from .terms import InputName, Kind, Name, Text, Words
+from .terms import InputName, Kind, Label, Labels, Name, Text
 
 __all__ = [
     "TASK_WORDS",
@@ -131,11 +132,11 @@ class Header(Words):
 
     name: Name
     """The name of the flow, as in `research-crew`."""
-    version: Text | None = None
+    version: Label | None = None
     """Its version, a text, as in `"1.2"`."""
     description: str | None = None
     """What it does, shown to people."""
-    tags: tuple[Text, ...] = ()
+    tags: Labels = ()
     """Labels by which runs of it can be found."""
 
 

@@ -13,16 +13,18 @@ Some things are not left to the library:
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import cel
 
 from .functions import EXTENSIONS
-from .macros import MACROS, Fuel
+from .macros import ITEMS_A_STEP, MACROS, Fuel, size_of
 from .references import Macro, Reference, analyse, macro_at
 from .tokens import Token, tokens
 
 LOOP, SPELLED = "loop", "l_op"
+_WALKING = frozenset({"+", "in", "==", "!="})
 PREFIX = "each__"  # of the functions that stand for macros
 
 Scope = Mapping[str, Any]
@@ -46,6 +48,8 @@ class Program(NamedTuple):
     """The expression is this path and nothing else."""
     needed: tuple[Path, ...]
     """The shortest paths that cover the references; only these are given to the library."""
+    walked: tuple[Reference, ...]
+    """Those that an operator goes through whole: `x in list`, `list + list`, `a == b`."""
     compiled: cel.Program
     functions: tuple[str, ...]
     macros: tuple[Each, ...]
@@ -69,6 +73,7 @@ def program(source: str, bound: tuple[str, ...] = ()) -> Program:
         references=found,
         bare=_bare(found, words),
         needed=_needed(rewritten, bound),
+        walked=_walked(found, words),
         compiled=cel.compile(rewritten),
         functions=tuple(sorted({call.name for call in analysis.calls} & EXTENSIONS.keys())),
         macros=macros,
@@ -91,6 +96,12 @@ def _bare(found: tuple[Reference, ...], words: tuple[Token, ...]) -> Reference |
         case [reference] if reference.start == words[0].start and reference.end == words[-1].end:
             return reference
     return None
+
+
+def _walked(found: tuple[Reference, ...], words: tuple[Token, ...]) -> tuple[Reference, ...]:
+    before = {after.start for word, after in pairwise(words) if word.text in _WALKING}
+    behind = {word.end for word, after in pairwise(words) if after.text in _WALKING}
+    return tuple(one for one in found if not one.computed and (one.start in before or one.end in behind))
 
 
 def _needed(rewritten: str, bound: tuple[str, ...]) -> tuple[Path, ...]:
@@ -139,15 +150,45 @@ def _bodies(source: str, words: tuple[Token, ...], macro: Macro) -> list[str]:
 
 
 def run(ready: Program, scope: Scope, bound: Mapping[str, Any], fuel: Fuel) -> Any:
-    return ready.compiled.execute(context_of(ready, scope, bound, fuel))
+    context = context_of(ready, scope, bound, fuel)
+    fuel.burn(walk_of(ready, scope))
+    return ready.compiled.execute(context)
 
 
 def context_of(ready: Program, scope: Scope, bound: Mapping[str, Any], fuel: Fuel) -> cel.Context:
     variables = {**narrowed(scope, ready.needed), **bound}
-    functions: dict[str, Callable[..., Any]] = {name: EXTENSIONS[name] for name in ready.functions}
+    fuel.burn_for(variables)
+    functions = {name: _metered(EXTENSIONS[name], fuel) for name in ready.functions}
     for macro in ready.macros:
         functions[macro.function] = _callback(macro, scope, fuel)
     return cel.Context(variables, functions)
+
+
+def walk_of(ready: Program, scope: Scope) -> int:
+    """What the operators cost each time: a sum of n lists copies the first one n times."""
+    found = [_value_of(reference, scope) for reference in ready.walked]
+    return sum(map(size_of, found)) * len(found) // (2 * ITEMS_A_STEP)
+
+
+def _value_of(reference: Reference, scope: Scope) -> Any:
+    """Nothing where it leads nowhere; that is told when it is evaluated."""
+    value: Any = scope
+    for step in (reference.root, *reference.path):
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return value
+
+
+def _metered(function: Callable[..., Any], fuel: Fuel) -> Callable[..., Any]:
+    def metered(*arguments: Any) -> Any:
+        fuel.burn_for(arguments)
+        result = function(*arguments)
+        fuel.burn_for(result)
+        return result
+
+    return metered
 
 
 def narrowed(scope: Scope, paths: tuple[Path, ...]) -> dict[str, Any]:
@@ -181,8 +222,10 @@ def _callback(macro: Each, scope: Scope, fuel: Fuel) -> Callable[..., Any]:
         fuel.burn(len(items))
         bound = dict(zip(dict.fromkeys(macro.outer), outer, strict=True))
         contexts = [context_of(body, scope, bound, fuel) for body in macro.bodies]
+        costs = [walk_of(body, scope) for body in macro.bodies]
 
         def body(index: int, item: Any) -> Any:
+            fuel.burn(costs[index])
             contexts[index].add_variable(macro.variable, item)
             return macro.bodies[index].compiled.execute(contexts[index])
 

@@ -1,17 +1,24 @@
 """The rules of single tasks that their words' types do not say: what goes together, what excludes what."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
+from difflib import get_close_matches
 from typing import Any
 
+from ...activities.sandbox.spec import problems
 from ...actors.address import AgentAddress
 from ...actors.errors import BadAddress
-from .model import Approval, Ask, Child, Condition, Flow, Goal, Loop, Parallel, Sandbox, Task, Try, Wait
+from .error_types import KNOWN
+from .model import Approval, Ask, Child, Condition, Emit, Flow, Goal, Loop, Parallel, Sandbox, Task, Try, Wait
 from .places import Tree
 from .problem import Finding, Findings, Path
 from .schemas import check_schema
 from .templates import OPENING, template
 from .vocabulary import did_you_mean
+
+LONGEST_ASK = timedelta(days=1)
+OUR_SIGNALS = "resprout-"
+BY_LOWER_CASE = {name.lower(): name for name in KNOWN}
 
 Rule = Iterator[tuple[Path, str, str]]
 
@@ -21,6 +28,7 @@ def check_rules(flow: Flow, found: Tree, lenient: frozenset[str], findings: Find
     for place in found:
         for path, message, fix in _rules(place.task):
             findings.add((*place.path, *path), message, fix)
+        _error_types(place.path, place.task, findings)
         if isinstance(place.task, Ask | Goal):
             used.add(place.task.agent)
             for message, fix in _agent(place.task.agent, flow, lenient):
@@ -40,6 +48,15 @@ def _agent(name: str, flow: Flow, lenient: frozenset[str]) -> Iterator[tuple[str
         AgentAddress.parse(name)
     except BadAddress as error:
         yield str(error).rstrip("."), "write kind/key, as in greeter/ada"
+
+
+def _error_types(place: Path, task: Task, findings: Findings) -> None:
+    """Agents may raise errors with any name, so one that looks like ours and is none is only warned of."""
+    for index, name in enumerate(task.retry.on if task.retry is not None else ()):
+        near = get_close_matches(name.lower(), BY_LOWER_CASE, n=1, cutoff=0.8)
+        if near and name not in KNOWN:
+            message, fix = f"Resprout has no error type `{name}`", f"did you mean `{BY_LOWER_CASE[near[0]]}`?"
+            findings.append(Finding((*place, "retry", "on", index), message, fix, severity="warning"))
 
 
 def _agents(flow: Flow, used: set[str], findings: Findings) -> None:
@@ -67,13 +84,26 @@ def _common(task: Task) -> Rule:
     budget = task.budget
     if budget is not None and not budget.model_fields_set:
         yield ("budget",), "the budget limits nothing", "add tokens, cost, calls or time"
-    for word in ("timeout",):
-        if getattr(task, word) is not None and not getattr(task, word):
-            yield (word,), f"`{word}` of nothing always fails", "write a length of time, as in 90s"
+    for path, length in ((("timeout",), task.timeout), (("budget", "time"), budget.time if budget else None)):
+        yield from _some_time(path, length)
     retry = task.retry
     if retry is not None and retry.max_backoff < retry.backoff:
         path = ("retry", "max_backoff" if "max_backoff" in retry.model_fields_set else "backoff")
         yield path, "`max_backoff` is shorter than `backoff`", "write the longer one as `max_backoff`"
+
+
+def _some_time(path: Path, length: timedelta | None) -> Rule:
+    if length is not None and not length:
+        yield path, f"`{path[-1]}` of nothing always fails", "write a length of time, as in 90s"
+
+
+def _ask(task: Ask) -> Rule:
+    if task.timeout is not None and task.timeout > LONGEST_ASK:
+        yield (
+            ("timeout",),
+            "an agent is given a day to answer at most",
+            "write timeout: 1d, and let the agent send a signal when it takes longer",
+        )
 
 
 def _loop(task: Loop) -> Rule:
@@ -148,6 +178,7 @@ def _approval(task: Approval) -> Rule:
     spec = task.approval
     if spec.default is not None and spec.timeout is None:
         yield ("approval", "default"), "`default` is the answer after `timeout`, and there is none", "add `timeout: 1d`"
+    yield from _some_time(("approval", "timeout"), spec.timeout)
     for name, schema in spec.form.items():
         for path, message, fix in check_schema(schema):
             yield ("approval", "form", name, *path), message, fix
@@ -161,12 +192,25 @@ def _wait(task: Wait) -> Rule:
             yield ("wait", words[1]), f"a task waits for `{words[0]}` or `{words[1]}`, not both", "leave one out"
         else:
             yield ("wait",), "it does not say what to wait for", "add `duration: 5m`, `until:` or `signal:`"
+    if spec.signal is not None and spec.signal.startswith(OUR_SIGNALS):
+        fix = f"write signal: {spec.signal.removeprefix(OUR_SIGNALS) or 'go'}"
+        yield ("wait", "signal"), f"signals that begin with `{OUR_SIGNALS}` are for Resprout itself", fix
     if spec.timeout is not None and spec.signal is None:
         yield ("wait", "timeout"), "`timeout` goes with `signal` only", "take it out"
     if isinstance(spec.duration, str) and template(spec.duration).whole is None:
         yield ("wait", "duration"), f"`{spec.duration[:40]}` is not a length of time", "write it as in 90s, 1h30m or 2d"
     if spec.until is not None and OPENING not in spec.until and not _is_moment(spec.until):
         yield ("wait", "until"), f"`{spec.until[:40]}` is not a moment", "write it as in 2026-12-31T23:00:00Z"
+
+
+def _emit(task: Emit) -> Rule:
+    topic = task.emit.topic
+    if OPENING in topic:
+        return
+    try:
+        AgentAddress.parse(f"topic/{topic}")
+    except BadAddress:
+        yield ("emit", "topic"), f"`{topic[:60]}` is no name of a topic", "use letters, digits and - _ . as in payments"
 
 
 def _is_moment(text: str) -> bool:
@@ -182,28 +226,8 @@ def _try(task: Try) -> Rule:
 
 
 def _sandbox(task: Sandbox) -> Rule:
-    spec = task.sandbox
-    if spec.language is not None and spec.image is not None:
-        yield ("sandbox", "image"), "`language` chooses the image", "leave `language` or `image` out"
-    if spec.language is None and spec.image is None:
-        yield ("sandbox",), "it says neither `language` nor `image`", "add `language: python`"
-    if (spec.code is None) == (spec.run is None):
-        said = "it says neither `code` nor `run`" if spec.code is None else "it says `code` and `run`"
-        yield ("sandbox",), said, "add `code:` or `run:`" if spec.code is None else "leave one of them out"
-    if spec.code is not None and spec.image is not None:
-        yield ("sandbox", "code"), "`code` needs a `language`", "write `language:` instead of `image:`, or use `run`"
-    for name in spec.files:
-        if name.startswith("/") or ".." in name.split("/") or not name:
-            yield ("sandbox", "files", name), f"`{name}` leads out of the sandbox's directory", "write a relative path"
-    if not isinstance(spec.net, str):
-        for index, host in enumerate(spec.net):
-            if not _is_host(host):
-                yield ("sandbox", "net", index), f"`{host[:60]}` is not a host and port", "write it as in pypi.org:443"
-
-
-def _is_host(text: str) -> bool:
-    host, _, port = text.rpartition(":")
-    return bool(host) and "/" not in host and " " not in host and port.isdecimal() and 0 < int(port[:6]) < 65_536
+    for path, said, fix in problems(task.sandbox):
+        yield ("sandbox", *path), said, fix
 
 
 def _child(task: Child) -> Rule:
@@ -221,6 +245,8 @@ def _child(task: Child) -> Rule:
 
 
 _OF_KIND: dict[type[Any], Callable[[Any], Rule]] = {
+    Ask: _ask,
+    Emit: _emit,
     Loop: _loop,
     Parallel: _parallel,
     Condition: _condition,

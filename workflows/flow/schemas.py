@@ -5,7 +5,9 @@ from typing import Any, cast
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError
+from jsonschema.validators import extend
 
+from .patterns import fits, is_pattern
 from .problem import Path, written
 from .values import as_json_text, kind_of
 from .vocabulary import did_you_mean, nearest
@@ -24,6 +26,18 @@ KEYWORDS = frozenset(
 )
 
 
+_VALUES = frozenset({"default", "enum", "const", "examples"})  # these hold values, not schemas
+
+
+def _fits_pattern(_: Any, pattern: str, value: Any, __: Any) -> Iterator[ValidationError]:
+    if isinstance(value, str) and not (is_pattern(pattern) and fits(value, pattern)):
+        yield ValidationError(f"{value!r} does not fit the pattern {pattern}")
+
+
+# The library's own `pattern` is Python's: a hostile one, or a hostile value, keeps it busy for ever.
+Validator = extend(Draft202012Validator, {"pattern": _fits_pattern})  # type: ignore[no-untyped-call]
+
+
 def check_schema(schema: dict[str, Any]) -> Iterator[tuple[Path, str, str]]:
     """What is wrong with a schema, placed below it."""
     for word in schema:
@@ -33,6 +47,10 @@ def check_schema(schema: dict[str, Any]) -> Iterator[tuple[Path, str, str]]:
     for path in _references(schema, ()):
         # They can lead to other machines, to nowhere, or round in a circle.
         yield path, f"`{path[-1]}` is not allowed here", "write the schema out"
+        return
+    patterns = list(_patterns(schema, ()))
+    if patterns:
+        yield from patterns
         return
     try:
         Draft202012Validator.check_schema(schema)
@@ -54,6 +72,25 @@ def _references(value: Any, path: Path) -> Iterator[Path]:
             yield from _references(inner, (*path, index))
 
 
+def _patterns(schema: Any, path: Path) -> Iterator[tuple[Path, str, str]]:
+    """Patterns that our engine does not know; `patternProperties` would be matched by another one."""
+    if isinstance(schema, list):
+        for index, inner in enumerate(schema):
+            yield from _patterns(inner, (*path, index))
+    names = bool(path) and path[-1] == "properties"  # then a key is no word of ours
+    for word, inner in schema.items() if isinstance(schema, dict) else ():
+        place = (*path, word)
+        if names:
+            yield from _patterns(inner, place)
+        elif word == "patternProperties":
+            yield place, f"`{word}` is not allowed here", "use `propertyNames` and `additionalProperties`"
+        elif word == "pattern" and isinstance(inner, str) and not is_pattern(inner):
+            fix = "write it without look-around and references back"
+            yield place, f"`{inner[:60]}` is no pattern here", fix
+        elif word not in _VALUES:
+            yield from _patterns(inner, place)
+
+
 def _schema_sentence(error: Any, path: Path) -> tuple[str, str]:
     if path and path[-1] == "type":
         given = str(error.instance)
@@ -65,9 +102,7 @@ def _schema_sentence(error: Any, path: Path) -> tuple[str, str]:
 
 def sentences(value: Any, schema: dict[str, Any]) -> list[tuple[Path, str]]:
     """What is wrong with a value, in sentences that begin with the value."""
-    found = sorted(
-        Draft202012Validator(schema).iter_errors(value), key=lambda error: list(map(str, error.absolute_path))
-    )
+    found = sorted(Validator(schema).iter_errors(value), key=lambda error: list(map(str, error.absolute_path)))
     return [(tuple(error.absolute_path), _sentence(error)) for error in found]
 
 

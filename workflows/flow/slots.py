@@ -36,8 +36,9 @@ def slots(task: Task) -> Iterator[Slot]:
     yield from _own(task)
 
 
+SANDBOX_SLOTS = ("code", "run", "files", "env", "secrets", "stdin")
 _IN_BLOCKS = {
-    "sandbox": ("code", "run", "files", "env", "stdin"),
+    "sandbox": SANDBOX_SLOTS,
     "approval": ("who", "show"),
     "wait": ("duration", "until"),
     "emit": ("topic", "data"),

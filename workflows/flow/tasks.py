@@ -5,10 +5,11 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, JsonValue, StringConstraints, Tag
 
-from .duration import Duration
+from ...activities.sandbox.spec import SandboxSpec
+from ...actors.duration import Duration
+from ...actors.words import Words
 from .handling import Budget, Cache, Retry, Save
-from .sandbox_spec import SandboxSpec
-from .terms import Arguments, Count, Expression, InputName, Name, Steps, TaskId, Text, Words
+from .terms import Arguments, Count, Expression, InputName, Name, Steps, TaskId, Text
 
 
 class TaskBase(Words):

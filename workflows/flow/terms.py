@@ -1,8 +1,8 @@
-"""The types of single values in a flow file, and what every mapping of the file has in common."""
+"""The types of single values in a flow file."""
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import Field, JsonValue, StringConstraints
 
 NAME = r"^[a-z][a-z0-9-]*$"
 ID = r"^[a-z][a-z0-9_]*$"
@@ -11,16 +11,13 @@ Name = Annotated[str, StringConstraints(pattern=NAME, max_length=63)]
 TaskId = Annotated[str, StringConstraints(pattern=ID, max_length=63)]
 InputName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=63)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
+# What runs are found by: Temporal takes 2,048 bytes for each.
+Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Expression = Annotated[
     str, Field(json_schema_extra={"pattern": r"^\s*\$\{\{[\s\S]*\}\}\s*$", "examples": ["${{ inputs.limit > 3 }}"]})
 ]
 Kind = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9._-]*$", max_length=63)]
 Arguments = dict[str, JsonValue]
+Labels = Annotated[tuple[Label, ...], Field(max_length=20)]
 Steps = tuple[str | int, ...]
 Count = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
-
-
-class Words(BaseModel):
-    """Any mapping of the file: unknown words are refused, nothing changes after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, use_attribute_docstrings=True)

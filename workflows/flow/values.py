@@ -9,7 +9,7 @@ from typing import Any
 from cel import OptionalValue
 from pydantic import JsonValue
 
-from .duration import format_duration
+from ...actors.duration import format_duration
 
 
 def as_json(value: Any) -> JsonValue:

@@ -12,7 +12,6 @@ from pydantic_core import ErrorDetails
 
 from .model import TASK_WORDS, Flow
 from .problem import Finding, Findings, Path
-from .sandbox_spec import Size
 from .terms import ID, NAME
 from .values import as_text, kind_of
 from .vocabulary import instead, nearest
@@ -137,8 +136,6 @@ def _pattern(word: str, value: str, pattern: str) -> tuple[str, str]:
     if pattern in _PATTERNS:
         rule, joint = _PATTERNS[pattern]
         return f"`{value[:60]}` is not {rule}", f"write `{_slug(value, joint)}`"
-    if pattern == Size.__metadata__[0].pattern:  # type: ignore[attr-defined]  # Annotated keeps it there
-        return f"`{value[:60]}` is not a size", "write a number with B, KB, MB or GB, as in 256MB"
     if "${{" in value:
         return f"`{word}` cannot hold an expression", "write the name itself"
     return f"`{value[:60]}` is no name that `{word}` can have", f"write `{_slug(value, '_' if word == 'as' else '.')}`"

@@ -5,13 +5,15 @@ again is a task, all inside it, all that needs it among its siblings (the task b
 written), later rounds of a loop whose rounds follow each other, `catch` and `finally` behind what they watch; and the
 same for each block around it. Everything else that was completed or skipped is kept.
 
-A task that was undone by its `compensate` has to be done again, with all that comes after it. What failed inside a
-block that ended well (a collected failure, say) stays as it is, unless the block itself runs again.
+A task that was undone by its `compensate` has to be done again, with all that comes after it, unless the `try` that
+undid it, or a block around that, ended well: then the flow has dealt with it. What failed inside a block that ended
+well (a collected failure, say) stays as it is, unless the block itself runs again.
 """
 
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from pydantic import JsonValue
 
@@ -130,12 +132,38 @@ class _Story:
         return paths - around
 
     def undone(self) -> set[Path]:
-        """What was compensated, or had begun to be."""
+        """What was compensated, or had begun to be, and is missed."""
+        owners = {owner for path in self.paths.values() if (owner := self._undoes(path))}
+        return {owner for owner in owners if not self._is_dealt_with(owner)}
+
+    def _is_dealt_with(self, undone: Path) -> bool:
+        scope = self._undone_by(undone)
+        return scope is not None and (self._ended_well(scope) or self.is_covered(scope, self.finished))
+
+    def _undone_by(self, undone: Path) -> Path | None:
+        """The innermost `try` around it that did not end well by itself. Without one it was undone by the run."""
+        for at in range(len(undone) - 1, 0, -1):
+            step = undone[at]
+            if not isinstance(step, str) or self.tree.by_id[step].inside.role != "try":
+                continue
+            scope = undone[:at]
+            if not self._ended_well(scope) or scope in self._caught:
+                return scope
+        return None
+
+    @cached_property
+    def _caught(self) -> set[Path]:
+        """Each `try` whose `catch` has begun."""
         return {
-            owner
+            path[:at]
             for path in self.paths.values()
-            if (owner := self._undoes(path)) and not self.is_covered(owner, self.finished)
+            for at, step in enumerate(path)
+            if isinstance(step, str) and self.tree.by_id[step].inside.role == "catch"
         }
+
+    def _ended_well(self, path: Path) -> bool:
+        known = self.finished.get(key_of(path))
+        return known is not None and known.status in ENDED_WELL
 
     def _undoes(self, path: Path) -> Path | None:
         for at in range(len(path) - 1, 0, -1):

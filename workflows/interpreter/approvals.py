@@ -1,6 +1,5 @@
 """Decisions of people that a run waits for, and the answers that come."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -8,9 +7,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, JsonValue
 from temporalio import workflow
 
+from ..flow import evaluate
+from ..flow.expressions import Scope
 from ..flow.model import Approval
 from ..flow.schemas import sentences
-from .failures import TIMEOUT, TaskFailed
+from .failures import TIMEOUT, UNFIT, TaskFailed
 
 
 class Answer(BaseModel):
@@ -26,6 +27,7 @@ class Answer(BaseModel):
 @dataclass
 class Pending:
     task: Approval
+    who: tuple[str, ...]
     show: Any
     since: datetime
     until: datetime | None
@@ -35,7 +37,7 @@ class Pending:
         return {
             "task": key,
             "title": self.task.title,
-            "who": list(spec.who),
+            "who": list(self.who),
             "show": self.show,
             "form": spec.form,
             "since": self.since.isoformat(),
@@ -47,24 +49,23 @@ class Pending:
 @dataclass
 class Approvals:
     answers: dict[str, dict[str, JsonValue]]
-    changed: Callable[[], None]
     pending: dict[str, Pending] = field(default_factory=dict)
 
-    async def wait(self, task: Approval, key: str, show: Any, left: timedelta | None) -> Any:
-        now = workflow.now()
-        self.pending[key] = Pending(task, show, now, now + left if left is not None else None)
-        self.changed()
+    async def wait(self, task: Approval, key: str, scope: Scope, left: timedelta | None) -> Any:
+        now, spec = workflow.now(), task.approval
+        until = now + left if left is not None else None
+        self.pending[key] = Pending(task, _people(task, scope), evaluate(spec.show, scope), now, until)
         try:
             await workflow.wait_condition(lambda: key in self.answers, timeout=left)
             return self.answers.pop(key)
         except TimeoutError:
-            if task.approval.default is None:
+            if spec.default is None:
                 raise TaskFailed(TIMEOUT, "nobody answered in time.", task.key) from None
-            approved = task.approval.default == "approve"
-            return {"approved": approved, "by": None, "comment": "nobody answered in time", "form": {}}
+            approved = spec.default == "approve"
+            form = _filled(spec.form, {}) if approved else {}
+            return {"approved": approved, "by": None, "comment": "nobody answered in time", "form": form}
         finally:
             del self.pending[key]
-            self.changed()
 
     def problem(self, answer: Answer) -> str | None:
         """Why the answer cannot be taken."""
@@ -76,21 +77,39 @@ class Approvals:
             names = ", ".join(waiting)
             return f"no approval `{key}` waits in this run: {names}." if key else f"say which `task`: {names}."
         assert key is not None
-        spec = self.pending[key].task.approval
-        if spec.who and answer.by not in spec.who:
-            return f"`{key}` is for {', '.join(spec.who)} to answer, not for {answer.by}."
-        return _misfit(spec.form, answer) if answer.decision == "approve" else None
+        pending = self.pending[key]
+        if pending.who and answer.by not in pending.who:
+            return f"`{key}` is for {', '.join(pending.who)} to answer, not for {answer.by}."
+        return _misfit(pending.task.approval.form, answer) if answer.decision == "approve" else None
 
     def take(self, answer: Answer) -> str:
         """The key of the task that it answers. Only for an answer without a `problem`."""
         key = answer.task or next(key for key in self.pending if key not in self.answers)
+        approved = answer.decision == "approve"
         self.answers[key] = {
-            "approved": answer.decision == "approve",
+            "approved": approved,
             "by": answer.by,
             "comment": answer.comment,
-            "form": answer.form,
+            "form": _filled(self.pending[key].task.approval.form, answer.form) if approved else answer.form,
         }
         return key
+
+
+def _people(task: Approval, scope: Scope) -> tuple[str, ...]:
+    """A text of `who` is somebody's name; an expression may also give a list of names."""
+    given = [evaluate(one, scope) for one in task.approval.who]
+    names = [name for one in given for name in (one if isinstance(one, list) else [one])]
+    for name in names:
+        if not isinstance(name, str) or not name:
+            raise TaskFailed(UNFIT, f"`who` gives {name!r}, which is no name.", task.key)
+    if given and not names:  # an empty `who` would let everybody answer
+        raise TaskFailed(UNFIT, "`who` names nobody.", task.key)
+    return tuple(names)
+
+
+def _filled(form: dict[str, dict[str, JsonValue]], given: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """With the defaults of what was left out."""
+    return {**{name: schema["default"] for name, schema in form.items() if "default" in schema}, **given}
 
 
 def _misfit(form: dict[str, dict[str, JsonValue]], answer: Answer) -> str | None:

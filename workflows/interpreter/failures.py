@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+from temporalio import workflow
 from temporalio.exceptions import (
     ActivityError,
     ApplicationError,
@@ -12,22 +13,37 @@ from temporalio.exceptions import (
 )
 from temporalio.exceptions import TimeoutError as TookTooLong
 
-from ...actors import errors
 from ..flow import ExpressionFailed
-
-TIMEOUT = "Timeout"
-CANCELLED = "Cancelled"
-LOOP_LIMIT = "LoopLimit"
-TOO_FEW = "TooFewSucceeded"
-BUDGET = "BudgetExceeded"
-UNFIT = "Unfit"
-TOO_LARGE = "TooLarge"
-
-# Trying the same again gives the same. Only what one module defines: a workflow must not depend on what is imported.
-HOPELESS = frozenset(
-    {name for name, one in vars(errors).items() if isinstance(one, type) and issubclass(one, errors.Rejected)}
-    | {ExpressionFailed.__name__, LOOP_LIMIT, BUDGET, UNFIT, "BadInput"}
+from ..flow.error_types import (
+    BUDGET,
+    CANCELLED,
+    DEFECT,
+    ID_TAKEN,
+    LOOP_LIMIT,
+    REJECTED,
+    TIMEOUT,
+    TOO_FEW,
+    TOO_LARGE,
+    UNFIT,
 )
+
+__all__ = [
+    "BUDGET",
+    "CANCELLED",
+    "DEFECT",
+    "HOPELESS",
+    "ID_TAKEN",
+    "LOOP_LIMIT",
+    "TIMEOUT",
+    "TOO_FEW",
+    "TOO_LARGE",
+    "UNFIT",
+    "TaskFailed",
+    "failure_of",
+]
+
+# Trying the same again gives the same.
+HOPELESS = REJECTED | {ExpressionFailed.__name__, LOOP_LIMIT, BUDGET, UNFIT, DEFECT, "BadInput"}
 
 
 class TaskFailed(Exception):
@@ -51,10 +67,10 @@ class TaskFailed(Exception):
 
 
 def failure_of(error: Exception, task: str) -> TaskFailed:
-    """Raises the error itself when it is none of the ways in which a task may fail."""
+    """Raises CancelledError when it is being cancelled: else a `catch` would take the failure, and the run go on."""
+    if _is_being_cancelled():
+        raise asyncio.CancelledError from None
     if is_cancelled_exception(error):
-        if _is_being_cancelled():
-            raise asyncio.CancelledError from None
         return TaskFailed(CANCELLED, "it was cancelled from outside.", task)
     match error:
         case TaskFailed():
@@ -66,7 +82,9 @@ def failure_of(error: Exception, task: str) -> TaskFailed:
         case TimeoutError():
             return TaskFailed(TIMEOUT, "it took longer than it may.", task)
         case _:
-            raise error
+            workflow.logger.error("a defect in the task %s", task, exc_info=error)
+            told = f"{type(error).__name__}: {error}"
+            return TaskFailed(DEFECT, f"a defect of Resprout's ({told}); the worker's log says where. Report it.", task)
 
 
 def _is_being_cancelled() -> bool:

@@ -1,14 +1,27 @@
-"""What a list of tasks sees: the tasks around it, the loop it is in, the error it handles."""
+"""What a list of tasks sees: the tasks around it, the loop it is in, the error it handles; and what it can undo.
+
+A frame belongs to a round of a loop and to a scope of compensation (the run, the tasks of a `try`, one attempt of a
+task that is tried again). `undo` is the scope's: nobody but the scope takes from it, so a scope that fails never undoes
+what others did beside it. A scope that ends well hands its `undo` to the one around it.
+"""
 
 from collections import ChainMap
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..flow.model import TaskBase
 from .run_input import Finished
 
 Seen = ChainMap[str, dict[str, Any]]
+
+
+class Undoable(NamedTuple):
+    """A task that ended well and says how it is undone."""
+
+    turn: int  # when it ended, in the order of the ledger
+    task: TaskBase
+    frame: "Frame"
 
 
 @dataclass(frozen=True)
@@ -19,6 +32,8 @@ class Frame:
     loop: Mapping[str, Any] | None = None
     error: Mapping[str, Any] | None = None
     keys: list[str] = field(default_factory=list)  # of the tasks that began in this round
+    rounds: dict[str, "Frame"] = field(default_factory=dict)  # of loops in this round, by prefix; not those forgotten
+    undo: list[Undoable] = field(default_factory=list)
 
     @property
     def scope(self) -> dict[str, Any]:
@@ -44,7 +59,19 @@ class Frame:
             prefix=f"{key}[{index}].",
             loop={**outer, **loop, "index": index},
             keys=[],
+            rounds={},
+            undo=[],
         )
+
+    def scoped(self) -> "Frame":
+        """The same place, in a scope of compensation of its own."""
+        return replace(self, undo=[])
 
     def catching(self, error: Mapping[str, Any]) -> "Frame":
         return replace(self, error=error)
+
+    def every_key(self) -> Iterator[str]:
+        """Also of the rounds inside."""
+        yield from self.keys
+        for inner in self.rounds.values():
+            yield from inner.every_key()

@@ -1,9 +1,10 @@
 """What became of the tasks of a run: for expressions, for whoever watches, and for the run that goes on from here.
 
 Of a round of a loop that has ended only its output is kept, and of a loop that has ended only the loop's: so a loop
-of thousands of rounds costs what its outputs cost.
+of thousands of rounds costs what its outputs cost. The exception are rounds that can still be undone (see `rounds`).
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,8 @@ from typing import Any
 from ..flow.model import Loop, TaskBase
 from .failures import TaskFailed
 from .run_input import Finished
+
+_ROUND = re.compile(r"\[(\d+)\]")
 
 
 @dataclass(slots=True)
@@ -42,6 +45,9 @@ class Ledger:
     def __init__(self, finished: dict[str, Finished]) -> None:
         self.finished = finished
         self.progress: dict[str, Progress] = {}
+        self.turns = {key: turn for turn, key in enumerate(finished)}  # the order in which tasks ended, from before too
+        self.turn = len(finished)
+        self.rounds_before = _rounds_in(finished)
         self.version = 0  # rises with every change, so that who watches knows when to look
 
     def begin(self, task: TaskBase, key: str, now: datetime) -> Progress:
@@ -66,6 +72,8 @@ class Ledger:
         self.finished[key] = finished
         progress = self.progress[key]
         note = progress.note if progress.word == Loop.word else ""  # its rounds are forgotten, not their number
+        self.turns[key] = self.turn
+        self.turn += 1
         self.close(key, finished.status, now, TaskFailed.of(finished.error).message if finished.error else note)
         return finished
 
@@ -74,28 +82,32 @@ class Ledger:
         progress = self.progress[key]
         progress.status, progress.ended_at, progress.note = status, now, note
 
-    def round_ended(self, key: str, output: Any, inside: Iterable[str]) -> None:
-        self.forget(inside)
-        self.finished[key] = Finished(status="completed", output=output)
-
-    def forget_rounds(self, key: str, rounds: int) -> None:
-        self.forget(f"{key}[{index}]" for index in range(rounds))
-
     def forget(self, keys: Iterable[str]) -> None:
         for key in keys:
             self.finished.pop(key, None)
             self.progress.pop(key, None)
+            self.turns.pop(key, None)
 
-    def forget_all(self, task: TaskBase, prefix: str) -> None:
+    def forget_inside(self, task: TaskBase, prefix: str) -> None:
         """It is done again, with everything in it."""
-        for inner in _inside(task):
-            key = f"{prefix}{inner.key}"
-            rounds = [known for known in (*self.finished, *self.progress) if known.startswith(f"{key}[")]
-            self.forget([key, *rounds])
+        keys = [f"{prefix}{inner.key}" for inner in inside(task)]
+        rounds = tuple(f"{key}[" for key in keys)
+        in_rounds = [known for known in {**self.finished, **self.progress} if known.startswith(rounds)]
+        self.forget([*keys[1:], *in_rounds])
 
 
-def _inside(task: TaskBase) -> Iterator[TaskBase]:
+def _rounds_in(keys: Iterable[str]) -> dict[str, set[int]]:
+    """Which rounds of each loop stand in the ledger, or something in them."""
+    rounds: dict[str, set[int]] = {}
+    for key in keys:
+        for found in _ROUND.finditer(key):
+            rounds.setdefault(key[: found.start()], set()).add(int(found[1]))
+    return rounds
+
+
+def inside(task: TaskBase) -> Iterator[TaskBase]:
+    """The task itself and all in it."""
     yield task
     for _, tasks in task.lists():
         for inner in tasks:
-            yield from _inside(inner)
+            yield from inside(inner)

@@ -3,16 +3,22 @@
 By hand, `{"flow": {…}, "inputs": {…}}` is enough: a flow in JSON, in the words of the file.
 """
 
+from threading import Lock
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from temporalio.exceptions import ApplicationError
 
 from ..flow import Flow, Frozen, check, content_hash
-from ..flow.model import Child, Goal, Sandbox, TaskBase, Tool
+from ..flow.model import Child, Goal, TaskBase, Tool
+from ..flow.shape import every_task
+from ..flow.terms import Label, Labels
+
+# Temporal gives a worker two seconds, in which it reads flows of 20,000 tasks, but does not check so many.
+MOST_UNCHECKED_TASKS = 5_000
 
 # Words of the language whose parts are not there yet.
-NOT_YET: dict[type[TaskBase], str] = {Goal: "goal", Tool: "tool", Sandbox: "sandbox"}
+NOT_YET: dict[type[TaskBase], str] = {Goal: "goal", Tool: "tool"}
 
 
 class Finished(BaseModel):
@@ -23,6 +29,11 @@ class Finished(BaseModel):
     status: str  # completed, skipped or failed
     output: JsonValue = None
     error: dict[str, JsonValue] | None = None
+    from_cache: bool = False  # another run has done it
+
+    @property
+    def can_be_undone(self) -> bool:
+        return self.status == "completed" and not self.from_cache
 
     def as_seen(self) -> dict[str, Any]:
         """As expressions see it."""
@@ -40,6 +51,7 @@ class Carried(BaseModel):
     signals: dict[str, list[JsonValue]] = {}  # that came before somebody waited for them
     answers: dict[str, dict[str, JsonValue]] = {}  # to approvals, not taken up yet
     paused: bool = False
+    leaving: bool = False  # it was cancelled, and cleans up
     started_at: str | None = None
 
 
@@ -50,8 +62,8 @@ class RunInput(BaseModel):
     children: dict[str, Frozen] = Field(default={}, description="its child flows, by the paths that its tasks give")
     hash: str | None = Field(default=None, description="of the flow and its children, when it was checked before")
     inputs: dict[str, JsonValue] = {}
-    tenant: str = "default"
-    tags: tuple[str, ...] = ()
+    tenant: Label = "default"
+    tags: Labels = ()
     carried: Carried | None = None
 
     @property
@@ -101,6 +113,12 @@ def refuse_unfinished_words(flow: Flow) -> None:
 
 
 def _checked(given: RunInput) -> Flow:
+    tasks = sum(1 for _ in every_task(given.flow))
+    if tasks > MOST_UNCHECKED_TASKS:
+        raise bad_input(
+            f"the flow has {tasks:,} tasks and was not checked before, and a run checks {MOST_UNCHECKED_TASKS:,} at "
+            "most: start it by `resprout run`, or with what `resprout run --print-input` prints."
+        )
     reading = check(given.flow, "flow")
     if reading.flow is None:
         problems = "; ".join(f"{problem.path}: {problem.message} ({problem.fix})" for problem in reading.errors[:5])
@@ -111,6 +129,7 @@ def _checked(given: RunInput) -> Flow:
 
 # Flows by hash: a worker runs the same ones again and again, and replays them. They never change.
 _flows: dict[str, Flow] = {}
+_remembering = Lock()  # runs begin on several threads
 
 
 def _flow_of_hash(known: str) -> Flow | None:
@@ -118,6 +137,7 @@ def _flow_of_hash(known: str) -> Flow | None:
 
 
 def _remember(known: str, flow: Flow) -> None:
-    if len(_flows) >= 256:
-        _flows.pop(next(iter(_flows)))
-    _flows[known] = flow
+    with _remembering:
+        if len(_flows) >= 256:
+            _flows.pop(next(iter(_flows)))
+        _flows[known] = flow

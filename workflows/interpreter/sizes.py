@@ -9,7 +9,8 @@ from .failures import TOO_LARGE, TaskFailed
 LARGEST_VALUE = 64_000_000  # bytes of JSON that a run can give back, pass to a child flow, or carry over
 
 
-def refuse_large(value: Any, what: str, task: str, limit: int = LARGEST_VALUE) -> None:
+def refuse_large(value: Any, what: str, task: str, limit: int = LARGEST_VALUE) -> int:
+    """The size."""
     size = len(to_json(value))
     if size > limit:
         raise TaskFailed(
@@ -18,3 +19,4 @@ def refuse_large(value: Any, what: str, task: str, limit: int = LARGEST_VALUE) -
             "pass a reference to it.",
             task,
         )
+    return size

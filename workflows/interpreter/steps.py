@@ -3,43 +3,40 @@
 Before a step begins it passes the gate, which is shut while the run is paused or about to be carried over.
 """
 
-import hashlib
 import json
-from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
+from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError, is_cancelled_exception
 
-from ...activities.contracts import ASK_AGENT, AskInput, AskOutput
+from ...activities.contracts import RUN_SANDBOX, SandboxInput
+from ...activities.sandbox.result import SandboxResult
+from ...actors.duration import LONGEST, parse_duration
 from ...actors.turn import LARGEST_BODY
-from ..asking import HEARTBEAT_TIMEOUT, RETRY
+from ..asking import HEARTBEAT_TIMEOUT, RETRY, ask
 from ..flow import Flow, evaluate
-from ..flow.duration import parse_duration
-from ..flow.model import Approval, Ask, Child, Emit, TaskBase, Wait
+from ..flow.model import Approval, Ask, Child, Emit, Sandbox, TaskBase, Wait
 from .approvals import Approvals
-from .failures import UNFIT, TaskFailed
+from .cache import Place, place_of
+from .failures import ID_TAKEN, UNFIT, TaskFailed, failure_of
 from .frame import Frame
 from .ledger import Ledger
+from .load import Load
 from .run_input import Carried, RunInput, child_id
+from .sandboxed import output_of, spec_of
+from .signals import Signals
 from .sizes import refuse_large
 
 ASK_TIMEOUT = timedelta(minutes=10)
 # Trying again is for what may come back: hosts, Postgres. An agent that has not answered in its time has not.
 ASK_GIVE_UP = timedelta(hours=1)
-ONCE = RetryPolicy(maximum_attempts=1)
+SANDBOX_STARTS = timedelta(minutes=2)  # on top of the time that the code has
+SANDBOX_GIVE_UP = timedelta(hours=1)
 CACHE_TIMEOUT = timedelta(minutes=1)
-
-
-@dataclass(frozen=True)
-class Cached:
-    key: str
-    keep_seconds: float | None
-    found: bool
-    output: Any
+PAUSE = "resprout-pause"  # the signal by which a run and its children pause together
 
 
 @dataclass
@@ -52,29 +49,33 @@ class Steps:
     in_flight: int = 0
     children: dict[str, "workflow.ChildWorkflowHandle[Any, Any]"] = field(default_factory=dict)
     halting: bool = False  # nothing new begins: the run is about to be carried over
-    leaving: bool = False  # the run was cancelled: what cleans up passes every gate
+    leaving: bool = False  # the run was cancelled: what cleans up goes on though the run is paused
     paused: bool = False
-    arrived: dict[str, deque[Any]] = field(default_factory=dict)  # signals that nobody waits for yet
     running: dict[str, str] = field(default_factory=dict)
+    from_cache: set[str] = field(default_factory=set)  # keys of tasks
 
     def __post_init__(self) -> None:
+        self.signals = Signals(self.carried.signals)
+        self.load = Load()
         self.kinds: dict[type[TaskBase], Callable[[Any, Frame, str, Ledger], Awaitable[Any]]] = {
             Ask: self._ask,
             Emit: self._emit,
             Wait: self._wait,
             Approval: self._approval,
             Child: self._child,
+            Sandbox: self._sandbox,
         }
 
     async def run(self, task: TaskBase, frame: Frame, key: str, ledger: Ledger) -> Any:
-        await self._gate(key, ledger)
-        self.running[key] = task.title
-        self._tell_ui(ledger)
-        try:
-            return await self.kinds[type(task)](task, frame, key, ledger)
-        finally:
-            del self.running[key]
-            self.carried.begun.pop(key, None)
+        async with self.load.room_for(task):
+            await self._gate(key, ledger)
+            self.running[key] = task.title
+            self._tell_ui(ledger)
+            try:
+                return await self.kinds[type(task)](task, frame, key, ledger)
+            finally:
+                del self.running[key]
+                self.carried.begun.pop(key, None)
 
     def keeps_time(self, task: TaskBase) -> bool:
         """Whether the step itself ends at the task's timeout, without a timer beside it."""
@@ -85,16 +86,16 @@ class Steps:
         now = workflow.now().timestamp()
         return timedelta(seconds=now - self.carried.begun.setdefault(key, now))
 
-    async def pause(self, length: timedelta) -> None:
-        await workflow.sleep(length)
-
     async def _gate(self, key: str, ledger: Ledger) -> None:
         if not self.halting and self.must_carry_over():
             self.halting = True
-        if (self.halting or self.paused) and not self.leaving:
+        if self._is_shut():
             ledger.say(key, "waiting", "paused" if self.paused else "")
-            await workflow.wait_condition(lambda: self.leaving or not (self.halting or self.paused))
+            await workflow.wait_condition(lambda: not self._is_shut())
             ledger.say(key, "running")
+
+    def _is_shut(self) -> bool:
+        return self.halting or (self.paused and not self.leaving)
 
     def _tell_ui(self, ledger: Ledger) -> None:
         """Temporal's UI shows it on the run's page."""
@@ -108,11 +109,8 @@ class Steps:
         scope = frame.scope
         address = self._address(task, scope)
         body = evaluate(task.with_, scope)
-        refuse_large(body, f"the message `{task.ask}`", task.key, LARGEST_BODY)
         timeout = task.timeout or ASK_TIMEOUT
-        return await self._activity(
-            address, task.ask, body, timeout, task.title, give_up=timeout if task.timeout else ASK_GIVE_UP
-        )
+        return await self._activity(task, address, task.ask, body, timeout, give_up=task.timeout or ASK_GIVE_UP)
 
     def _address(self, task: Ask, scope: dict[str, Any]) -> str:
         spec = self.flow.agents.get(task.agent)
@@ -133,26 +131,47 @@ class Steps:
             "task": key,
         }
         body = {"type": "flow.emitted", "version": 1, "body": json.dumps(emitted)}
-        await self._activity(f"topic/{topic}", "topic.publish", body, ASK_TIMEOUT, task.title, give_up=ASK_GIVE_UP)
+        await self._activity(task, f"topic/{topic}", "topic.publish", body, ASK_TIMEOUT, give_up=ASK_GIVE_UP)
 
     async def _activity(
-        self, agent: str, message: str, body: Any, timeout: timedelta, title: str, *, give_up: timedelta
+        self,
+        task: TaskBase,
+        agent: str,
+        message: str,
+        body: Any,
+        timeout: timedelta,
+        *,
+        give_up: timedelta,
+        title: str | None = None,
     ) -> Any:
         self.in_flight += 1
         try:
-            result: AskOutput = await workflow.execute_activity(
-                ASK_AGENT,
-                AskInput(agent=agent, message=message, body=body, timeout_seconds=timeout.total_seconds()),
-                result_type=AskOutput,
-                start_to_close_timeout=timeout + timedelta(seconds=5),
-                schedule_to_close_timeout=give_up,
+            await self.load.admit(refuse_large(body, f"the message `{message}`", task.key, LARGEST_BODY))
+            told = await ask(agent, message, body, timeout=timeout, give_up=give_up, title=title or task.title)
+            return told.body
+        finally:
+            self.in_flight -= 1
+
+    # Sandboxes.
+
+    async def _sandbox(self, task: Sandbox, frame: Frame, key: str, ledger: Ledger) -> Any:
+        spec = spec_of(task, frame.scope)
+        self.in_flight += 1
+        try:
+            await self.load.admit(refuse_large(spec.model_dump(mode="json"), "what is put into the sandbox", task.key))
+            result: SandboxResult = await workflow.execute_activity(
+                RUN_SANDBOX,
+                SandboxInput(spec=spec, tenant=self.run_input.tenant),
+                result_type=SandboxResult,
+                start_to_close_timeout=spec.limits.time + SANDBOX_STARTS,
+                schedule_to_close_timeout=spec.limits.time + SANDBOX_GIVE_UP,
                 heartbeat_timeout=HEARTBEAT_TIMEOUT,
                 retry_policy=RETRY,
-                summary=f"{title}: {message} → {agent}"[:200],
+                summary=task.title[:200],
             )
         finally:
             self.in_flight -= 1
-        return result.body
+        return output_of(result, task)
 
     # Time, people, other flows.
 
@@ -160,7 +179,8 @@ class Steps:
         spec = task.wait
         if spec.signal is not None:
             ledger.say(key, "waiting", f"signal {spec.signal}")
-            return await self._signal(spec.signal, spec.timeout, key)
+            left = spec.timeout - self.elapsed(key) if spec.timeout is not None else None
+            return await self.signals.wait(spec.signal, key, left)
         length = self._length(task, frame)
         left = length - self.elapsed(key)
         ledger.say(key, "waiting", f"{length.total_seconds():g} s")
@@ -168,42 +188,44 @@ class Steps:
             await workflow.sleep(left, summary=task.title[:200])
         return None
 
-    async def _signal(self, name: str, timeout: timedelta | None, key: str) -> Any:
-        arrived = self.arrived.setdefault(name, deque())
-        left = timeout - self.elapsed(key) if timeout is not None else None
-        if not arrived:
-            await workflow.wait_condition(lambda: bool(arrived), timeout=left)
-        return arrived.popleft()
-
     def _length(self, task: Wait, frame: Frame) -> timedelta:
         spec = task.wait
         if spec.until is not None:
-            until = evaluate(spec.until, frame.scope)
-            try:
-                moment = datetime.fromisoformat(str(until))
-            except ValueError:
-                raise TaskFailed(UNFIT, f"`until` gives {until!r}, which is no moment.", task.key) from None
-            moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-            return moment - workflow.now() + self.elapsed(frame.key_of(task))
+            return self._until(task, frame)
         if isinstance(spec.duration, timedelta):
             return spec.duration
         length = evaluate(spec.duration, frame.scope)
+        if isinstance(length, bool) or not isinstance(length, int | float):
+            try:
+                return parse_duration(str(length))
+            except ValueError as error:
+                raise TaskFailed(UNFIT, f"`duration`: {error}", task.key) from None
+        if length > LONGEST.total_seconds():
+            raise TaskFailed(UNFIT, f"`duration`: {length:g} s is longer than ten years (3650d).", task.key)
+        return timedelta(seconds=max(length, 0))
+
+    def _until(self, task: Wait, frame: Frame) -> timedelta:
+        """How long it is, counted from when the task began."""
+        until = evaluate(task.wait.until, frame.scope)
         try:
-            return timedelta(seconds=length) if isinstance(length, int | float) else parse_duration(str(length))
-        except ValueError as error:
-            raise TaskFailed(UNFIT, f"`duration`: {error}", task.key) from None
+            moment = datetime.fromisoformat(str(until))
+        except ValueError:
+            raise TaskFailed(UNFIT, f"`until` gives {until!r}, which is no moment.", task.key) from None
+        left = (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)) - workflow.now()
+        if left > LONGEST:
+            raise TaskFailed(UNFIT, f"`until` gives {until}, which is more than ten years away (3650d).", task.key)
+        return left + self.elapsed(frame.key_of(task))
 
     async def _approval(self, task: Approval, frame: Frame, key: str, ledger: Ledger) -> Any:
         spec = task.approval
         ledger.say(key, "waiting", "approval")
         left = spec.timeout - self.elapsed(key) if spec.timeout is not None else None
-        return await self.approvals.wait(task, key, evaluate(spec.show, frame.scope), left)
+        return await self.approvals.wait(task, key, frame.scope, left)
 
     async def _child(self, task: Child, frame: Frame, key: str, ledger: Ledger) -> Any:
         frozen = self.run_input.children[task.flow]
         inputs = evaluate(task.with_, frame.scope)
-        refuse_large(inputs, f"what `{task.flow}` is given", task.key)
-        attempt = ledger.progress[key].attempt
+        run, attempt = workflow.info().workflow_id, ledger.progress[key].attempt
         given = RunInput(
             flow=frozen.document,
             children=frozen.children,
@@ -214,31 +236,63 @@ class Steps:
         )
         self.in_flight += 1
         try:
-            child = await workflow.start_child_workflow(
-                "flow",
-                given,
-                id=child_id(workflow.info().workflow_id, key, attempt),
-                cancellation_type=workflow.ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
-                static_summary=task.title[:200],
-            )
-            self.children[key] = child
+            await self.load.admit(refuse_large(given, f"what `{task.flow}` is given", task.key))
+            child = self.children[key] = await self._start(given, child_id(run, key, attempt), task)
+            if self.paused:  # since it was asked for; only children that have begun are told
+                await self.pause_child(child, True)
             return await child
         finally:
             self.children.pop(key, None)
             self.in_flight -= 1
 
-    # The cache: an agent for each key.
+    async def _start(self, given: RunInput, id: str, task: Child) -> "workflow.ChildWorkflowHandle[Any, Any]":  # noqa: A002
+        try:
+            return await workflow.start_child_workflow(
+                "flow",
+                given,
+                id=id,
+                cancellation_type=workflow.ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+                static_summary=task.title[:200],
+            )
+        except WorkflowAlreadyStartedError:
+            raise TaskFailed(ID_TAKEN, f"a run with the id `{id}` of this child flow is going on.", task.key) from None
 
-    async def cached(self, flow: str, task: TaskBase, frame: Frame) -> Cached:
-        assert task.cache is not None
-        key = json.dumps([self.run_input.tenant, flow, task.key, evaluate(task.cache.key, frame.scope)])
-        digest = hashlib.sha256(key.encode()).hexdigest()
-        keep = task.cache.for_.total_seconds() if task.cache.for_ is not None else None
-        found = await self._activity(
-            f"cache/{digest}", "cache.look", {}, CACHE_TIMEOUT, f"cache of {task.title}", give_up=CACHE_TIMEOUT
-        )
-        return Cached(digest, keep, found["found"], found["value"])
+    async def pause_child(self, child: "workflow.ChildWorkflowHandle[Any, Any]", paused: bool) -> None:
+        try:
+            await child.signal(PAUSE, paused)
+        except FailureError as error:
+            if is_cancelled_exception(error):
+                raise
+            workflow.logger.info("%s has ended before it could be told: %s", child.id, error)
 
-    async def keep(self, place: Cached, output: Any) -> None:
-        body = {"value": output, "seconds": place.keep_seconds}
-        await self._activity(f"cache/{place.key}", "cache.keep", body, CACHE_TIMEOUT, "cache", give_up=CACHE_TIMEOUT)
+    # The cache.
+
+    async def cached(self, task: TaskBase, frame: Frame, key: str, ledger: Ledger) -> Place:
+        place = place_of(task, self.flow, self.run_input, frame)
+        self.from_cache.discard(key)
+        async with self.load.activities:
+            await self._gate(key, ledger)
+            try:
+                found = await self._ask_cache(place, "cache.look", {}, task)
+            except FailureError as error:
+                _tell_missed(failure_of(error, task.key))
+                return place
+        if found["found"]:
+            self.from_cache.add(key)
+        return replace(place, found=found["found"], output=found["value"])
+
+    async def keep(self, place: Place, output: Any, task: TaskBase) -> None:
+        """Passes no gate: the task would be done again in the run that this one is carried over into."""
+        async with self.load.keeping:
+            try:
+                await self._ask_cache(place, "cache.keep", {"value": output, "seconds": place.keep_seconds}, task)
+            except (FailureError, TaskFailed) as error:
+                _tell_missed(failure_of(error, task.key))
+
+    async def _ask_cache(self, place: Place, message: str, body: Any, task: TaskBase) -> Any:
+        agent, title = f"cache/{place.digest}", f"cache of {task.title}"
+        return await self._activity(task, agent, message, body, CACHE_TIMEOUT, give_up=CACHE_TIMEOUT, title=title)
+
+
+def _tell_missed(failure: TaskFailed) -> None:
+    workflow.logger.warning("the cache is passed over: %s", failure)

@@ -1,8 +1,10 @@
 """The Temporal workflow `flow`: a run of a flow, with what can be asked of it and said to it while it runs."""
 
 import asyncio
-from collections import deque
+import hashlib
+import json
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
@@ -17,12 +19,12 @@ from .failures import TaskFailed
 from .interpreter import Interpreter
 from .run_input import Carried, RunInput, bad_input, flow_of
 from .sizes import refuse_large
-from .steps import Steps
+from .steps import PAUSE, Steps
 
 # Temporal warns at 10,240 events and ends a run at 51,200. Flows that are in flight below this one end first.
 MOST_EVENTS_WITH_CHILDREN = 20_000
 MOST_SIGNALS_WAITING = 1_000
-PAUSE = "resprout-pause"  # the signal by which a run and its children pause together
+STATE_PAGE = 40_000  # characters; with the quotes escaped it is less than what is kept aside
 
 
 @workflow.defn(name="flow")
@@ -33,9 +35,10 @@ class FlowRun:
         self.flow = flow_of(given)
         carried = given.carried or Carried()
         self.started_at = carried.started_at or workflow.info().start_time.isoformat()
-        self.approvals = Approvals(carried.answers, self._say_status)
-        self.steps = Steps(self.flow, given, carried, self.approvals, self._must_carry_over, paused=carried.paused)
-        self.steps.arrived = {name: deque(waiting) for name, waiting in carried.signals.items()}
+        self.approvals = Approvals(carried.answers)
+        self.was_leaving = carried.leaving
+        paused = carried.paused or carried.leaving
+        self.steps = Steps(self.flow, given, carried, self.approvals, self._must_carry_over, paused=paused)
         self.interpreter = Interpreter(self.flow, self._roots(), carried, self.steps)
         self.ending: str | None = None  # "cancelling" or "failed"
         self.said = "paused" if carried.paused else "running"  # in the search attribute
@@ -61,24 +64,53 @@ class FlowRun:
         if given.carried is None or given.carried.started_at is None:  # what is carried over has them
             header = self.flow.flow
             search_attributes.introduce(header.name, header.version, given.tenant, (*header.tags, *given.tags))
+        telling = asyncio.create_task(self._tell_status())
+        try:
+            return await self._work()
+        finally:
+            telling.cancel()
+
+    async def _work(self) -> Any:
         work = asyncio.create_task(self.interpreter.run())
         try:
-            await workflow.wait_condition(lambda: work.done() or self._can_be_carried_over())
+            if self.was_leaving:
+                await self._stand_where_it_was_cancelled()
+            else:
+                await self._ended_or_carried_over(work)
         except asyncio.CancelledError:
-            self.ending = "cancelling"
-            self.steps.leaving = True
-            work.cancel()
-            await workflow.wait([work])
-            raise
-        if not work.done():
-            await workflow.wait_condition(workflow.all_handlers_finished)
-            carried = self._carried()
-            try:
-                refuse_large(carried, "what the tasks have given so far", "run")
-            except TaskFailed as failure:
-                raise self._failed(failure) from None
-            workflow.continue_as_new(self.given.model_copy(update={"carried": carried}))
+            await self._leave(work)
         return self._result(work)
+
+    async def _ended_or_carried_over(self, work: "asyncio.Task[Any]") -> None:
+        await workflow.wait_condition(lambda: work.done() or self._can_be_carried_over())
+        if work.done():
+            return
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        carried = self._carried()
+        try:
+            refuse_large(carried, "what the tasks have given so far", "run")
+        except TaskFailed as failure:
+            raise self._failed(failure) from None
+        workflow.continue_as_new(self.given.model_copy(update={"carried": carried}))
+
+    async def _stand_where_it_was_cancelled(self) -> None:
+        """A run that was carried over while it cleaned up. Raises CancelledError when it has found back to its place.
+
+        It is paused, so nothing begins: by the next activation all of it stands at the gate.
+        """
+        await workflow.sleep(timedelta(milliseconds=1))
+        raise asyncio.CancelledError
+
+    async def _leave(self, work: "asyncio.Task[Any]") -> None:
+        """Cleans up to the end; a run that does so for long is carried over too."""
+        self.ending = "cancelling"
+        self.steps.leaving = True
+        work.cancel()
+        while not work.done():
+            try:
+                await self._ended_or_carried_over(work)
+            except asyncio.CancelledError:
+                continue  # it is on its way
 
     def _result(self, work: "asyncio.Task[Any]") -> Any:
         try:
@@ -98,8 +130,11 @@ class FlowRun:
             return "paused"
         return "waiting" if self.approvals.pending and not self.steps.in_flight else "running"
 
-    def _say_status(self) -> None:
-        if self.status != self.said:
+    async def _tell_status(self) -> None:
+        """The search attribute follows. A condition is looked at when all else has come to rest, so a run that goes
+        from one step to the next says nothing."""
+        while True:
+            await workflow.wait_condition(lambda: self.status != self.said)
             self.said = self.status
             search_attributes.say(self.said)
 
@@ -117,9 +152,10 @@ class FlowRun:
             finished=self.interpreter.ledger.finished,
             begun=self.steps.carried.begun,
             attempts=self.steps.carried.attempts,
-            signals={name: list(waiting) for name, waiting in self.steps.arrived.items() if waiting},
+            signals=self.steps.signals.early(),
             answers=self.approvals.answers,
             paused=self.steps.paused,
+            leaving=self.steps.leaving,
             started_at=self.started_at,
         )
 
@@ -142,9 +178,7 @@ class FlowRun:
         if paused == self.steps.paused:
             return
         self.steps.paused = paused
-        self._say_status()
-        for child in list(self.steps.children.values()):
-            await child.signal(PAUSE, paused)
+        await asyncio.gather(*(self.steps.pause_child(child, paused) for child in self.steps.children.values()))
 
     @workflow.update
     def answer(self, answer: Answer) -> str:
@@ -160,33 +194,30 @@ class FlowRun:
     @workflow.update
     def signal(self, name: str, data: Any = None) -> None:
         """For a task that waits for it now or later."""
-        self._bring(name, data)
+        self.steps.signals.bring(name, data)
 
     @signal.validator
     def _signal_fits(self, name: str, data: Any = None) -> None:
         self._refuse_signal(name)
-
-    def _bring(self, name: str, data: Any) -> None:
-        self.steps.arrived.setdefault(name, deque()).append(data)
 
     def _refuse_signal(self, name: str) -> None:
         known = {task.wait.signal for task in self.flow.every_task() if isinstance(task, Wait)} - {None}
         if name not in known:
             names = ", ".join(sorted(str(one) for one in known)) or "none"
             raise bad_input(f"the flow `{self.flow.name}` waits for no signal `{name}`; it waits for: {names}.")
-        if len(self.steps.arrived.get(name, ())) >= MOST_SIGNALS_WAITING:
+        if self.steps.signals.number_of(name) >= MOST_SIGNALS_WAITING:
             raise bad_input(f"{MOST_SIGNALS_WAITING:,} signals `{name}` came already that nobody has waited for.")
 
     @workflow.signal(dynamic=True)
     def any_signal(self, name: str, arguments: Sequence[RawValue]) -> None:
         """Temporal's own signals, by name; one that no task waits for is dropped."""
-        data = workflow.payload_converter().from_payload(arguments[0].payload) if arguments else None
         try:
             self._refuse_signal(name)
-        except ApplicationError as error:
-            workflow.logger.warning("signal dropped: %s", error.message)
+            data = workflow.payload_converter().from_payload(arguments[0].payload) if arguments else None
+        except Exception as error:  # noqa: BLE001 - whatever somebody sent from outside must not end the run
+            workflow.logger.warning("signal `%s` dropped: %s", name, error)
         else:
-            self._bring(name, data)
+            self.steps.signals.bring(name, data)
 
     # What can be asked of it.
 
@@ -200,6 +231,18 @@ class FlowRun:
             "tasks": [progress.as_json() for progress in ledger.progress.values()],
             "approvals": [pending.as_json(key) for key, pending in self.approvals.pending.items()],
         }
+
+    @workflow.query
+    def state_page(self, start: int) -> dict[str, Any]:
+        """A part of the state as JSON: whoever watches a run looks often, and no look shall leave a large payload."""
+        text = json.dumps(self.state())
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        return {"of": digest, "length": len(text), "text": text[start : start + STATE_PAGE]}
+
+    @workflow.query
+    def signals(self) -> dict[str, Any]:
+        """Those that came and that no task has waited for yet, for a run that goes on from here."""
+        return self.steps.signals.early()
 
     @workflow.query
     def finished(self) -> dict[str, Any]:

@@ -1,0 +1,2 @@
+from .backend import DockerBackend as DockerBackend
+from .engine import Engine as Engine

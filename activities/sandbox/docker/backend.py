@@ -1,0 +1,218 @@
+"""Runs jobs in containers of a Docker engine, each key once however many controllers try and die.
+
+The key becomes the name of a container. To have the name is to be claimed; a container that has it is come back to;
+inside, the first runner starts the job and everyone else follows it. So nothing that matters is only in this process.
+A container that ended without results has lost them: then the run is in doubt, and is not repeated.
+"""
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from contextlib import suppress
+from datetime import datetime
+from typing import Any, TypeVar
+
+from ....actors.errors import Rejected
+from ....actors.size import format_size
+from ..backend import Ending, InDoubt, Job, NoSandbox, Unfinished, Watch
+from ..selection import Selection
+from ..spec import Isolation, SandboxLimits, SandboxSpec
+from ..way_out import hand_over
+from .attachment import Attachment, Witness
+from .containers import Containers
+from .endings import broken_off, ending
+from .engine import Engine, Gone, NameTaken
+from .harvest import budget, harvest
+from .images import Images
+from .names import KEPT, labels, run_name
+from .parcel import parcel
+from .pool import Pool
+from .reaper import Reaper
+from .shape import JOB_UID, RUNTIMES, SCRATCH, Shape, shape_of
+
+T = TypeVar("T")
+
+ATTEMPTS = 5
+LEAST_MEMORY = 32 << 20
+CLAIMING = 60.0
+_LACKS_TOOLS = 127
+_NEVER = "0002"  # the engine says year one for what did not happen
+
+
+class DockerBackend:
+    name = "docker"
+    comes_back = True
+
+    def __init__(self, engine: Engine, instance: str, warm: int = 2) -> None:
+        """`instance` is the installation whose runs these are; `warm` containers are kept ready per language."""
+        self._engine = engine
+        self._instance = instance
+        self._containers = Containers(engine)
+        self._images = Images(engine)
+        self._pool = Pool(self._containers, instance, warm)
+        self._reaper = Reaper(self._containers, instance)
+        self._is_leaving = False
+
+    async def refusal(self, spec: SandboxSpec, isolation: Isolation) -> str | None:
+        if isolation not in RUNTIMES:
+            return f"Docker does not give the isolation `{isolation}`: write `container` or `gvisor`."
+        try:
+            facts = await self._engine.facts()
+            await self._images.digest(spec)
+        except NoSandbox as error:
+            return str(error)
+        if RUNTIMES[isolation] not in facts["Runtimes"]:
+            return f"The Docker engine has no runtime `{RUNTIMES[isolation]}`: install gVisor, or write `container`."
+        if spec.limits.cpu > (there := facts["NCPU"]):
+            return f"`limits.cpu` is {spec.limits.cpu:g}, the engine has {there}: write {there} or less."
+        if spec.limits.memory < LEAST_MEMORY:
+            return f"A container cannot run in {format_size(spec.limits.memory)}: write `limits.memory: 32MB` or more."
+        return None
+
+    async def place(self) -> str:
+        return str((await self._engine.facts())["ID"])
+
+    async def run(self, job: Job, watch: Watch) -> Ending:
+        name = run_name(self._instance, job.key)
+        image = await self._images.digest(job.spec)
+        if job.gate is not None:
+            hand_over(job.gate, JOB_UID)
+        try:
+            await _finished(self._claim(name, shape_of(job, image), job))
+            await job.starting()
+            return await self._attend(name, job, image, Witness(watch, job.spec.limits.output))
+        except (asyncio.CancelledError, Rejected):
+            if not self._is_leaving:
+                await _finished(self._containers.remove(name))
+            raise
+        finally:
+            self._pool.refill()
+
+    def leave(self) -> None:
+        self._is_leaving = True
+
+    async def forget(self, key: str) -> None:
+        await self._containers.remove(run_name(self._instance, key))
+
+    async def reap(self, unfinished: Unfinished | None = None) -> int:
+        return await self._reaper.reap(unfinished)
+
+    async def warm_up(self, spec: SandboxSpec, isolation: Isolation = "container") -> None:
+        """Returns when the pool is filled with what such a job needs."""
+        shape = shape_of(Job("", spec, isolation), await self._images.digest(spec))
+        if _is_common(spec, shape):
+            await self._pool.filled(shape)
+
+    async def close(self) -> None:
+        await self._pool.close()
+        await self._engine.close()
+
+    async def _claim(self, name: str, shape: Shape, job: Job) -> None:
+        """Afterwards a container of this name is there and was started, by us or by somebody before us."""
+        life = job.spec.limits.time + KEPT
+        async with asyncio.timeout(CLAIMING):
+            while True:
+                with suppress(NameTaken):
+                    if await self._claim_warm(name, shape, job.spec):
+                        return
+                    await self._containers.create(name, shape, labels(self._instance, life, job.key))
+                if await self._started(name):
+                    return
+                await asyncio.sleep(0.02)  # a name is taken before its container can be found; nothing tells when
+
+    async def _started(self, name: str) -> bool:
+        """By whoever made it, or by us when he did not live to do it.
+
+        What ended is not started: that would run the code again. Two may start it at once, and it may have ended
+        between them: then it has an end and runs all the same, and must not.
+        """
+        try:
+            state = await self._containers.state(name)
+            if state["Status"] == "created":
+                await self._start(name)
+                state = await self._containers.state(name)
+        except Gone:
+            return False
+        if state["Running"] and state["FinishedAt"] > _NEVER:
+            await self._containers.kill(name)
+        return True
+
+    async def _start(self, name: str) -> None:
+        try:
+            await self._containers.start(name)
+        except Gone:
+            raise
+        except NoSandbox:
+            await self._containers.remove(name)  # it cannot run here, now: another time it may
+            raise
+
+    async def _claim_warm(self, name: str, shape: Shape, spec: SandboxSpec) -> bool:
+        while _is_common(spec, shape) and (warm := self._pool.take(shape)) is not None:
+            try:
+                await self._containers.rename(warm.name, name)
+            except Gone:
+                continue  # somebody removed it; the next
+            except NameTaken:
+                self._pool.give_back(shape, warm)
+                raise
+            return True
+        return False
+
+    async def _attend(self, name: str, job: Job, image: str, witness: Witness) -> Ending:
+        attachment = Attachment(self._engine, name, witness)
+        started = time.monotonic()
+        limits = job.spec.limits
+        for _ in range(ATTEMPTS):
+            left = limits.time.total_seconds() - (time.monotonic() - started)
+            try:
+                found = await attachment.results(parcel(job), max(0.0, left), budget(limits.output))
+            except TimeoutError:
+                # gVisor ends as a whole when memory runs out, and leaves the engine waiting for its process.
+                was_memory = bool((await self._containers.state(name))["OOMKilled"])
+                await self._containers.kill(name)
+                return broken_off(image, "memory" if was_memory else "timeout", time.monotonic() - started, witness)
+            except (Gone, NameTaken):
+                found = None
+            if found is not None:
+                return ending(job, image, harvest(found, Selection(job.spec.collect)), witness)
+            if (lost := await self._lost(name, job, image, witness)) is not None:
+                return lost
+        raise InDoubt(f"The run {job.key} ends whoever comes to it: remove its container {name}.")
+
+    async def _lost(self, name: str, job: Job, image: str, witness: Witness) -> Ending | None:
+        """None while its container runs: the job ended our process there, the next one learns how it ends."""
+        try:
+            state = await self._containers.state(name)
+        except Gone as error:
+            raise InDoubt(f"The container of {job.key} was removed while it ran: see who did that.") from error
+        if state["Running"]:
+            return None
+        if state["OOMKilled"]:
+            return broken_off(image, "memory", _ran(state), witness)
+        if state["ExitCode"] == _LACKS_TOOLS:
+            await self._containers.remove(name)
+            raise NoSandbox(f"The image {job.spec.image} lacks tar, find or one of the core utilities: add them.")
+        said = f"The container of {job.key} ended with its results in it, perhaps with the engine"
+        raise InDoubt(f"{said}: look at what it did, then run it under another key.")
+
+
+def _is_common(spec: SandboxSpec, shape: Shape) -> bool:
+    """What the pool keeps: our images, the limits that nobody changed, no network."""
+    limits, default = spec.limits, SandboxLimits()
+    same = limits.model_copy(update={"time": default.time}) == default
+    return spec.language is not None and same and shape.gate is None and shape.scratch == SCRATCH
+
+
+def _ran(state: dict[str, Any]) -> float:
+    began, ended = (datetime.fromisoformat(state[name][:19]) for name in ("StartedAt", "FinishedAt"))
+    return (ended - began).total_seconds()
+
+
+async def _finished(work: Coroutine[Any, Any, T]) -> T:
+    """What was asked of the engine is done although nobody waits for it: cancelled, we wait for its end first."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.gather(task, return_exceptions=True)
+        raise

@@ -1,0 +1,114 @@
+"""Containers that are started before anybody asks for them: a claim is then a rename.
+
+Bounded: so many of a shape, few shapes, none too old. Filled in the background by one task, never while somebody
+waits for it; who finds it empty makes a container of his own. An engine that fails is asked again with the next claim.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from ....actors.logger import get_logger
+from ..backend import NoSandbox
+from .containers import Containers
+from .names import KEPT, OLDEST_WARM, labels, warm_name
+from .shape import Shape
+
+_log = get_logger("resprout.sandbox")
+
+MOST_SHAPES = 4
+
+
+@dataclass(frozen=True)
+class Warm:
+    name: str
+    born: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_old(self) -> bool:
+        return time.monotonic() - self.born > OLDEST_WARM.total_seconds()
+
+
+class Pool:
+    def __init__(self, containers: Containers, instance: str, size: int) -> None:
+        self._containers = containers
+        self._instance = instance
+        self._size = size
+        self._idle: dict[Shape, deque[Warm]] = {}
+        self._filling: asyncio.Task[None] | None = None
+        self._is_closed = False
+
+    def take(self, shape: Shape) -> Warm | None:
+        """From now on this shape is wanted, up to the size of the pool."""
+        if shape not in self._idle and not self._admit(shape):
+            return None
+        idle = self._idle[shape]
+        return idle.popleft() if idle else None
+
+    def give_back(self, shape: Shape, warm: Warm) -> None:
+        self._idle[shape].appendleft(warm)
+
+    def refill(self) -> None:
+        if not self._is_closed and (self._filling is None or self._filling.done()):
+            self._filling = asyncio.create_task(self._fill())
+
+    async def filled(self, shape: Shape) -> None:
+        """When there are as many of this shape as there may be."""
+        if shape in self._idle or self._admit(shape):
+            self.refill()
+            if self._filling is not None:
+                await asyncio.shield(self._filling)
+
+    async def close(self) -> None:
+        self._is_closed = True
+        if self._filling is not None:
+            self._filling.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._filling
+        warm = [one for idle in self._idle.values() for one in idle]
+        self._idle.clear()
+        await asyncio.gather(*(self._containers.remove(one.name) for one in warm))
+
+    def _admit(self, shape: Shape) -> bool:
+        if self._size and len(self._idle) < MOST_SHAPES and not self._is_closed:
+            self._idle[shape] = deque()
+        return shape in self._idle
+
+    async def _fill(self) -> None:
+        try:
+            await self._drop_old()
+            while (shape := next(self._short(), None)) is not None:
+                self._idle[shape].append(await self._make(shape))
+        except NoSandbox as error:
+            _log.warning("the pool of warm containers is not filled", reason=str(error))
+
+    def _short(self) -> Iterator[Shape]:
+        return (shape for shape, idle in self._idle.items() if len(idle) < self._size)
+
+    async def _drop_old(self) -> None:
+        for idle in self._idle.values():
+            while idle and idle[0].is_old:
+                await self._containers.remove(idle.popleft().name)
+
+    async def _make(self, shape: Shape) -> Warm:
+        """Cancelled in the middle, it removes what it was about to make."""
+        warm = Warm(warm_name())
+        making = asyncio.create_task(self._started(warm, shape))
+        try:
+            await asyncio.shield(making)
+        except asyncio.CancelledError:
+            await asyncio.gather(making, return_exceptions=True)
+            await self._containers.remove(warm.name)
+            raise
+        return warm
+
+    async def _started(self, warm: Warm, shape: Shape) -> None:
+        await self._containers.create(warm.name, shape, labels(self._instance, OLDEST_WARM + KEPT))
+        try:
+            await self._containers.start(warm.name)
+        except NoSandbox:
+            await self._containers.remove(warm.name)
+            raise

@@ -1,0 +1,311 @@
+"""Runs code in sandboxes: refuses what cannot be held to, and runs each key once.
+
+The order is the invariant: the spec is checked, the backend is asked, the intent is on record, and only then anything
+starts. What has ended is answered from the record. A run whose owner is gone is come back to where its backend can,
+and is in doubt where it cannot: it may have had effects, so it is not started again.
+"""
+
+import asyncio
+import base64
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import timedelta
+from typing import Any, Protocol, assert_never
+from uuid import UUID, uuid4
+from weakref import WeakValueDictionary
+
+from ...actors.errors import BadArgument, Rejected, ResproutError, Unavailable
+from ...actors.logger import get_logger
+from ...memory.sandbox_runs import SandboxRun, SandboxRuns
+from .backend import Backend, Captured, Ending, InDoubt, Job, NoSandbox, Watch
+from .egress.meter import Connection
+from .result import ResultFile, SandboxResult, SeenConnection, Stream
+from .spec import Isolation, SandboxSpec, problems
+from .way_out import Connections, way_out
+
+log = get_logger("resprout.sandbox")
+
+SECRET = "secret://"
+INLINE_BYTES = 256 << 10  # of one file; larger ones are kept aside
+REAP_EVERY = timedelta(minutes=1)
+LOOK_EVERY = timedelta(milliseconds=500)  # at a run that somebody else looks after
+
+ISOLATIONS: tuple[Isolation, ...] = ("gvisor", "container", "process")
+
+
+class BadSpec(Rejected):
+    """What was asked for contradicts itself or cannot be had here."""
+
+
+class Secrets(Protocol):
+    def value(self, name: str) -> str:
+        """Raises Rejected when there is none of this name."""
+        ...
+
+
+Keep = Callable[[Sequence[bytes]], Awaitable[Any]]  # keeps content aside, by its hash
+
+
+def unwatched(stream: str, chunk: bytes) -> None:
+    """Nobody looks."""
+
+
+@dataclass
+class Sandboxes:
+    backends: Mapping[Isolation, Backend]
+    secrets: Secrets
+    default: Isolation | None = None  # None: a container where there is an engine, else a process
+    runs: SandboxRuns | None = None  # None: nothing is recorded, and each run is a new one
+    keep: Keep | None = None
+    private_hosts: tuple[str, ...] = ()  # may be reached although their addresses are private
+    owner: UUID = field(default_factory=uuid4)
+    under_way: set[str] = field(default_factory=set)
+    locks: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+    leaving: bool = False
+
+    async def run(
+        self, spec: SandboxSpec, key: str | None = None, tenant: str = "default", watch: Watch = unwatched
+    ) -> SandboxResult:
+        """Its result, however often the same key is run; InDoubt when that cannot be known."""
+        check(spec)
+        isolation, backend = await self.choose(spec)
+        job = Job(key or f"once/{uuid4()}", spec, isolation, contents(spec), self._environment(spec))
+        if self.runs is None or key is None:
+            try:
+                return await self._ran(job, backend, watch)
+            finally:
+                await backend.forget(job.key)  # nobody else knows of it
+        return await self._once(self.runs, job, backend, tenant, watch)
+
+    async def choose(self, spec: SandboxSpec) -> tuple[Isolation, Backend]:
+        wanted = spec.isolation or self.default
+        candidates = [wanted] if wanted is not None else [one for one in ISOLATIONS[1:] if one in self.backends]
+        refusals: list[str] = []
+        for isolation in candidates:
+            backend = self.backends.get(isolation)
+            said = await backend.refusal(spec, isolation) if backend else f"there is no `isolation: {isolation}` here."
+            if backend is not None and said is None:
+                return isolation, backend
+            refusals.append(str(said))
+        raise NoSandbox("no sandbox can run this: " + " ".join(refusals))
+
+    def leave(self) -> None:
+        """The process is about to end. What is cancelled from now on is not wanted to end."""
+        self.leaving = True
+        for backend in set(self.backends.values()):
+            backend.leave()
+
+    async def close(self) -> None:
+        for backend in set(self.backends.values()):
+            await backend.close()
+
+    async def keep_alive(self) -> None:
+        """For ever: says that the runs of this process have an owner."""
+        assert self.runs is not None
+        while True:
+            if self.under_way:
+                try:
+                    await self.runs.seen(sorted(self.under_way), self.owner)
+                except ResproutError as error:
+                    log.warning("sandbox runs not told to be alive", error=str(error))
+            await asyncio.sleep(self.runs.lease.total_seconds() / 5)
+
+    async def reap_forever(self) -> None:
+        """What killed processes of ours left behind on this machine goes."""
+        unfinished = self.runs.unfinished if self.runs is not None else None
+        while True:
+            for backend in set(self.backends.values()):
+                try:
+                    if removed := await backend.reap(unfinished):
+                        log.warning("sandboxes left behind were removed", backend=backend.name, count=removed)
+                except NoSandbox:
+                    continue  # no engine: nothing of ours is there
+                except ResproutError as error:
+                    log.warning("sandboxes left behind cannot be looked for", backend=backend.name, error=str(error))
+            await asyncio.sleep(REAP_EVERY.total_seconds())
+
+    async def _once(self, runs: SandboxRuns, job: Job, backend: Backend, tenant: str, watch: Watch) -> SandboxResult:
+        place = await backend.place()
+        async with self.locks.setdefault(job.key, asyncio.Lock()):
+            if not await runs.intend(job.key, tenant, _hash(job.spec), backend.name, place, self.owner):
+                result = await self._from_record(runs, job, tenant, backend, place)
+                if result is not None:
+                    return result
+            self.under_way.add(job.key)
+            try:
+                return await self._recorded(runs, job, backend, watch)
+            finally:
+                self.under_way.discard(job.key)
+
+    async def _from_record(
+        self, runs: SandboxRuns, job: Job, tenant: str, backend: Backend, place: str
+    ) -> SandboxResult | None:
+        """None: it is this process' to run, or to come back to. Nobody else in this process is at it."""
+        while True:
+            run = await runs.find(job.key)
+            if run is None:  # who intended it has withdrawn
+                if await runs.intend(job.key, tenant, _hash(job.spec), backend.name, place, self.owner):
+                    return None
+                continue
+            if run.spec_hash != _hash(job.spec):
+                raise BadArgument(f"the key {job.key} stands for another run. Give each run a key of its own.")
+            match run.state:
+                case "ended":
+                    return SandboxResult.model_validate_json(run.result or "")
+                case "in-doubt":
+                    raise _doubt(run)
+            abandoned = run.owner == self.owner or not run.alive
+            if abandoned and await self._is_ours(runs, run, backend, place):
+                return None
+            await asyncio.sleep(LOOK_EVERY.total_seconds())
+
+    async def _is_ours(self, runs: SandboxRuns, run: SandboxRun, backend: Backend, place: str) -> bool:
+        """Of a run whose owner is gone."""
+        reached = backend.comes_back and backend.name == run.backend and place == run.place
+        if run.state == "intended" or reached:
+            return await runs.take_over(run, self.owner)
+        if await runs.doubt(run):
+            raise _doubt(run)
+        return False
+
+    async def _recorded(self, runs: SandboxRuns, job: Job, backend: Backend, watch: Watch) -> SandboxResult:
+        async def starting() -> None:
+            if not await runs.start(job.key, self.owner):
+                raise Unavailable(f"the sandbox run {job.key} was taken over by another worker.")
+
+        started = replace(job, starting=starting)
+        try:
+            result = await self._ran(started, backend, watch)
+        except asyncio.CancelledError:
+            if not self.leaving:
+                await asyncio.shield(self._cancelled(runs, job, backend))
+            raise
+        except BaseException:
+            await asyncio.shield(runs.withdraw(job.key, self.owner))  # only what was not started
+            raise
+        await runs.end(job.key, result.model_dump_json())
+        await backend.forget(job.key)
+        return result
+
+    async def _ran(self, job: Job, backend: Backend, watch: Watch) -> SandboxResult:
+        if isinstance(job.spec.net, str):
+            return await self._result(await backend.run(job, watch), job, backend)
+        connections = Connections(job.key)
+        async with way_out(job.spec.net, job.key, self.private_hosts, connections) as gate:
+            ending = await backend.run(replace(job, gate=gate), watch)
+        return await self._result(ending, job, backend, connections.seen)
+
+    async def _cancelled(self, runs: SandboxRuns, job: Job, backend: Backend) -> None:
+        """It was killed because somebody wanted that: there is no doubt about it."""
+        nothing = Captured()
+        ending = Ending("cancelled", None, "SIGKILL", nothing, nothing, {}, 0.0)
+        await runs.end(job.key, (await self._result(ending, job, backend)).model_dump_json())
+
+    async def _result(
+        self, ending: Ending, job: Job, backend: Backend, connections: Sequence[Connection] = ()
+    ) -> SandboxResult:
+        large = [content for content in ending.files.values() if len(content) > INLINE_BYTES]
+        if large and self.keep is not None:
+            await self.keep(large)
+        return SandboxResult(
+            ended=ending.ended,
+            exit_code=ending.exit_code,
+            signal=ending.signal,
+            reason=" ".join(filter(None, (told(ending, job.spec), ending.reason))),
+            stdout=_stream(ending.stdout),
+            stderr=_stream(ending.stderr),
+            files=tuple(_file(*one, inline=self.keep is None) for one in ending.files.items()),
+            connections=tuple(SeenConnection(**asdict(connection)) for connection in connections),
+            seconds=round(ending.seconds, 3),
+            cpu_seconds=ending.cpu_seconds,
+            peak_memory=ending.peak_memory,
+            backend=backend.name,
+            isolation=job.isolation,
+            image=ending.image,
+            key=job.key,
+        )
+
+    def _environment(self, spec: SandboxSpec) -> dict[str, str]:
+        plain = {name: _plain(value) for name, value in spec.env.items()}
+        return plain | {name: self.secrets.value(ref.removeprefix(SECRET)) for name, ref in spec.secrets.items()}
+
+
+def check(spec: SandboxSpec) -> None:
+    found = list(problems(spec))
+    if found:
+        where = [".".join(map(str, problem.path)) for problem in found]
+        said = [
+            f"{at + ': ' if at else ''}{problem.said}; {problem.fix}" for at, problem in zip(where, found, strict=True)
+        ]
+        raise BadSpec("this sandbox cannot be run: " + ". ".join(said) + ".")
+
+
+def contents(spec: SandboxSpec) -> dict[str, bytes]:
+    return {path: _content(path, value) for path, value in spec.files.items()}
+
+
+def _content(path: str, value: Any) -> bytes:
+    match value:
+        case str():
+            return value.encode()
+        case {"base64": str(encoded), **rest} if not rest:
+            try:
+                return base64.b64decode(encoded, validate=True)
+            except ValueError:
+                raise BadSpec(f"files.{path}: `base64` holds something else.") from None
+    return json.dumps(value, ensure_ascii=False).encode()
+
+
+def told(ending: Ending, spec: SandboxSpec) -> str:
+    """Why it did not end by itself, with the word that changes it."""
+    limits = spec.model_dump(mode="json")["limits"]
+    match ending.ended:
+        case "exit":
+            return ""
+        case "timeout":
+            return f"it was killed after {limits['time']}: give it more with `limits: {{time: …}}`."
+        case "memory":
+            return f"it wanted more memory than {limits['memory']}: give it more with `limits: {{memory: …}}`."
+        case "output":
+            return f"it was killed because it did not stop to write; {limits['output']} of each stream are kept."
+        case "policy":
+            return "it was killed for a system call that no sandbox may make."
+        case "signal":
+            return f"it was ended by {ending.signal or 'a signal'}."
+        case "cancelled":
+            return "it was cancelled."
+    assert_never(ending.ended)
+
+
+def _hash(spec: SandboxSpec) -> bytes:
+    said = json.dumps(spec.model_dump(mode="json"), sort_keys=True)
+    return hashlib.sha256(said.encode()).digest()
+
+
+def _plain(value: str | float | bool) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _stream(captured: Captured) -> Stream:
+    return Stream(text=captured.kept.decode(errors="replace"), size=captured.size, kept=len(captured.kept))
+
+
+def _file(path: str, content: bytes, *, inline: bool) -> ResultFile:
+    about = {"path": path, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    if len(content) > INLINE_BYTES and not inline:
+        return ResultFile(**about)
+    try:
+        return ResultFile(**about, text=content.decode())
+    except UnicodeDecodeError:
+        return ResultFile(**about, base64=base64.b64encode(content).decode())
+
+
+def _doubt(run: SandboxRun) -> InDoubt:
+    began = f"{run.started_at:%Y-%m-%d %H:%M:%S} UTC" if run.started_at else "a moment ago"
+    return InDoubt(
+        f"the sandbox run {run.key} began at {began} on {run.place} ({run.backend}), and its end is not known: its "
+        "process was lost. It is not run again by itself, for it may have had effects. Look, and start it under a "
+        "new key; or use `isolation: container`, whose runs are come back to."
+    )

@@ -1,0 +1,72 @@
+"""Gives one run its way out: a gate in a directory of its own, found again by who comes back to the run."""
+
+import hashlib
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from ...actors.errors import Rejected
+from ...actors.logger import get_logger
+from .egress.gate import Gate
+from .egress.meter import Connection
+
+log = get_logger("resprout.sandbox")
+
+MOST_TOLD = 100  # connections in a result; the log has all
+
+
+class Connections:
+    """What a run did with its network."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.seen: list[Connection] = []
+
+    def audit(self, connection: Connection) -> None:
+        log.info("sandbox connection", key=self.key, **vars(connection))
+        if len(self.seen) < MOST_TOLD:
+            self.seen.append(connection)
+
+
+def _directory(key: str) -> Path:
+    """Whoever reaches the socket may reach what is listed for the run, so nobody else may.
+
+    Root gives the directory to the user that the run is (`hand_over`); anybody else keeps all of them to himself.
+    """
+    ours = Path(tempfile.gettempdir(), f"resprout-gates-{os.geteuid()}")
+    ours.mkdir(exist_ok=True)
+    about = ours.lstat()
+    if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.geteuid():
+        raise Rejected(f"{ours} is not a directory of ours. Remove it.")
+    ours.chmod(0o711 if _is_root() else 0o700)
+    directory = ours / hashlib.sha256(key.encode()).hexdigest()[:20]
+    directory.mkdir(exist_ok=True)
+    directory.chmod(0o700 if _is_root() else 0o755)
+    return directory
+
+
+def hand_over(gate: str, uid: int) -> None:
+    """To the user that the run is, as seen from outside."""
+    if _is_root():
+        os.chown(Path(gate).parent, uid, uid)
+
+
+def _is_root() -> bool:
+    return os.geteuid() == 0
+
+
+@asynccontextmanager
+async def way_out(
+    net: tuple[str, ...], key: str, exempt: tuple[str, ...], connections: Connections
+) -> AsyncIterator[str]:
+    """The socket's path. Its directory holds nothing else, and is what the sandbox is shown."""
+    directory = _directory(key)
+    try:
+        async with Gate(net, directory, connections.audit, exempt=exempt) as path:
+            yield path
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)

@@ -1,0 +1,127 @@
+"""The record of what ran in sandboxes: intent, start and end of each key.
+
+The invariant: a key that was started is never started again. Who finds one whose owner is gone either comes back to
+it, where the backend can, or leaves it in doubt.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from .database import Database
+from .translated import translated
+
+_COLUMNS = (
+    "key, tenant, spec_hash, backend, place, owner, state, intended_at, started_at, ended_at, result, "
+    "seen_at > now() - $2::interval AS alive"
+)
+
+INTEND = """
+INSERT INTO resprout.sandbox_runs (key, tenant, spec_hash, backend, place, owner)
+VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (key) DO NOTHING RETURNING key
+"""
+
+FIND = f"SELECT {_COLUMNS} FROM resprout.sandbox_runs WHERE key = $1"
+
+RECENT = f"SELECT {_COLUMNS} FROM resprout.sandbox_runs WHERE tenant = $1 ORDER BY intended_at DESC LIMIT $3"
+
+# Only from the owner that was seen: of two who find the same dead owner, one gets it.
+TAKE_OVER = """
+UPDATE resprout.sandbox_runs SET owner = $3, seen_at = now()
+WHERE key = $1 AND owner = $2 AND state IN ('intended', 'started') RETURNING key
+"""
+
+START = """
+UPDATE resprout.sandbox_runs SET state = 'started', started_at = coalesce(started_at, now()), seen_at = now()
+WHERE key = $1 AND owner = $2 AND state IN ('intended', 'started') RETURNING key
+"""
+
+SEEN = """
+UPDATE resprout.sandbox_runs SET seen_at = now()
+WHERE key = ANY ($1::text[]) AND owner = $2 AND state IN ('intended', 'started')
+"""
+
+# Two who came back to the same run say the same; the first is kept.
+END = """
+UPDATE resprout.sandbox_runs SET state = 'ended', ended_at = now(), result = $2::json
+WHERE key = $1 AND state <> 'ended' RETURNING key
+"""
+
+DOUBT = """
+UPDATE resprout.sandbox_runs SET state = 'in-doubt', ended_at = now()
+WHERE key = $1 AND owner = $2 AND state = 'started' RETURNING key
+"""
+
+WITHDRAW = "DELETE FROM resprout.sandbox_runs WHERE key = $1 AND owner = $2 AND state = 'intended'"
+
+
+UNFINISHED = "SELECT key FROM resprout.sandbox_runs WHERE state IN ('intended', 'started')"
+
+
+@dataclass(frozen=True)
+class SandboxRun:
+    key: str
+    tenant: str
+    spec_hash: bytes
+    backend: str
+    place: str
+    owner: UUID
+    state: str
+    intended_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    result: str | None  # JSON
+    alive: bool  # its owner was seen lately
+
+
+@dataclass(frozen=True)
+class SandboxRuns:
+    open: Callable[[], Awaitable[Database]]  # a pool, the first time and again
+    lease: timedelta = timedelta(seconds=10)  # an owner that is silent for so long is gone
+
+    async def intend(self, key: str, tenant: str, spec_hash: bytes, backend: str, place: str, owner: UUID) -> bool:
+        """False: there is a record of this key already."""
+        return await self._hit(INTEND, key, tenant, spec_hash, backend, place, owner)
+
+    async def find(self, key: str) -> SandboxRun | None:
+        with translated():
+            row = await (await self.open()).pool.fetchrow(FIND, key, self.lease)
+        return SandboxRun(**row) if row is not None else None
+
+    async def recent(self, tenant: str, limit: int) -> list[SandboxRun]:
+        with translated():
+            rows = await (await self.open()).pool.fetch(RECENT, tenant, self.lease, limit)
+        return [SandboxRun(**row) for row in rows]
+
+    async def unfinished(self) -> list[str]:
+        """Keys that somebody may still come back to."""
+        with translated():
+            return [row["key"] for row in await (await self.open()).pool.fetch(UNFINISHED)]
+
+    async def take_over(self, run: SandboxRun, owner: UUID) -> bool:
+        return await self._hit(TAKE_OVER, run.key, run.owner, owner)
+
+    async def start(self, key: str, owner: UUID) -> bool:
+        """False: it belongs to somebody else by now, and must not be started here."""
+        return await self._hit(START, key, owner)
+
+    async def seen(self, keys: list[str], owner: UUID) -> None:
+        with translated():
+            await (await self.open()).pool.execute(SEEN, keys, owner)
+
+    async def end(self, key: str, result: str) -> bool:
+        return await self._hit(END, key, result)
+
+    async def doubt(self, run: SandboxRun) -> bool:
+        return await self._hit(DOUBT, run.key, run.owner)
+
+    async def withdraw(self, key: str, owner: UUID) -> None:
+        """It was not started and will not be."""
+        with translated():
+            await (await self.open()).pool.execute(WITHDRAW, key, owner)
+
+    async def _hit(self, statement: str, *values: Any) -> bool:
+        with translated():
+            return await (await self.open()).pool.fetchval(statement, *values) is not None

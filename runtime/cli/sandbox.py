@@ -1,0 +1,18 @@
+"""`resprout sandbox …`: untrusted code from the command line, with the same words as in flows."""
+
+import typer
+
+from .sandbox_images import build, images
+from .sandbox_probe import doctor
+from .sandbox_run import run
+
+
+def register(app: typer.Typer) -> None:
+    sandbox = typer.Typer(no_args_is_help=True, help="Run untrusted code where it cannot hurt.")
+    sandbox.command("run")(run)
+    sandbox.command("doctor")(doctor)
+    of_images = typer.Typer(invoke_without_command=True, help="The images of the languages, for containers.")
+    of_images.callback()(images)
+    of_images.command("build")(build)
+    sandbox.add_typer(of_images, name="images")
+    app.add_typer(sandbox, name="sandbox")

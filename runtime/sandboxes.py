@@ -1,0 +1,88 @@
+"""Composes the sandboxes of a process: backends, secrets, and the record of runs."""
+
+import asyncio
+import hashlib
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from ..activities.sandbox.backend import Backend
+from ..activities.sandbox.docker.backend import DockerBackend
+from ..activities.sandbox.docker.engine import Engine
+from ..activities.sandbox.process.sandbox import ProcessSandbox
+from ..activities.sandbox.sandboxes import Sandboxes
+from ..activities.sandbox.spec import Isolation
+from ..actors.errors import Rejected
+from ..memory import large_payloads
+from ..memory.database import redacted
+from ..memory.sandbox_runs import SandboxRuns
+from .lazy_database import LazyDatabase
+from .settings import SECRET_PREFIX, Settings
+
+
+class SecretsFromEnvironment:
+    """`secret://api-key` is the variable RESPROUT_SECRET_API_KEY of the process that runs the sandbox."""
+
+    def value(self, name: str) -> str:
+        variable = SECRET_PREFIX + name.upper().replace("-", "_")
+        value = os.environ.get(variable)
+        if value is None:
+            raise Rejected(f"there is no secret {name}: set {variable} where the worker runs.")
+        return value
+
+
+@asynccontextmanager
+async def sandboxes(settings: Settings, *, recorded: bool) -> AsyncIterator[Sandboxes]:
+    """`recorded`: a key that was run is not run again; needs Postgres."""
+    database = LazyDatabase(settings.postgres, "sandbox runs", pool_size=4)
+
+    async def keep(contents: Sequence[bytes]) -> None:
+        await large_payloads.keep(await database.open(), contents)
+
+    wanted = settings.sandbox.isolation
+    made = Sandboxes(
+        backends=_backends(settings, recorded=recorded),
+        secrets=SecretsFromEnvironment(),
+        default=None if wanted == "auto" else wanted,
+        runs=SandboxRuns(database.open) if recorded else None,
+        keep=keep if recorded else None,
+        private_hosts=settings.sandbox.private_hosts,
+    )
+    tasks = [asyncio.create_task(made.reap_forever())]
+    if recorded:
+        tasks.append(asyncio.create_task(made.keep_alive()))
+    try:
+        yield made
+    finally:
+        for task in tasks:
+            task.cancel()
+        await made.close()
+        await database.close()
+
+
+@asynccontextmanager
+async def engine() -> AsyncIterator[Engine]:
+    """The one that DOCKER_HOST names, or this machine's."""
+    opened = Engine(_engine_url())
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+def _backends(settings: Settings, *, recorded: bool) -> dict[Isolation, Backend]:
+    # What is on no record is none of those who reap by the record.
+    instance = _installation(settings) + ("" if recorded else "-unrecorded")
+    docker = DockerBackend(Engine(_engine_url()), instance, warm=settings.sandbox.warm if recorded else 0)
+    return {"process": ProcessSandbox(), "container": docker, "gvisor": docker}
+
+
+def _engine_url() -> str:
+    return os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+
+
+def _installation(settings: Settings) -> str:
+    """Those who share a record of runs share containers: a run is come back to by any of them."""
+    dsn = settings.postgres.dsn
+    shared = redacted(dsn.get_secret_value()) if dsn is not None else str(settings.data_dir.resolve())
+    return hashlib.sha256(shared.encode()).hexdigest()[:12]

@@ -1,0 +1,75 @@
+"""`resprout sandbox run` in a process sandbox: what is printed, what comes back, and what is refused."""
+
+import json
+from pathlib import Path
+
+import pytest
+from support.stack import resprout
+
+PROCESS = {"RESPROUT_SANDBOX_ISOLATION": "process"}
+
+
+def test_a_file_is_run_by_its_ending_and_its_files_come_back(tmp_path: Path) -> None:
+    (tmp_path / "count.py").write_text("open('n.txt', 'w').write(str(len(open('data').read()))); print('done')")
+    (tmp_path / "data.csv").write_text("12345")
+
+    words = ("count.py", "--file", "data.csv=data", "--collect", "*.txt", "--out", "results")
+    done = resprout("sandbox", "run", *words, env=PROCESS, cwd=tmp_path)
+
+    assert (done.returncode, done.stdout) == (0, "done\n")
+    assert (tmp_path / "results" / "n.txt").read_text() == "5"
+    assert "results/n.txt (1 bytes)" in done.stderr
+
+
+def test_the_exit_code_and_both_streams_are_the_programs_own() -> None:
+    done = resprout("sandbox", "run", "-c", "echo out; echo err >&2; exit 7", env=PROCESS)
+
+    assert (done.returncode, done.stdout, done.stderr) == (7, "out\n", "err\n")
+
+
+def test_a_program_whose_time_is_up_says_so() -> None:
+    done = resprout("sandbox", "run", "--timeout", "500ms", "--", "sleep", "9", env=PROCESS)
+
+    assert done.returncode == 124
+    assert done.stderr == "it was killed after 500ms: give it more with `limits: {time: …}`.\n"
+
+
+def test_a_secret_comes_from_the_environment_and_is_not_in_the_result() -> None:
+    words = ("--secret", "TOKEN=api-key", "-c", 'test "$TOKEN" = hush && echo right', "--json")
+    done = resprout("sandbox", "run", *words, env={**PROCESS, "RESPROUT_SECRET_API_KEY": "hush"})
+
+    result = json.loads(done.stdout)
+    assert result["stdout"]["text"] == "right\n"
+    assert result["isolation"] == "process"
+    assert "hush" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ((), "add `code:` or `run:`"),
+        (("--memory", "12", "-c", "x"), "limits.memory: '12' is not a size: write a number with B, KB, MB or GB"),
+        (("--cwd", "../x", "-c", "x"), "cwd: `../x` leads out of the sandbox's directory"),
+        (("--net", "nowhere", "-c", "x"), "`nowhere` is not a host and port; write it as in pypi.org:443"),
+        (("--image", "a:1", "--", "ls"), "the process sandbox has no images"),
+        (("--isolation", "vm", "-c", "x"), "isolation:"),
+        (("--file", "nothing", "-c", "x"), "nothing cannot be read: no such file or directory."),
+        (("--secret", "T=none", "-c", "x"), "there is no secret none: set RESPROUT_SECRET_NONE"),
+        (("--key", "k", "-c", "x"), "resprout up"),
+    ],
+)
+def test_a_mistake_is_refused_before_anything_starts(words: tuple[str, ...], says: str, tmp_path: Path) -> None:
+    done = resprout("sandbox", "run", *words, env=PROCESS, cwd=tmp_path)
+
+    assert done.returncode in (2, 3)
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_doctor_tries_each_isolation_and_says_why_not() -> None:
+    done = resprout("sandbox", "doctor", "--json", env={"DOCKER_HOST": "unix:///nowhere"})
+
+    probes = {(probe["isolation"], probe["language"]): probe for probe in json.loads(done.stdout)}
+    assert probes["process", "python"]["works"]
+    assert "No Docker engine answers at unix:///nowhere" in probes["container", "python"]["said"]
+    assert done.returncode == 0

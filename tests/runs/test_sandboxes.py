@@ -1,0 +1,123 @@
+"""The task `sandbox` in a run: what comes back, what fails, and that the code runs once."""
+
+import asyncio
+import os
+import signal
+from typing import Any
+from uuid import uuid4
+
+import psutil
+import pytest
+from support.runs import Runs
+from temporalio.client import WorkflowFailureError
+from temporalio.exceptions import CancelledError
+
+
+def sandbox(id_: str = "box", **words: Any) -> dict[str, Any]:
+    return {"id": id_, "sandbox": {"language": "python", "isolation": "process", **words}}
+
+
+async def test_a_sandbox_gives_its_output_and_its_files(runs: Runs) -> None:
+    code = (
+        "import json; rows = json.load(open('in/rows.json')); open('sum.txt', 'w').write(str(sum(rows))); print('ok')"
+    )
+    task = sandbox(code=code, files={"in/rows.json": "${{ inputs.rows }}"}, collect=["*.txt"])
+
+    result = await runs.result([task], {"rows": [1, 2, 3]}, inputs={"rows": {"type": "array"}})
+
+    assert result["stdout"] == "ok\n"
+    assert result["files"] == {"sum.txt": "6"}
+    assert result["exit_code"] == 0
+
+
+async def test_the_files_of_one_sandbox_go_into_the_next(runs: Runs) -> None:
+    make = sandbox("make", code="open('b.bin', 'wb').write(bytes(range(256)))", collect=["b.bin"])
+    use = sandbox("use", code="print(sum(open('x.bin', 'rb').read()))")
+    use["sandbox"]["files"] = {"x.bin": "${{ tasks.make.output.files['b.bin'] }}"}
+
+    assert (await runs.result([make, use]))["stdout"] == "32640\n"
+
+
+async def test_a_program_that_fails_fails_the_task_with_what_it_said(runs: Runs) -> None:
+    failure = await runs.failure([sandbox(code="raise SystemExit('no such row')")])
+
+    assert "SandboxFailed" in failure
+    assert "exit code is 1. It said: no such row" in failure
+
+
+async def test_a_limit_that_is_reached_fails_the_task_and_names_the_word(runs: Runs) -> None:
+    failure = await runs.failure([sandbox(code="while True: pass", limits={"time": "500ms"})])
+
+    assert "it was killed after 500ms: give it more with `limits: {time: …}`" in failure
+
+
+async def test_a_sandbox_that_cannot_be_had_is_refused_at_once(runs: Runs) -> None:
+    failure = await runs.failure([{"id": "box", "sandbox": {"image": "a/b:1", "run": "ls", "isolation": "process"}}])
+
+    assert "NoSandbox" in failure
+    assert "the process sandbox has no images" in failure
+
+
+async def test_a_value_of_the_wrong_kind_is_named(runs: Runs) -> None:
+    failure = await runs.failure([sandbox(code="${{ [1] }}")])
+
+    assert "`sandbox.code`" in failure
+
+
+async def test_a_cancelled_run_ends_its_sandbox_within_seconds(runs: Runs) -> None:
+    word = f"61.{uuid4().int % 10**9}"
+    run = await runs.start(
+        [{"id": "box", "sandbox": {"language": "shell", "isolation": "process", "run": ["sleep", word]}}]
+    )
+    async with asyncio.timeout(30):
+        while not _processes_with(word):
+            await asyncio.sleep(0.05)
+
+    await run.handle.cancel()
+
+    async with asyncio.timeout(10):
+        while _processes_with(word):
+            await asyncio.sleep(0.05)
+        with pytest.raises(WorkflowFailureError) as caught:
+            await run.handle.result()
+    assert isinstance(caught.value.cause, CancelledError)
+
+
+def _processes_with(word: str) -> list[int]:
+    return [process.pid for process in psutil.process_iter(["cmdline"]) if word in (process.info["cmdline"] or [])]
+
+
+async def test_a_run_in_the_process_sandbox_is_in_doubt_when_its_worker_is_killed(runs: Runs) -> None:
+    run = await runs.start([sandbox(code="print('begun', flush=True); import time; time.sleep(60)")])
+    async with asyncio.timeout(60):
+        while not await _said(run, "begun"):
+            await asyncio.sleep(0.1)
+
+    os.kill(runs.stack.pid("worker"), signal.SIGKILL)
+
+    assert "InDoubt" in await run.failure()
+
+
+async def _said(run: Any, word: str) -> bool:
+    """Heartbeats carry the end of the output."""
+    described = await run.handle.describe()
+    return any(
+        word.encode() in p.data
+        for a in described.raw_description.pending_activities
+        for p in a.heartbeat_details.payloads
+    )
+
+
+async def test_a_run_in_a_container_goes_on_without_its_worker_and_its_code_runs_once(runs: Runs, images: None) -> None:
+    code = "echo once >> runs.txt; echo begun; sleep 12; cat runs.txt"
+    run = await runs.start([sandbox(language="shell", code=code, isolation="container", collect=["runs.txt"])])
+    async with asyncio.timeout(60):
+        while not await _said(run, "begun"):
+            await asyncio.sleep(0.1)
+
+    os.kill(runs.stack.pid("worker"), signal.SIGKILL)
+
+    async with asyncio.timeout(90):
+        result = await run.result()
+    assert result["stdout"] == "begun\nonce\n"
+    assert result["files"] == {"runs.txt": "once\n"}

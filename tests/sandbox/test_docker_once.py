@@ -1,0 +1,176 @@
+"""One key runs once, whoever dies: controllers are real processes and killed as the kernel kills them."""
+
+import asyncio
+import json
+import os
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from docker import APIClient
+from resprout.activities.sandbox.backend import InDoubt, Job
+from resprout.activities.sandbox.docker import DockerBackend
+from resprout.activities.sandbox.docker.names import run_name
+from resprout.activities.sandbox.spec import SandboxSpec
+
+CONTROLLER = Path(__file__).with_name("controller.py")
+
+# Says when it begins, counts how often it did, and ends when somebody kills its `sleep`, or after two seconds.
+COUNTING = """
+import os, time
+os.makedirs('out', exist_ok=True)
+with open('out/count', 'a') as count: count.write('x')
+print('first', os.getpid())
+time.sleep(2)
+print('last')
+"""
+
+
+async def started(instance: str, key: str, code: str, *more: str) -> Process:
+    paths = os.pathsep.join(path for path in sys.path if path)
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, str(CONTROLLER), instance, key, code, *more),
+        stdin=PIPE,
+        stdout=PIPE,
+        env={**os.environ, "PYTHONPATH": paths},
+    )
+
+
+async def until(process: Process, word: str) -> str:
+    assert process.stdout is not None
+    async for line in process.stdout:
+        if word in line.decode():
+            return line.decode()
+    raise AssertionError(f"it ended without saying {word!r}")
+
+
+async def killed(process: Process) -> None:
+    process.kill()
+    await process.wait()
+
+
+async def result(process: Process) -> dict[str, Any]:
+    said: dict[str, Any] = json.loads(await until(process, '"ended"'))
+    await process.wait()
+    return said
+
+
+@pytest.fixture
+async def key(docker: DockerBackend) -> AsyncIterator[str]:
+    yield "a-key"
+    await docker.forget("a-key")
+
+
+def check(said: dict[str, Any]) -> None:
+    lines = said["stdout"].splitlines()
+    assert (said["ended"], said["code"], said["files"]) == ("exit", 0, {"out/count": "x"})
+    assert [line.split()[0] for line in lines] == ["first", "last"]
+
+
+async def test_killed_before_the_code_began_the_next_controller_runs_it(instance: str, key: str) -> None:
+    first = await started(instance, key, COUNTING, "--wait")
+    await until(first, "starting")
+    await killed(first)
+
+    check(await result(await started(instance, key, COUNTING)))
+
+
+async def test_killed_while_it_runs_the_next_controller_comes_back_to_it(instance: str, key: str) -> None:
+    first = await started(instance, key, COUNTING)
+    begun = await until(first, "first")
+    await killed(first)
+
+    second = await result(await started(instance, key, COUNTING))
+
+    check(second)
+    assert second["stdout"].splitlines()[0] in begun
+
+
+async def test_killed_after_the_end_the_next_controller_gets_the_result(instance: str, key: str) -> None:
+    first = await result(await started(instance, key, COUNTING))
+
+    assert await result(await started(instance, key, COUNTING)) == first
+
+
+async def test_killed_again_and_again_it_still_ran_once(instance: str, key: str) -> None:
+    for _ in range(3):
+        controller = await started(instance, key, COUNTING)
+        await until(controller, "starting")
+        await killed(controller)
+
+    check(await result(await started(instance, key, COUNTING)))
+
+
+async def test_two_controllers_at_once_get_the_same_result(instance: str, key: str) -> None:
+    both = [await started(instance, key, COUNTING) for _ in range(2)]
+
+    one, other = await asyncio.gather(*map(result, both))
+
+    check(one)
+    assert one == other
+
+
+async def test_eight_of_one_key_at_once_run_it_once(docker: DockerBackend, key: str) -> None:
+    job = Job(key, SandboxSpec(language="python", code=COUNTING, collect=("out/*",)), "container")
+
+    endings = await asyncio.gather(*(docker.run(job, lambda _stream, _piece: None) for _ in range(8)))
+
+    assert {ending.files["out/count"] for ending in endings} == {b"x"}
+    assert len({ending.stdout.kept for ending in endings}) == 1
+
+
+async def test_eight_keys_at_once_each_get_their_own_result(docker: DockerBackend) -> None:
+    jobs = [Job(f"k{n}", SandboxSpec(language="python", code=f"print({n})"), "container") for n in range(8)]
+
+    endings = await asyncio.gather(*(docker.run(job, lambda _stream, _piece: None) for job in jobs))
+    await asyncio.gather(*(docker.forget(job.key) for job in jobs))
+
+    assert [ending.stdout.kept for ending in endings] == [b"%d\n" % n for n in range(8)]
+
+
+async def test_a_container_that_lost_its_results_is_in_doubt_and_not_run_again(
+    docker: DockerBackend, engine_api: APIClient, instance: str, key: str
+) -> None:
+    first = await started(instance, key, COUNTING)
+    await until(first, "first")
+    await killed(first)
+    engine_api.kill(run_name(instance, key))
+
+    job = Job(key, SandboxSpec(language="python", code=COUNTING), "container")
+
+    with pytest.raises(InDoubt, match="a-key"):
+        await docker.run(job, lambda _stream, _piece: None)
+
+
+async def test_a_cancelled_run_leaves_no_container_after_two_seconds(
+    docker: DockerBackend, engine_api: APIClient, instance: str
+) -> None:
+    seen = asyncio.Event()
+    code = "import time; print('x'); time.sleep(60)"
+    job = Job("cancelled", SandboxSpec(language="python", code=code), "container")
+    run = asyncio.create_task(docker.run(job, lambda _stream, _piece: seen.set()))
+    await seen.wait()
+
+    run.cancel()
+    async with asyncio.timeout(2):
+        with pytest.raises(asyncio.CancelledError):
+            await run
+
+    assert engine_api.containers(all=True, filters={"name": run_name(instance, "cancelled")}) == []
+
+
+async def test_a_process_that_leaves_lets_its_run_go_on(docker: DockerBackend, instance: str, key: str) -> None:
+    seen = asyncio.Event()
+    job = Job(key, SandboxSpec(language="python", code=COUNTING), "container")
+    run = asyncio.create_task(docker.run(job, lambda _stream, _piece: seen.set()))
+    await seen.wait()
+    docker.leave()
+    run.cancel()
+    await asyncio.wait({run})
+
+    said = await result(await started(instance, key, COUNTING))
+
+    assert [line.split()[0] for line in said["stdout"].splitlines()] == ["first", "last"]

@@ -1,0 +1,175 @@
+"""Containers that wait for a job, and what removes those that nobody will claim or come back to."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+from docker import APIClient
+from resprout.activities.sandbox.backend import Job
+from resprout.activities.sandbox.docker import DockerBackend, Engine
+from resprout.activities.sandbox.docker.names import WARM, Labels, run_name
+from resprout.activities.sandbox.sandboxes import unwatched
+from resprout.activities.sandbox.spec import SandboxSpec
+from support.engine import URL
+
+SPEC = SandboxSpec(language="python", code="print(1)")
+
+FILLS = """
+import asyncio, sys
+from resprout.activities.sandbox.docker import DockerBackend, Engine
+from resprout.activities.sandbox.spec import SandboxSpec
+from support.engine import URL
+async def main():
+    backend = DockerBackend(Engine(), sys.argv[1], warm=1)
+    await backend.warm_up(SandboxSpec(language="python", code="0"))
+    print("filled", flush=True)
+    await asyncio.Event().wait()
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+async def warm(images: None, instance: str) -> AsyncIterator[DockerBackend]:
+    backend = DockerBackend(Engine(URL), instance, warm=2)
+    yield backend
+    await backend.close()
+
+
+def names(engine_api: APIClient, instance: str) -> set[str]:
+    found = engine_api.containers(all=True, filters={"label": f"{Labels.instance}={instance}"})
+    return {name.removeprefix("/") for one in found for name in one["Names"]}
+
+
+async def test_a_claim_renames_a_waiting_container(warm: DockerBackend, engine_api: APIClient, instance: str) -> None:
+    await warm.warm_up(SPEC)
+    waiting = {one["Id"] for one in engine_api.containers(filters={"label": f"{Labels.instance}={instance}"})}
+
+    ending = await warm.run(Job("k", SPEC, "container"), unwatched)
+
+    assert ending.stdout.kept == b"1\n"
+    assert engine_api.inspect_container(run_name(instance, "k"))["Id"] in waiting
+    await warm.forget("k")
+
+
+async def test_what_was_taken_is_replaced(warm: DockerBackend, engine_api: APIClient, instance: str) -> None:
+    await warm.warm_up(SPEC)
+    for number in range(3):
+        await warm.run(Job(f"k{number}", SPEC, "container"), unwatched)
+        await warm.forget(f"k{number}")
+
+    await warm.warm_up(SPEC)
+
+    assert len([name for name in names(engine_api, instance) if name.startswith(WARM)]) == 2
+
+
+async def test_other_limits_get_a_container_of_their_own(
+    warm: DockerBackend, engine_api: APIClient, instance: str
+) -> None:
+    await warm.warm_up(SPEC)
+    waiting = names(engine_api, instance)
+    spec = SandboxSpec.model_validate({"language": "python", "code": "print(1)", "limits": {"memory": "100MB"}})
+
+    await warm.run(Job("k", spec, "container"), unwatched)
+
+    assert names(engine_api, instance) == {*waiting, run_name(instance, "k")}
+    await warm.forget("k")
+
+
+async def test_a_key_that_is_taken_leaves_the_pool_as_it_is(
+    warm: DockerBackend, engine_api: APIClient, instance: str
+) -> None:
+    await warm.run(Job("k", SPEC, "container"), unwatched)
+    await warm.warm_up(SPEC)
+    before = names(engine_api, instance)
+
+    again = await warm.run(Job("k", SPEC, "container"), unwatched)
+
+    assert again.stdout.kept == b"1\n"
+    assert names(engine_api, instance) == before
+    await warm.forget("k")
+
+
+async def test_a_warm_container_that_was_removed_is_no_obstacle(
+    warm: DockerBackend, engine_api: APIClient, instance: str
+) -> None:
+    await warm.warm_up(SPEC)
+    for name in names(engine_api, instance):
+        engine_api.remove_container(name, force=True)
+
+    ending = await warm.run(Job("k", SPEC, "container"), unwatched)
+
+    assert ending.stdout.kept == b"1\n"
+    await warm.forget("k")
+
+
+async def test_close_removes_what_waits(engine_api: APIClient, images: None, instance: str) -> None:
+    backend = DockerBackend(Engine(URL), instance, warm=2)
+    await backend.warm_up(SPEC)
+
+    await backend.close()
+
+    assert names(engine_api, instance) == set()
+
+
+async def test_the_reaper_removes_the_pool_of_a_dead_process_and_no_other(
+    warm: DockerBackend, engine_api: APIClient, instance: str
+) -> None:
+    words = [sys.executable, "-c", FILLS, instance]
+    paths = os.pathsep.join(path for path in sys.path if path)
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": paths})
+    assert process.stdout is not None
+    await asyncio.to_thread(process.stdout.readline)
+    assert await warm.reap() == 0
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    await warm.warm_up(SPEC)
+
+    assert await warm.reap() == 1
+
+    assert len(names(engine_api, instance)) == 2
+
+
+async def test_the_reaper_removes_runs_that_nobody_will_come_back_to(
+    docker: DockerBackend, engine_api: APIClient, instance: str
+) -> None:
+    for key in ("wanted", "forgotten"):
+        await docker.run(Job(key, SPEC, "container"), unwatched)
+
+    async def unfinished() -> set[str]:
+        return {"wanted"}
+
+    assert await docker.reap(unfinished) == 1
+
+    assert names(engine_api, instance) == {run_name(instance, "wanted")}
+    await docker.forget("wanted")
+
+
+async def test_the_reaper_leaves_the_containers_of_other_installations(
+    docker: DockerBackend, images: None, engine_api: APIClient, instance: str
+) -> None:
+    other = DockerBackend(Engine(URL), f"test-{uuid4().hex}", warm=0)
+    await docker.run(Job("k", SPEC, "container"), unwatched)
+
+    async def unfinished() -> set[str]:
+        return set()
+
+    assert await other.reap(unfinished) == 0
+
+    await docker.forget("k")
+    await other.close()
+
+
+async def test_the_reaper_removes_what_is_beyond_its_deadline(
+    docker: DockerBackend, engine_api: APIClient, instance: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await docker.run(Job("k", SPEC, "container"), unwatched)
+    assert await docker.reap() == 0
+
+    monkeypatch.setattr("time.time", lambda: 4_000_000_000.0)
+
+    assert await docker.reap() == 1

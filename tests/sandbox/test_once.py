@@ -1,0 +1,180 @@
+"""Each key runs once: answered from the record, waited for, come back to, or in doubt; never run again."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from resprout.activities.sandbox.backend import InDoubt
+from resprout.activities.sandbox.process.sandbox import ProcessSandbox
+from resprout.activities.sandbox.sandboxes import Sandboxes
+from resprout.activities.sandbox.spec import SandboxSpec
+from resprout.actors.errors import BadArgument, Rejected
+from resprout.memory.database import Database
+from resprout.memory.sandbox_runs import SandboxRuns
+
+RANDOM = "import uuid; print(uuid.uuid4())"
+LEASE = timedelta(seconds=1)
+
+
+class NoSecrets:
+    def value(self, name: str) -> str:
+        raise Rejected(f"there is no secret {name}.")
+
+
+def sandboxes(database: Database) -> Sandboxes:
+    async def opened() -> Database:
+        return database
+
+    return Sandboxes({"process": ProcessSandbox()}, NoSecrets(), "process", SandboxRuns(opened, LEASE))
+
+
+@pytest.fixture
+async def database(dsn: str) -> AsyncIterator[Database]:
+    opened = await Database.open(dsn, pool_size=4)
+    yield opened
+    await opened.close()
+
+
+def python(code: str, **words: Any) -> SandboxSpec:
+    return SandboxSpec.model_validate({"language": "python", "code": code, **words})
+
+
+async def state(database: Database, key: str) -> str | None:
+    found: str | None = await database.pool.fetchval("SELECT state FROM resprout.sandbox_runs WHERE key = $1", key)
+    return found
+
+
+async def test_a_key_that_has_run_is_answered_from_the_record(database: Database) -> None:
+    first = await sandboxes(database).run(python(RANDOM), "k")
+
+    assert await sandboxes(database).run(python(RANDOM), "k") == first
+    assert (await sandboxes(database).run(python(RANDOM), "other")).stdout != first.stdout
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+async def test_two_at_once_with_one_key_get_one_result(database: Database, processes: int) -> None:
+    boxes = [sandboxes(database) for _ in range(processes)]
+    spec = python("import time; time.sleep(1);" + RANDOM)
+    alive = [asyncio.create_task(box.keep_alive()) for box in boxes]
+
+    results = await asyncio.gather(*(boxes[n % processes].run(spec, "k") for n in range(4)))
+
+    assert {result.stdout.text for result in results} == {results[0].stdout.text}
+    for task in alive:
+        task.cancel()
+
+
+async def test_a_key_stands_for_one_thing(database: Database) -> None:
+    await sandboxes(database).run(python("print(1)"), "k")
+
+    with pytest.raises(BadArgument, match="stands for another run"):
+        await sandboxes(database).run(python("print(2)"), "k")
+
+
+async def test_a_result_with_bytes_that_postgres_does_not_like_is_kept(database: Database) -> None:
+    spec = python(r"import sys; sys.stdout.buffer.write(b'\0\xff\x00')")
+
+    assert (await sandboxes(database).run(spec, "k")).stdout.text == "\0\ufffd\0"
+    assert (await sandboxes(database).run(spec, "k")).stdout.text == "\0\ufffd\0"
+
+
+async def test_what_was_only_intended_by_a_process_that_is_gone_is_run(database: Database) -> None:
+    box = sandboxes(database)
+    assert box.runs is not None
+    other = sandboxes(database)
+    await box._once(box.runs, *_job(box, "before"))  # its backend works
+    await database.pool.execute(
+        """INSERT INTO resprout.sandbox_runs (key, tenant, spec_hash, backend, place, owner, seen_at)
+           SELECT 'k', tenant, spec_hash, backend, place, $1, now() - interval '1 minute'
+           FROM resprout.sandbox_runs WHERE key = 'before'""",
+        uuid4(),
+    )
+
+    assert (await other.run(python("print(1)"), "k")).stdout.text == "1\n"
+
+
+def _job(box: Sandboxes, key: str) -> Any:
+    from resprout.activities.sandbox.backend import Job
+    from resprout.activities.sandbox.sandboxes import unwatched
+
+    return Job(key, python("print(1)"), "process"), box.backends["process"], "default", unwatched
+
+
+async def test_a_run_whose_process_was_killed_is_in_doubt_and_not_run_again(
+    database: Database, dsn: str, tmp_path: Path
+) -> None:
+    program = tmp_path / "owner.py"
+    program.write_text(OWNER)
+    path = os.pathsep.join(sys.path)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, str(program), dsn), env={**os.environ, "PYTHONPATH": path}, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    async with asyncio.timeout(30):
+        assert await process.stdout.readline() == b"begun\n"
+    process.send_signal(signal.SIGKILL)
+    await process.wait()
+
+    for _ in range(2):
+        with pytest.raises(InDoubt, match="its end is not known"):
+            await sandboxes(database).run(python(SLOW), "k")
+    assert await state(database, "k") == "in-doubt"
+
+
+SLOW = "print('begun', flush=True); import time; time.sleep(20)"
+OWNER = f"""
+import asyncio, sys
+from sandbox.test_once import *
+
+async def main():
+    box = sandboxes(await Database.open(sys.argv[1]))
+    asyncio.create_task(box.keep_alive())
+    await box.run(python({SLOW!r}), "k", watch=lambda stream, chunk: print(chunk.decode(), end="", flush=True))
+
+asyncio.run(main())
+"""
+
+
+async def test_a_cancelled_run_is_killed_and_on_record_as_such(database: Database) -> None:
+    box, begun = sandboxes(database), asyncio.Event()
+    task = asyncio.create_task(box.run(python(SLOW), "k", watch=lambda stream, chunk: begun.set()))
+    async with asyncio.timeout(20):
+        await begun.wait()
+
+    task.cancel()
+    async with asyncio.timeout(2):
+        await asyncio.wait({task})
+
+    assert (await box.run(python(SLOW), "k")).ended == "cancelled"
+
+
+async def test_a_run_that_a_leaving_worker_cut_off_is_in_doubt(database: Database) -> None:
+    box, begun = sandboxes(database), asyncio.Event()
+    task = asyncio.create_task(box.run(python(SLOW), "k", watch=lambda stream, chunk: begun.set()))
+    async with asyncio.timeout(20):
+        await begun.wait()
+
+    box.leave()
+    task.cancel()
+    await asyncio.wait({task})
+
+    with pytest.raises(InDoubt):
+        await sandboxes(database).run(python(SLOW), "k")
+
+
+async def test_what_cannot_start_leaves_no_record(database: Database) -> None:
+    box = sandboxes(database)
+
+    with pytest.raises(Rejected, match="there is no secret token"):
+        await box.run(python("print(1)", secrets={"TOKEN": "secret://token"}), "k")
+    with pytest.raises(Rejected, match="files"):
+        await box.run(python("print(1)", files={"big": "x" * 100_000}, limits={"disk": "10KB"}), "k")
+
+    assert await state(database, "k") is None

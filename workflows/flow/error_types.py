@@ -1,0 +1,23 @@
+"""What `error.type` can say and `retry.on` can name, beside the errors that agents define themselves."""
+
+from ...actors import errors
+
+TIMEOUT = "Timeout"
+CANCELLED = "Cancelled"
+LOOP_LIMIT = "LoopLimit"
+TOO_FEW = "TooFewSucceeded"
+BUDGET = "BudgetExceeded"
+UNFIT = "Unfit"
+TOO_LARGE = "TooLarge"
+ID_TAKEN = "IdTaken"
+DEFECT = "Defect"
+
+# Only what one module defines: a workflow must not depend on what is imported.
+REJECTED = frozenset(
+    name for name, one in vars(errors).items() if isinstance(one, type) and issubclass(one, errors.Rejected)
+)
+KNOWN = (
+    frozenset({TIMEOUT, CANCELLED, LOOP_LIMIT, TOO_FEW, BUDGET, UNFIT, TOO_LARGE, ID_TAKEN, DEFECT})
+    | {name for name, one in vars(errors).items() if isinstance(one, type) and issubclass(one, Exception)}
+    | {"BadInput", "ExpressionFailed"}
+)
