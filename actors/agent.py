@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from difflib import get_close_matches
 from functools import partial
 from typing import Any, ClassVar, Literal, TypeVar, cast, get_type_hints, overload
 from uuid import UUID
@@ -335,8 +336,9 @@ def agent_class(kind: str) -> type[Agent]:
     try:
         return _kinds[kind]
     except KeyError:
-        known = ", ".join(sorted(_kinds)) or "none"
-        raise UnknownKind(f"no agent class has the kind {kind!r}. Known here: {known}.") from None
+        near = get_close_matches(kind, _kinds, n=1)
+        hint = f": did you mean `{near[0]}`?" if near else f". Known here: {', '.join(sorted(_kinds)) or 'none'}."
+        raise UnknownKind(f"no agent class has the kind {kind!r}{hint}") from None
 
 
 def check_handled(recipient: str, message: object) -> type[Agent] | None:

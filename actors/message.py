@@ -5,12 +5,15 @@ changes its shape, its version rises and `upcast` turns the bodies that are stor
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from .errors import BadClass, BadMessage, NewerVersion, UnknownMessage
+
+MOST_NAMED = 20
 
 _types: dict[str, type["Message"]] = {}
 
@@ -54,8 +57,17 @@ def message_type(name: str) -> type[Message]:
     try:
         return _types[name]
     except KeyError:
-        known = ", ".join(sorted(_types)) or "none"
-        raise UnknownMessage(f"no message type is named {name!r}. Known here: {known}.") from None
+        raise UnknownMessage(f"no message type is named {name!r}{_hint(name)}") from None
+
+
+def _hint(name: str) -> str:
+    """The nearest name; else the developer's own, for Resprout's own are many and hardly meant."""
+    if near := get_close_matches(name, _types, n=1):
+        return f": did you mean `{near[0]}`?"
+    ours = __name__.partition(".")[0]
+    own = [known for known, kind in sorted(_types.items()) if kind.__module__.partition(".")[0] != ours]
+    known = f"Known here: {', '.join(own[:MOST_NAMED])}{', …' if len(own) > MOST_NAMED else ''}. " if own else ""
+    return f". {known}See all with `resprout agent catalogue`."
 
 
 def message_types() -> Iterable[type[Message]]:
@@ -87,6 +99,16 @@ def parse_stored(name: str, version: int, body: str) -> Message:
 
 
 def _unreadable(name: str, error: ValidationError) -> BadMessage:
-    first = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return BadMessage(f"`{name}` cannot be read: {where + ': ' if where else ''}{first['msg']}.")
+    return BadMessage(f"`{name}` cannot be read: {'; '.join(_problems(error))}.")
+
+
+def _problems(error: ValidationError) -> Iterator[str]:
+    """Each with its place. A field that is unknown often is one that is missing, misspelled."""
+    found = error.errors(include_url=False, include_context=False)
+    missing = [str(one["loc"][-1]) for one in found if one["type"] == "missing"]
+    for one in found[:MOST_NAMED]:
+        where = ".".join(str(part) for part in one["loc"])
+        near = get_close_matches(str(one["loc"][-1]), missing, n=1) if one["type"] == "extra_forbidden" else []
+        hint = f" (did you mean `{near[0]}`?)" if near else ""
+        said = "it has no such field" if one["type"] == "extra_forbidden" else one["msg"].removeprefix("Value error, ")
+        yield f"{where}: {said}{hint}" if where else said

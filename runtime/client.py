@@ -158,8 +158,12 @@ class Client:
         timeout: timedelta = timedelta(minutes=1),
         priority: Priority = "normal",
         id: str | None = None,  # noqa: A002
+        again: bool = False,
     ) -> "RunRef":
-        """Submits a job for an agent, or for whoever can do it; `result()` of what this gives waits for the reply."""
+        """Submits a job for an agent, or for whoever can do it; `result()` of what this gives waits for the reply.
+
+        The id of a task that was given up is refused, unless `again` says that this one takes its place.
+        """
         from .tasks import Tasks, task_input
 
         check_message(message, agent or f"whoever can {capability}")
@@ -173,7 +177,7 @@ class Client:
             priority=priority,
             tenant=self.tenant,
         )
-        return await Tasks(await self.runs()).submit(given, id)
+        return await Tasks(await self.runs()).submit(given, id, again=again)
 
     async def runs(self) -> "Runs":
         """All runs: `(await client.runs()).get("my-run")`."""

@@ -86,5 +86,7 @@ def failure(run: str, error: WorkflowFailureError) -> RunFailed:
 
 
 def not_of_a_flow(run: str, kind: str) -> Rejected:
-    look = f"see `resprout task show {run}`" if kind == "task" else "look at it in Temporal's UI"
-    return Rejected(f"{run} is a run of the workflow `{kind}`, not of a flow: {look}.")
+    if kind == "task":
+        ways = f"see `resprout task show {run}`, end it with `resprout task cancel {run}`"
+        return Rejected(f"{run} is a task, not a run of a flow: {ways}.")
+    return Rejected(f"{run} is a run of the workflow `{kind}`, not of a flow: look at it in Temporal's UI.")

@@ -46,8 +46,10 @@ class Stats:
 class Tasks:
     runs: Runs
 
-    async def submit(self, given: TaskInput, id: str | None = None) -> RunRef:  # noqa: A002
-        """Returns when Temporal has it on disk."""
+    async def submit(self, given: TaskInput, id: str | None = None, *, again: bool = False) -> RunRef:  # noqa: A002
+        """Returns when Temporal has it on disk. `again`: also under the id of a task that was given up."""
+        if id is not None and not again:
+            await self._refuse_dead_letter(id)
         return await self.runs.start_workflow(TASK, given, id or f"task-{uuid4().hex[:10]}")
 
     async def list(
@@ -91,13 +93,25 @@ class Tasks:
         if not row.aim:
             raise Rejected(f"{id} never began, its input does not fit: submit another. See `resprout task show {id}`.")
         given = await run.given(TaskInput)
-        return await self.submit(given.model_copy(update={"replays": given.replays + 1}), id)
+        return await self.submit(given.model_copy(update={"replays": given.replays + 1}), id, again=True)
 
     async def stats(self) -> Stats:
         counts = await asyncio.gather(*(self._count(status) for status in STATUSES))
         completed = await self.list(statuses=["completed"], limit=_LOOKED_AT)
         lengths = sorted((r.ended_at - r.started_at).total_seconds() for r in completed if r.ended_at is not None)
         return Stats(dict(zip(STATUSES, counts, strict=True)), _summary(lengths))
+
+    async def _refuse_dead_letter(self, id: str) -> None:  # noqa: A002
+        """A new task under its id would hide it from the list of dead letters."""
+        run = self.runs.get(id)
+        if not await run.exists():
+            return
+        execution = await run.execution()
+        if execution.workflow_type == TASK and (await row_of(execution)).status == DEAD_LETTERED:
+            raise Rejected(
+                f"the task {id} was given up, and is a dead letter: take it up again with `resprout task replay {id}`, "
+                "or choose another id. `again` (--again) submits this one in its place."
+            )
 
     async def _count(self, status: str) -> int:
         try:

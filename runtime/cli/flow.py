@@ -1,7 +1,11 @@
 """`resprout flow …`: check flow files, draw them, format them, begin new ones. Nothing here needs a stack."""
 
 import json
+from collections.abc import Iterator
+from dataclasses import replace
+from difflib import unified_diff
 from enum import StrEnum
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,12 +16,10 @@ if TYPE_CHECKING:
 
 from ...actors.errors import Rejected
 from . import flow_new
-from .problems import show_problems
+from .problems import doubts, show_problems
+from .results import Output, write
 
 Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="Flow files, directories with some, or patterns.")]
-Output = Annotated[
-    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write there, not to the terminal.")
-]
 
 
 class Format(StrEnum):
@@ -36,12 +38,21 @@ def register(app: typer.Typer) -> None:
 
 
 def validate(
-    files: Files, as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False
+    ctx: typer.Context,
+    files: Files,
+    as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
 ) -> None:
-    """Check flow files and the child flows they name. Exit code 1 if there is an error in one."""
+    """Check flow files and the child flows they name. Exit code 1 if there is an error in one.
+
+    Where resprout.toml names agent modules, what these do not know is told as a warning.
+    """
     from ..flow_files import flow_files, frozen
 
-    checked = [(file, frozen(file)) for file in flow_files(files)]
+    checked = []
+    for file in flow_files(files):
+        freezing = frozen(file)
+        told_too = doubts(ctx, file) if freezing.frozen is not None else ()
+        checked.append((file, replace(freezing, problems=(*freezing.problems, *told_too))))
     if as_json:
         told = [
             {
@@ -75,7 +86,7 @@ def graph(
     from ...workflows.flow.mermaid import mermaid
 
     flow = _flow(file)
-    _write(svg(flow) if form is Format.svg else mermaid(flow), output)
+    write(svg(flow) if form is Format.svg else mermaid(flow), output)
 
 
 def _flow(file: Path) -> "Flow":
@@ -91,26 +102,17 @@ def _flow(file: Path) -> "Flow":
     return reading.flow
 
 
-def _write(text: str, output: Path | None) -> None:
-    if output is None:
-        typer.echo(text, nl=False)
-        return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise Rejected(f"{output} cannot be written: {(error.strerror or 'unknown reason').lower()}.") from None
-
-
 def schema(output: Output = None) -> None:
     """Print the JSON Schema of flow files, by which editors check and complete them."""
     from ...workflows.flow.json_schema import json_schema
 
-    _write(json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n", output)
+    write(json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n", output)
 
 
 def fmt(
     files: Files,
     check: Annotated[bool, typer.Option("--check", help="Change nothing; exit 1 if a file would change.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Change nothing; show what would change.")] = False,
 ) -> None:
     """Put the words of flow files into one order and indent them alike. Comments and texts stay as they are."""
     from ...workflows.flow.formatting import formatted
@@ -128,7 +130,22 @@ def fmt(
         new = formatted(text, str(file))
         if new != text:
             changed += 1
-            typer.echo(f"{'would change' if check else 'formatted'}  {file}")
-            if not check:
-                _write(new, file)
-    raise typer.Exit(1 if broken or (check and changed) else 0)
+            if diff:
+                typer.echo("".join(_diff(text, new, str(file))), nl=False)
+            elif check:
+                typer.echo(f"would change  {file}, first in line {_first_change(text, new)}: see it with --diff")
+            else:
+                typer.echo(f"formatted  {file}")
+                write(new, file)
+    raise typer.Exit(1 if broken or ((check or diff) and changed) else 0)
+
+
+def _diff(old: str, new: str, name: str) -> Iterator[str]:
+    before, after = (text.splitlines(keepends=True) for text in (old, new))
+    for line in unified_diff(before, after, name, f"{name} (formatted)"):
+        yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+
+
+def _first_change(old: str, new: str) -> int:
+    pairs = zip_longest(old.splitlines(keepends=True), new.splitlines(keepends=True))
+    return next(number for number, (before, after) in enumerate(pairs, 1) if before != after)

@@ -185,14 +185,25 @@ def starter(name: str, template: Template) -> str:
     return _TOP.replace("{name}", name).replace("{description}", description) + body
 
 
+def _template(name: str) -> Template:
+    from ...workflows.flow.vocabulary import did_you_mean
+
+    if name in list(Template):
+        return Template(name)
+    hint = did_you_mean(name, list(Template), f"it is one of {', '.join(Template)}.")
+    raise Rejected(f"--template {name}: there is no such template; {hint}")
+
+
 def new(
     name: Annotated[str, typer.Argument(help="The name of the flow, as in research-crew.")],
-    template: Annotated[Template, typer.Option("--template", "-t", help="What to begin with.")] = Template.hello,
+    template: Annotated[
+        str, typer.Option("--template", "-t", help=f"What to begin with: {', '.join(Template)}.")
+    ] = Template.hello,
 ) -> None:
     """Write NAME.flow.yaml, a commented flow to begin with. Never overwrites a file."""
     from ...workflows.flow import read
 
-    text = starter(name, template)
+    text = starter(name, _template(template))
     refused = read(text, name).errors
     if refused:
         raise Rejected(f"{refused[0].message}. Choose another name, as in research-crew.")

@@ -1,6 +1,9 @@
-"""What is wrong in flow files, as it is shown."""
+"""What is wrong in flow files, as it is shown, and what is doubtful in them."""
 
+import sys
 from collections.abc import Iterable
+from contextlib import redirect_stdout
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -8,9 +11,30 @@ import typer
 if TYPE_CHECKING:
     from ...workflows.flow import Problem
 
+from ...actors.errors import ConfigError
+from .flags import settings_of
+
 
 def show_problems(problems: "Iterable[Problem]", *, err: bool = False) -> None:
     for problem in problems:
         head, *rest = str(problem).splitlines()
         typer.secho(head, fg="red" if problem.severity == "error" else "yellow", err=err)
         typer.echo("\n".join(rest), err=err)
+
+
+def doubts(ctx: typer.Context, file: Path) -> "tuple[Problem, ...]":
+    """What the agent modules that are set do not know, in a flow file without errors. Never in the way of a run."""
+    from ..agent_modules import import_agents
+    from ..flow_files import load_child, text_of
+    from ..flow_messages import warnings
+
+    agents = settings_of(ctx).settings.agents
+    if not agents.modules:
+        return ()
+    try:
+        with redirect_stdout(sys.stderr):  # what a module prints is no part of a command's output
+            import_agents(agents)
+    except ConfigError as error:
+        typer.secho(f"what {file} says to agents is not checked: {error}", fg="yellow", err=True)
+        return ()
+    return warnings(text_of(file), str(file), load_child)

@@ -77,7 +77,7 @@ def run(
         _refuse("--print-input starts nothing, so it takes no", ways)
     elif cron or every:
         _refuse("a schedule is made and not waited for, so it takes no", {"--detach or --wait": detach})
-    given = run_flow.prepared(start)
+    given = run_flow.prepared(ctx, start)
     timing = schedules.timing_of(cron, every, jitter, overlap, given.name)
     if print_input:
         typer.echo(given.model_dump_json(exclude_defaults=True))

@@ -11,6 +11,8 @@ from .hints import as_given
 from .inputs import read_pairs
 from .run_options import RunId, on_open_run
 
+PAUSED = "paused"
+
 
 def register(runs: typer.Typer) -> None:
     for command in (pause, resume, cancel, terminate, signal, approve):
@@ -19,19 +21,20 @@ def register(runs: typer.Typer) -> None:
 
 def pause(ctx: typer.Context, run: RunId) -> None:
     """Let nothing new begin in a run and in its child flows; what is in flight ends."""
-    on_open_run(ctx, run, lambda ref: ref.pause())
-    typer.echo(as_given(f"{run} is paused: it goes on with `resprout runs resume {run}`"))
+    before, _ = on_open_run(ctx, run, lambda ref: ref.pause())
+    already = " already" if before.status == PAUSED else ""
+    typer.echo(as_given(f"{run} is paused{already}: it goes on with `resprout runs resume {run}`"))
 
 
 def resume(ctx: typer.Context, run: RunId) -> None:
     """Let a paused run go on."""
-    on_open_run(ctx, run, lambda ref: ref.resume())
-    typer.echo(f"{run} goes on")
+    before, _ = on_open_run(ctx, run, lambda ref: ref.resume())
+    typer.echo(f"{run} goes on" if before.status == PAUSED else f"{run} was not paused: it goes on")
 
 
 def cancel(ctx: typer.Context, run: RunId) -> None:
     """Ask a run to end: everything in flight is cancelled, then `finally` and `compensate` run."""
-    on_open_run(ctx, run, lambda ref: ref.cancel())
+    on_open_run(ctx, run, lambda ref: ref.cancel(), of_flow=False)
     typer.echo(as_given(f"{run} is being cancelled: see `resprout runs watch {run}`"))
 
 
@@ -41,7 +44,7 @@ def terminate(
     reason: Annotated[str, typer.Option("--reason", help="Why; kept with the run.")],
 ) -> None:
     """End a run at once, without cleaning up: for one that `cancel` does not end."""
-    on_open_run(ctx, run, lambda ref: ref.terminate(reason))
+    on_open_run(ctx, run, lambda ref: ref.terminate(reason), of_flow=False)
     typer.echo(f"{run} is terminated")
 
 
@@ -81,5 +84,5 @@ def approve(
         comment=comment,
         form=read_pairs(fields or [], "--field", "limit=100"),
     )
-    answered = on_open_run(ctx, run, lambda ref: ref.answer(answer))
+    _, answered = on_open_run(ctx, run, lambda ref: ref.answer(answer))
     typer.echo(f"{run}: {answered} is {'rejected' if reject else 'approved'} by {answer.by}")

@@ -17,7 +17,9 @@ from ...actors.errors import Rejected
 from ..settings import Settings
 from .hints import as_given
 from .inputs import remedy
-from .problems import show_problems
+from .problems import doubts, show_problems
+from .results import text_of
+from .run_failure import remedy_of
 
 
 @dataclass(frozen=True)
@@ -33,15 +35,17 @@ class Start:
     as_json: bool
 
 
-def prepared(start: Start) -> "RunInput":
+def prepared(ctx: typer.Context, start: Start) -> "RunInput":
     """Shows what is wrong with the file, as `resprout flow validate` does, and ends with 1 if there are errors."""
     from ..flow_files import frozen
     from ..flow_start import existing, run_input
 
-    freezing = frozen(existing(Path(start.flow)))
+    file = existing(Path(start.flow))
+    freezing = frozen(file)
     show_problems(freezing.problems, err=True)
     if freezing.frozen is None:
         raise typer.Exit(1)
+    show_problems(doubts(ctx, file), err=True)
     try:
         return run_input(freezing.frozen, start.inputs, tenant=start.tenant, tags=start.tags)
     except Rejected as error:
@@ -83,7 +87,7 @@ async def followed(run: "RunRef", *, as_json: bool) -> int:
     if as_json:
         typer.echo(json.dumps({**_told(run), "status": "completed", "result": output}))
         return 0
-    typer.echo(output if isinstance(output, str) else json.dumps(output, indent=2, ensure_ascii=False))
+    typer.echo(text_of(output))
     _link(run)
     return 0
 
@@ -96,7 +100,7 @@ def _show_failure(run: "RunRef", failure: "RunFailed", *, as_json: bool) -> None
     typer.secho(f"{failure}", fg="red", err=True)
     if failure.task is not None:
         typer.echo(f"the failed task: {failure.task}", err=True)
-    typer.echo(as_given(f"start again from there: `resprout runs retry {run.id}`"), err=True)
+    typer.echo(remedy_of(failure), err=True)
     _link(run)
 
 

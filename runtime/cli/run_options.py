@@ -11,6 +11,7 @@ from ..stack.find import attach
 from .flags import settings_of
 
 if TYPE_CHECKING:
+    from ..run_rows import RunRow
     from ..runs import RunRef, Runs
 
 Result = TypeVar("Result")
@@ -37,14 +38,24 @@ def with_runs(ctx: typer.Context, work: "Callable[[Runs], Awaitable[Result]]") -
     return asyncio.run(go())
 
 
-def on_open_run(ctx: typer.Context, run: str, work: "Callable[[RunRef], Awaitable[Result]]") -> Result:
-    """Raises NotFound, naming the nearest, and Rejected for a run that has ended."""
+def on_open_run(
+    ctx: typer.Context, run: str, work: "Callable[[RunRef], Awaitable[Result]]", *, of_flow: bool = True
+) -> "tuple[RunRow, Result]":
+    """What the run was before, and what came of the work. `of_flow`: other workflows do not understand what is said.
 
-    async def go(runs: "Runs") -> Result:
+    Raises NotFound, naming the nearest, and Rejected for a run that has ended.
+    """
+
+    async def go(runs: "Runs") -> "tuple[RunRow, Result]":
+        from ..run_errors import not_of_a_flow
+        from ..runs import FLOW
+
         ref = runs.get(run)
         row = await ref.describe()
+        if of_flow and row.kind != FLOW:
+            raise not_of_a_flow(run, row.kind)
         if not row.is_open:
             raise Rejected(f"{run} has ended ({row.status}): see `resprout runs show {run}`.")
-        return await work(ref)
+        return row, await work(ref)
 
     return with_runs(ctx, go)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,9 +11,12 @@ from rich.console import Group, RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
+from ...actors.errors import RunFailed
 from ..run_tree import PENDING, UNDER_WAY, Node
 from ..run_watch import View
 from .hints import as_given
+from .results import glimpse, text_of
+from .run_failure import remedy_of
 from .stack_view import console
 
 MARKS = {
@@ -35,6 +39,8 @@ STYLES = {
 }
 MOST_ALIKE = 8  # neighbours that have nothing to tell apart
 SHOWN_OF_THEM = 2  # at each end
+_ROUND = "["  # in the key of a task, before the number of its round
+_QUIET_IN_ROUNDS = ("running", "completed", "skipped")
 
 
 def view(seen: View, now: datetime | None = None) -> RenderableType:
@@ -43,7 +49,15 @@ def view(seen: View, now: datetime | None = None) -> RenderableType:
     head = Text.assemble((row.id, "bold"), f"  {row.flow}  ", (row.status, STYLES.get(row.status, "dim")))
     head.append(f"  {length(row.started_at, row.ended_at, moment)}", "dim")
     silence = [Text(str(seen.silence), "yellow")] if seen.silence else []
-    return Group(head, tasks(seen.nodes, moment), *silence, *(_question(row.id, one) for one in seen.approvals))
+    nodes = tuple(without_reason(seen.nodes, seen.failure))
+    return Group(head, tasks(nodes, moment), *silence, *(_question(row.id, one) for one in seen.approvals))
+
+
+def without_reason(nodes: Iterable[Node], failure: RunFailed | None) -> Iterator[Node]:
+    """The reason for which the run failed is told once, with the run."""
+    for node in nodes:
+        told = failure is not None and node.note and failure.reason.endswith(node.note)
+        yield replace(node, note="" if told else node.note, inner=tuple(without_reason(node.inner, failure)))
 
 
 def tasks(nodes: Sequence[Node], now: datetime) -> Table:
@@ -116,9 +130,10 @@ class News:
     def __init__(self, *, err: bool) -> None:
         self.err = err
         self.told: set[str] = set()
+        self.seen: dict[str, tuple[str, int, str]] = {}  # the tasks, by name
 
     def tell(self, seen: View) -> None:
-        for node in seen.nodes:
+        for node in without_reason(seen.nodes, seen.failure):
             self._tell(node, "")
         if seen.silence is not None:
             self._say(str(seen.silence))
@@ -126,13 +141,21 @@ class News:
             self._say(_question(seen.row.id, approval).plain)
 
     def _tell(self, node: Node, run: str) -> None:
-        """`run` is the child flow in which the task is."""
-        note = node.note if node.status not in UNDER_WAY or node.word != "loop" else ""
+        """`run` is the child flow in which the task is. Of the rounds of a loop their number is told, and what waits
+        or fails in them: a task of a round that has ended is forgotten, so its end could not be told.
+        """
+        name = run + node.key
         spent = length(node.started_at, node.ended_at, datetime.now(UTC)) if node.ended_at else ""
-        if node.status != PENDING and node.word != "round":
-            self._say("  ".join(part for part in (f"{node.status:9}", run + node.key, spent, note) if part))
+        quiet = node.status == PENDING or node.word == "round" or (_ROUND in name and node.status in _QUIET_IN_ROUNDS)
+        if not quiet and self._is_new(name, node):
+            self._say("  ".join(part for part in (f"{node.status:9}", name, spent, node.note) if part))
         for inner in node.inner:
-            self._tell(inner, f"{run}{node.key}/" if node.child else run)
+            self._tell(inner, f"{name}/" if node.child else run)
+
+    def _is_new(self, name: str, node: Node) -> bool:
+        now = (node.status, node.attempt, node.note if node.status in UNDER_WAY else "")
+        before, self.seen[name] = self.seen.get(name), now
+        return now != before
 
     def _say(self, line: str) -> None:
         if line not in self.told:
@@ -145,14 +168,16 @@ def print_view(seen: View, inputs: dict[str, Any]) -> None:
     wide.print(view(seen))
     row = seen.row
     facts = {"version": row.version, "tenant": row.tenant, "tags": " ".join(row.tags), "child flow of": row.parent}
-    facts["inputs"] = json.dumps(inputs, ensure_ascii=False) if inputs else None
-    wide.print("  ".join(f"{name} {value}" for name, value in facts.items() if value), style="dim", soft_wrap=True)
+    whole = as_given(f"the whole: `resprout runs show {row.id} --json`")
+    facts["inputs"] = glimpse(json.dumps(inputs, ensure_ascii=False), whole) if inputs else None
+    told = "  ".join(f"{name} {value}" for name, value in facts.items() if value)
+    wide.print(told, style="dim", soft_wrap=True, markup=False, highlight=False)
 
 
 def print_end(seen: View, output: Any) -> None:
     if seen.failure is not None:
         typer.secho(str(seen.failure), fg="red", err=True)
-        if seen.nodes:
-            typer.echo(as_given(f"start again from there: `resprout runs retry {seen.row.id}`"), err=True)
+        typer.echo(remedy_of(seen.failure), err=True)
     elif seen.row.status == "completed":
-        typer.echo(output if isinstance(output, str) else json.dumps(output, indent=2, ensure_ascii=False))
+        whole = as_given(f"the whole: `resprout runs show {seen.row.id} -o FILE`")
+        typer.echo(glimpse(text_of(output), whole))

@@ -2,16 +2,20 @@
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from ..run_rows import RunRow
     from ..run_watch import View
     from ..runs import RunRef, Runs
 
+from ...actors.errors import Rejected
 from . import run_again, run_control, run_trace
 from .queries import print_rows
+from .results import text_of, write
 from .run_options import AsJson, Limit, RunId, with_runs
 
 
@@ -73,19 +77,37 @@ def list_(
         typer.echo(f"There may be more: --limit {min(limit * 10, 10_000)}", err=True)
 
 
-def show(ctx: typer.Context, run: RunId, as_json: AsJson = False) -> None:
-    """Show a run: its tasks, what it was given, what came out or why it failed."""
+def show(
+    ctx: typer.Context,
+    run: RunId,
+    output_file: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the result there, whole.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a run: its tasks, what it was given, what came out or why it failed. Of a large result, the beginning."""
     from .run_view import print_end, print_view
 
     seen, inputs, output = with_runs(ctx, lambda runs: _look(runs, run))
+    if output_file is not None:
+        _keep(seen.row, output, output_file)
     if as_json:
         more = {"result": output} if seen.row.status == "completed" else {}
         typer.echo(json.dumps({**seen.as_json(), "inputs": inputs, **more}))
-    else:
+    elif output_file is None:
         print_view(seen, inputs)
         print_end(seen, output)
     if seen.silence is not None:
         raise seen.silence
+
+
+def _keep(row: "RunRow", output: Any, file: Path) -> None:
+    if row.status != "completed":
+        raise Rejected(
+            f"{row.id} has no result to write to {file}: it is {row.status}, see `resprout runs show {row.id}`."
+        )
+    write(text_of(output) + "\n", file)
+    typer.echo(f"wrote {file}", err=True)
 
 
 async def _look(runs: "Runs", run: str) -> "tuple[View, dict[str, Any], Any]":

@@ -46,6 +46,9 @@ def submit(
     timeout: Annotated[str, typer.Option("--timeout", metavar="TIME", help="For each attempt, as in 30s.")] = "1m",
     priority: PriorityName = "normal",
     tenant: Tenant = "default",
+    again: Annotated[
+        bool, typer.Option("--again", help="Also under the --id of a task that was given up, in its place.")
+    ] = False,
     wait: Annotated[bool, typer.Option("--wait", "-w", help="Wait for the reply and print it.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -64,7 +67,7 @@ def submit(
         priority=one_of_priorities(priority),
         tenant=tenant,
     )
-    raise typer.Exit(with_runs(ctx, lambda runs: _submit(runs, given, name, wait=wait, as_json=as_json)))
+    raise typer.Exit(with_runs(ctx, lambda runs: _submit(runs, given, name, again=again, wait=wait, as_json=as_json)))
 
 
 def _address(text: str) -> str:
@@ -85,10 +88,10 @@ def _length(text: str) -> timedelta:
     return length
 
 
-async def _submit(runs: "Runs", given: "TaskInput", name: str | None, *, wait: bool, as_json: bool) -> int:
+async def _submit(runs: "Runs", given: "TaskInput", name: str | None, *, again: bool, wait: bool, as_json: bool) -> int:
     from ..tasks import Tasks
 
-    return await _told(await Tasks(runs).submit(given, name), wait=wait, as_json=as_json)
+    return await _told(await Tasks(runs).submit(given, name, again=again), wait=wait, as_json=as_json)
 
 
 async def _told(run: "RunRef", *, wait: bool, as_json: bool) -> int:

@@ -69,7 +69,7 @@ def test_kinds_and_messages_are_found_by_their_stable_names() -> None:
 def test_unknown_names_are_refused_naming_the_known_ones() -> None:
     with pytest.raises(UnknownKind, match="greeter"):
         agent_class("nobody")
-    with pytest.raises(UnknownMessage, match=r"greeter\.greet"):
+    with pytest.raises(UnknownMessage, match=r"test\.add.*resprout agent catalogue"):
         parse("nothing", {})
 
 
@@ -77,6 +77,27 @@ def test_unknown_names_are_refused_naming_the_known_ones() -> None:
 def test_a_body_that_does_not_fit_is_refused(body: dict[str, object]) -> None:
     with pytest.raises(BadMessage, match=r"test\.add"):
         parse("test.add", body)
+
+
+def test_a_misspelled_message_or_kind_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UnknownMessage, match=r"'test\.ad': did you mean `test\.add`\?$"):
+        parse("test.ad", {})
+    with pytest.raises(UnknownKind, match=r"'gretter': did you mean `greeter`\?$"):
+        agent_class("gretter")
+
+
+def test_of_the_messages_that_ship_none_is_named_where_none_is_near() -> None:
+    with pytest.raises(UnknownMessage) as caught:
+        parse("zzz", {})
+
+    assert "agent.poisoned" not in str(caught.value)
+
+
+def test_a_misspelled_field_is_named_beside_the_one_that_is_missing() -> None:
+    with pytest.raises(BadMessage) as caught:
+        parse("test.add", {"amuont": 1})
+
+    assert "amount: Field required; amuont: it has no such field (did you mean `amount`?)." in str(caught.value)
 
 
 def test_a_name_can_be_taken_only_once() -> None:

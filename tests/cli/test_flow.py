@@ -68,6 +68,93 @@ def test_a_file_that_is_no_text_is_told_without_a_traceback(tmp_path: Path) -> N
         assert "Traceback" not in done.stderr
 
 
+SHOP = """\
+from resprout.actors.agent import Agent, on
+from resprout.actors.message import Message
+
+print("imported")
+
+
+class Work(Message, name="shop.work"):
+    text: str
+    size: int = 1
+
+
+class Shop(Agent, kind="shop"):
+    @on
+    async def work(self, message: Work) -> None:
+        pass
+"""
+DOUBTFUL = """\
+flow: {name: doubtful}
+agents:
+  ada: {kind: shpo}
+tasks:
+  - {id: a, agent: shop/x, ask: shop.wrok}
+  - {id: b, agent: shop/x, ask: shop.work, with: {txt: hello}}
+  - {id: c, agent: shop/x, ask: greeter.greet, with: {name: x}}
+  - {id: d, agent: ada, ask: shop.work}
+  - {id: e, agent: "${{ run.id }}/x", ask: shop.work, with: {text: hello}}
+  - {id: f, agent: shop/x, ask: shop.work, with: {text: "${{ run.id }}", size: 3}}
+"""
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    (tmp_path / "shop.py").write_text(SHOP)
+    (tmp_path / "resprout.toml").write_text('[agents]\nmodules = ["shop"]\n')
+    (tmp_path / "doubtful.flow.yaml").write_text(DOUBTFUL)
+    return tmp_path
+
+
+def test_what_the_agent_modules_do_not_know_is_a_warning_with_its_place(shop: Path) -> None:
+    done = resprout("flow", "validate", "doubtful.flow.yaml", "--json", cwd=shop)
+
+    (told,) = json.loads(done.stdout)["files"]
+    assert (done.returncode, told["ok"]) == (0, True)
+    assert {problem["severity"] for problem in told["problems"]} == {"warning"}
+    assert [(one["line"], one["column"], one["message"], one["fix"]) for one in told["problems"]] == [
+        (3, 15, "the agent modules know no kind `shpo`", "did you mean `shop`?"),
+        (5, 33, "the agent modules know no message type `shop.wrok`", "did you mean `shop.work`?"),
+        (6, 51, "`shop.work` has no field `txt`", "did you mean `text`?"),
+        (7, 33, "agents of kind `shop` do not handle `greeter.greet`", "they handle shop.work"),
+        (8, 30, "the field `text` of `shop.work` is missing", "add with: {text: …}"),
+    ]
+
+
+def test_without_agent_modules_there_is_nothing_to_doubt(shop: Path) -> None:
+    (shop / "resprout.toml").unlink()
+
+    done = resprout("flow", "validate", "doubtful.flow.yaml", cwd=shop)
+
+    assert done.stdout == "doubtful.flow.yaml: ok, 6 tasks\n"
+
+
+def test_the_flows_that_a_flow_starts_are_held_against_the_modules_too(shop: Path) -> None:
+    (shop / "parent.flow.yaml").write_text("flow: {name: parent}\ntasks:\n  - {id: c, flow: ./doubtful.flow.yaml}\n")
+
+    done = resprout("flow", "validate", "parent.flow.yaml", cwd=shop)
+
+    assert done.returncode == 0
+    assert "doubtful.flow.yaml:5:33: warning: the agent modules know no message type `shop.wrok`" in done.stdout
+
+
+def test_modules_that_cannot_be_imported_do_not_keep_a_flow_from_being_checked(shop: Path) -> None:
+    (shop / "shop.py").write_text("import nothing_of_this_name\n")
+
+    done = resprout("flow", "validate", "doubtful.flow.yaml", cwd=shop)
+
+    assert done.returncode == 0
+    assert "what doubtful.flow.yaml says to agents is not checked: `agents.modules` names 'shop'" in done.stderr
+
+
+def test_run_tells_the_same_warnings_before_it_starts(shop: Path) -> None:
+    printed = resprout("run", "doubtful.flow.yaml", "--print-input", cwd=shop)
+
+    assert json.loads(printed.stdout)["flow"]["flow"] == {"name": "doubtful"}
+    assert "doubtful.flow.yaml:6:51: warning: `shop.work` has no field `txt`" in printed.stderr
+
+
 def test_graph_draws_mermaid_and_svg(folder: Path) -> None:
     drawn = resprout("flow", "graph", "good.flow.yaml", cwd=folder)
     image = resprout("flow", "graph", "good.flow.yaml", "--format", "svg", "-o", "good.svg", cwd=folder)
@@ -89,7 +176,15 @@ def test_fmt_checks_before_it_writes(folder: Path) -> None:
     file.write_text("# mine\ntasks:\n- ask: a.b # why\n  agent: greeter/x\nflow: {name: good}\n")
 
     checked = resprout("flow", "fmt", "--check", "good.flow.yaml", cwd=folder)
-    assert (checked.returncode, checked.stdout) == (1, "would change  good.flow.yaml\n")
+    assert (checked.returncode, checked.stdout) == (
+        1,
+        "would change  good.flow.yaml, first in line 2: see it with --diff\n",
+    )
+    shown = resprout("flow", "fmt", "--diff", "good.flow.yaml", cwd=folder)
+    assert shown.returncode == 1
+    assert "--- good.flow.yaml\n+++ good.flow.yaml (formatted)\n" in shown.stdout
+    assert "-- ask: a.b # why\n" in shown.stdout
+    assert "+    ask: a.b # why\n" in shown.stdout
     assert resprout("flow", "fmt", "good.flow.yaml", cwd=folder).returncode == 0
 
     assert file.read_text() == "# mine\nflow: {name: good}\ntasks:\n  - agent: greeter/x\n    ask: a.b # why\n"
@@ -105,6 +200,24 @@ def test_new_writes_a_flow_that_is_right_and_never_overwrites(template: Template
 
     assert again.returncode == 2
     assert "my-crew.flow.yaml exists already" in again.stderr
+
+
+def test_new_refuses_a_template_that_there_is_not_with_the_nearest(tmp_path: Path) -> None:
+    near = resprout("flow", "new", "x", "--template", "sga", cwd=tmp_path)
+    far = resprout("flow", "new", "x", "--template", "nope", cwd=tmp_path)
+
+    assert (near.returncode, far.returncode) == (2, 2)
+    assert near.stderr == "error: --template sga: there is no such template; did you mean `saga`?\n"
+    assert "it is one of hello, parallel, approval, loop, condition, saga." in far.stderr
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.10", "0x10", "7"])
+def test_a_number_for_a_text_is_put_into_quotes_as_it_is_written(version: str, tmp_path: Path) -> None:
+    (tmp_path / "x.flow.yaml").write_text(GOOD.replace("name: good", f"name: good, version: {version}"))
+
+    done = resprout("flow", "validate", "x.flow.yaml", cwd=tmp_path)
+
+    assert f'fix: write version: "{version}"' in done.stdout
 
 
 def test_new_refuses_a_name_that_no_flow_can_have(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_a_run_is_shown_with_its_tasks_inputs_and_result(runs_stack: Stack, tmp_
     told = becomes(runs_stack, run, "completed")
 
     assert {task["key"]: (task["status"], task["note"]) for task in told["tasks"]} == {
-        "all": ("completed", ""),
+        "all": ("completed", "3 rounds"),
         "b": ("completed", ""),
     }
     assert told["inputs"] == {"x": 1}
@@ -88,6 +88,34 @@ def test_a_run_is_shown_with_its_tasks_inputs_and_result(runs_stack: Stack, tmp_
     said = runs_stack("runs", "show", run).stdout
     assert "✓ all" in said
     assert 'inputs {"x": 1}' in said
+
+
+def test_of_a_large_result_the_beginning_and_the_size_are_shown(runs_stack: Stack, tmp_path: Path) -> None:
+    run = started(runs_stack, tmp_path, [step("a", do={"size": 50_000})])
+    becomes(runs_stack, run, "completed")
+    file = tmp_path / "result.json"
+
+    said = runs_stack("runs", "show", run)
+    watched = runs_stack("runs", "watch", run)
+    kept = runs_stack("runs", "show", run, "-o", str(file))
+
+    for stdout in (said.stdout, watched.stdout):
+        assert len(stdout) < 3_000
+        assert "bytes, the first 500 characters are shown; the whole: `resprout runs show" in stdout
+    assert (kept.returncode, kept.stdout) == (0, "")
+    assert json.loads(file.read_text())["text"] == "x" * 50_000
+    assert shown(runs_stack, run)["result"]["text"] == "x" * 50_000
+
+
+def test_a_run_without_a_result_leaves_no_file(runs_stack: Stack, tmp_path: Path) -> None:
+    run = started(runs_stack, tmp_path, [GO])
+    file = tmp_path / "result.json"
+
+    done = runs_stack("runs", "show", run, "--output", str(file))
+
+    assert done.returncode == 2
+    assert f"{run} has no result to write" in done.stderr
+    assert not file.exists()
 
 
 def test_tasks_that_have_not_begun_and_rounds_under_way_are_shown(runs_stack: Stack, tmp_path: Path) -> None:
@@ -104,7 +132,9 @@ def test_tasks_that_have_not_begun_and_rounds_under_way_are_shown(runs_stack: St
 def test_a_paused_run_begins_nothing_until_it_is_resumed(runs_stack: Stack, tmp_path: Path) -> None:
     run = started(runs_stack, tmp_path, [GO, step("a")])
 
-    assert runs_stack("runs", "pause", run).returncode == 0
+    assert f"{run} was not paused" in runs_stack("runs", "resume", run).stdout
+    assert f"{run} is paused: it goes on with" in runs_stack("runs", "pause", run).stdout
+    assert f"{run} is paused already: it goes on with" in runs_stack("runs", "pause", run).stdout
     assert runs_stack("runs", "signal", run, "go").returncode == 0
     held = eventually(
         lambda: next((t for t in shown(runs_stack, run)["tasks"] if t["note"] == "paused"), None), "the next task waits"
@@ -184,6 +214,17 @@ def test_a_failed_run_shows_its_error_and_how_to_start_it_again(runs_stack: Stac
     assert f"start again from there: `resprout runs retry {run}" in said.stderr
 
 
+def test_retry_is_not_offered_where_it_gives_the_same(runs_stack: Stack, tmp_path: Path) -> None:
+    run = started(runs_stack, tmp_path, [{**step("a"), "ask": "step.dou"}])
+    becomes(runs_stack, run, "failed")
+
+    said = runs_stack("runs", "show", run).stderr
+
+    assert "runs retry" not in said
+    assert "mend the flow and run it anew" in said
+    assert f"`resprout runs fork {run} --from a --set inputs.NAME=VALUE --data-dir" in said
+
+
 def test_a_run_that_never_began_says_why(runs_stack: Stack) -> None:
     run = f"run-{uuid4().hex[:10]}"
     start = ["workflow", "start", "--type", "flow", "--task-queue", "resprout", "--workflow-id", run]
@@ -193,7 +234,7 @@ def test_a_run_that_never_began_says_why(runs_stack: Stack) -> None:
     said = runs_stack("runs", "show", run)
     retried = runs_stack("runs", "retry", run)
 
-    assert "the flow has" in said.stderr
+    assert "the flow has 1 mistake:" in said.stderr
     assert retried.returncode == 2
     assert f"{run} never began" in retried.stderr
 
@@ -213,6 +254,34 @@ def test_watch_without_a_terminal_tells_the_news_and_ends_with_the_run(runs_stac
     assert watching.returncode == 0
     news = ("completed  a", f"resprout runs approve {run} ok", "completed  ok", "completed  b")
     assert [part for part in news if part not in said] == []
+
+
+def test_without_a_terminal_the_rounds_of_a_loop_are_counted(runs_stack: Stack, tmp_path: Path) -> None:
+    run = started(runs_stack, tmp_path, [{"id": "all", "loop": {"over": [1, 2], "do": [step("a"), GO]}}])
+    watching = runs_stack.start("runs", "watch", run)
+    assert watching.stdout is not None
+    said = ""
+    for news in ("waiting    all[0].w", "running    all  1 of 2 rounds"):
+        while news not in said:
+            said += watching.stdout.readline()
+        runs_stack("runs", "signal", run, "go")
+
+    rest, _ = watching.communicate(timeout=60)
+
+    said += rest
+    assert "all[0].a" not in said
+    assert said.count("completed  all") == 1
+    assert "  2 rounds\n" in said
+
+
+def test_the_reason_of_a_failure_is_told_once(runs_stack: Stack, tmp_path: Path) -> None:
+    run = started(runs_stack, tmp_path, [{**step("a"), "ask": "step.dou"}])
+
+    watched = runs_stack("runs", "watch", run)
+    told = runs_stack("runs", "show", run)
+
+    for done in (watched, told):
+        assert (done.stdout + done.stderr).count("no message type is named") == 1
 
 
 def test_watch_of_a_failed_run_ends_with_1(runs_stack: Stack, tmp_path: Path) -> None:

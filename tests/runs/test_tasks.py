@@ -138,6 +138,19 @@ async def test_a_retry_goes_to_another_agent_and_what_is_given_up_is_listed_and_
     assert (again.returncode, f"{task.name} is completed" in again.stderr) == (2, True)
 
 
+def test_the_id_of_a_dead_letter_is_not_taken_unless_asked_for(runs_stack: Stack) -> None:
+    task = f"dead-{uuid4().hex[:8]}"
+    words = ("--capability", "flying", "-m", "step.do", "--retries", "0", "--id", task)
+    runs_stack("task", "submit", *words, "--wait")
+
+    refused = runs_stack("task", "submit", *words)
+    again = runs_stack("task", "submit", *words, "--again")
+
+    assert (refused.returncode, again.returncode) == (2, 0)
+    assert f"the task {task} was given up" in refused.stderr
+    assert f"`resprout task replay {task} --data-dir" in refused.stderr
+
+
 def dead_letters(stack: Stack) -> list[str]:
     return [row["id"] for row in told(stack, "dead-letters")]
 
@@ -197,7 +210,8 @@ async def test_the_commands_for_runs_say_of_a_task_what_it_is(runs: Runs) -> Non
     shown, paused = (runs.stack("runs", word, task.name) for word in ("show", "pause"))
     ended = runs.stack("runs", "terminate", task.name, "--reason", "not wanted")
 
-    assert f"of the workflow `task`, not of a flow: see `resprout task show {task.name}" in shown.stderr
-    assert (paused.returncode, "has ended" in paused.stderr, "Traceback" in paused.stderr) == (2, False, False)
+    for done in (shown, paused):
+        assert done.returncode == 2
+        assert f"{task.name} is a task, not a run of a flow: see `resprout task show {task.name}" in done.stderr
     assert ended.returncode == 0
     assert becomes(runs.stack, task.name, "terminated")["error"]["message"] == "not wanted"

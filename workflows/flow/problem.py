@@ -57,6 +57,8 @@ class Finding(NamedTuple):
     """The part of the value at fault."""
     offset: int = 0
     """Where in the value the snippet begins."""
+    quoted: str = ""
+    """What the fix has in quotes for the value; a file may write it otherwise, as in `1.10`."""
     severity: Severity = "error"
 
 

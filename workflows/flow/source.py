@@ -35,10 +35,16 @@ class Source:
             column=column,
             text=lines[line - 1] if 0 < line <= len(lines) else "",
             message=finding.message,
-            fix=finding.fix,
+            fix=self._fix(finding),
             path=written(finding.path),
             severity=finding.severity,
         )
+
+    def _fix(self, finding: Finding) -> str:
+        mark = self.values.get(finding.path)
+        if self.text is None or not finding.quoted or mark is None:
+            return finding.fix
+        return finding.fix.replace(f'"{finding.quoted}"', f'"{self.text[mark.start : mark.end]}"')
 
     def _place(self, finding: Finding) -> tuple[int, int]:
         if self.text is None:

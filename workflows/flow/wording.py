@@ -87,7 +87,8 @@ def _finding(detail: ErrorDetails, path: Path, document: Any, *, on_key: bool) -
             message, fix = _literal(word, value, detail["ctx"]["expected"])
         case kind:
             message, fix = _told(kind, word, value, detail)
-    return Finding(path, message, fix)
+    quoted = as_text(value) if detail["type"] == "string_type" and isinstance(value, int | float) else ""
+    return Finding(path, message, fix, quoted=quoted)
 
 
 def _unknown(path: Path, document: Any) -> Finding:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ..flow.model import TaskBase
+from ..flow.model import Loop, TaskBase
 from .failures import TaskFailed
 from .run_input import Finished
 
@@ -70,9 +70,11 @@ class Ledger:
 
     def end(self, key: str, finished: Finished, now: datetime) -> Finished:
         self.finished[key] = finished
+        progress = self.progress[key]
+        note = progress.note if progress.word == Loop.word else ""  # its rounds are forgotten, not their number
         self.turns[key] = self.turn
         self.turn += 1
-        self.close(key, finished.status, now, TaskFailed.of(finished.error).message if finished.error else "")
+        self.close(key, finished.status, now, TaskFailed.of(finished.error).message if finished.error else note)
         return finished
 
     def close(self, key: str, status: str, now: datetime, note: str = "") -> None:

@@ -37,6 +37,7 @@ class Rounds:
     async def run(self) -> Any:
         output = await (self._over() if self.spec.over is not None else self._until_enough())
         self._forget()
+        self.ledger.say(self.key, "running", self._count())
         return output
 
     async def _over(self) -> list[Any]:
@@ -112,7 +113,7 @@ class Rounds:
         else:
             output = await self._run_round(index, loop)
         self.ended += 1
-        self.ledger.say(self.key, "running", f"{self.ended} of {of} rounds" if of else f"{self.ended} rounds")
+        self.ledger.say(self.key, "running", f"{self.ended} of {of} rounds" if of else self._count())
         return output
 
     async def _run_round(self, index: int, loop: dict[str, Any]) -> Any:
@@ -128,6 +129,9 @@ class Rounds:
             self.ledger.finished[self._key_of(index)] = Finished(status="completed", output=output)
             self.frame.keys.append(self._key_of(index))
         return output
+
+    def _count(self) -> str:
+        return f"{self.ended:,} round{'' if self.ended == 1 else 's'}"
 
     def _key_of(self, index: int) -> str:
         return f"{self.key}[{index}]"

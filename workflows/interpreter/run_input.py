@@ -122,7 +122,8 @@ def _checked(given: RunInput) -> Flow:
     reading = check(given.flow, "flow")
     if reading.flow is None:
         problems = "; ".join(f"{problem.path}: {problem.message} ({problem.fix})" for problem in reading.errors[:5])
-        raise bad_input(f"the flow has {len(reading.errors)} mistakes: {problems}")
+        number = len(reading.errors)
+        raise bad_input(f"the flow has {number} mistake{'' if number == 1 else 's'}: {problems}")
     return reading.flow
 
 

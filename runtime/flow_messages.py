@@ -1,0 +1,97 @@
+"""What a flow says to agents, held against the developer's modules: kinds, message types and their fields.
+
+Only warnings: a host may run modules that this process does not have. What an expression gives is not known here.
+"""
+
+import posixpath
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from ..actors.catalogue import catalogue
+from ..workflows.flow import Problem, read
+from ..workflows.flow.checking import Reading
+from ..workflows.flow.frozen import LoadChild
+from ..workflows.flow.model import Ask, Child, Flow
+from ..workflows.flow.places import tree
+from ..workflows.flow.problem import Finding, Path
+from ..workflows.flow.templates import OPENING
+from ..workflows.flow.vocabulary import did_you_mean, nearest
+
+_SEE = "see `resprout agent catalogue`"
+
+
+def warnings(text: str, file: str, load: LoadChild) -> tuple[Problem, ...]:
+    """Of a flow that has no errors, and of the flows that it starts; `load` is as in `freeze`."""
+    known = catalogue()
+    found: dict[str, tuple[Problem, ...]] = {}
+    waiting = [(text, file)]
+    while waiting:
+        text, name = waiting.pop()
+        reading = read(text, name)
+        if name in found or reading.flow is None:
+            continue
+        found[name] = tuple(reading.source.problem(one) for one in _findings(reading.flow, known))
+        waiting += [load(path) for path in _children(reading, name)]
+    return tuple(problem for problems in found.values() for problem in problems)
+
+
+def _children(reading: Reading, file: str) -> Iterator[str]:
+    assert reading.flow is not None
+    for task in reading.flow.every_task():
+        if isinstance(task, Child):
+            yield posixpath.normpath(posixpath.join(posixpath.dirname(file), task.flow))
+
+
+def _findings(flow: Flow, known: dict[str, Any]) -> Iterator[Finding]:
+    for name, spec in flow.agents.items():
+        if spec.kind is not None:
+            yield from _kind(spec.kind, ("agents", name, "kind"), known["kinds"])
+    for place in tree(flow):
+        task = place.task
+        if not isinstance(task, Ask):
+            continue
+        spec_ = flow.agents.get(task.agent)
+        kind = spec_.kind if spec_ is not None else task.agent.partition("/")[0]
+        if spec_ is None:
+            yield from _kind(kind or "", (*place.path, "agent"), known["kinds"])
+        yield from _message(task, kind, place.path, known)
+
+
+def _kind(kind: str, path: Path, kinds: Iterable[str]) -> Iterator[Finding]:
+    if OPENING not in kind and kind not in kinds:
+        message = f"the agent modules know no kind `{kind}`"
+        yield _warning(path, message, did_you_mean(kind, kinds, _SEE), snippet=kind)
+
+
+def _message(task: Ask, kind: str | None, path: Path, known: dict[str, Any]) -> Iterator[Finding]:
+    messages, kinds = known["messages"], known["kinds"]
+    handlers = kinds.get(kind, {}).get("handlers")
+    place = (*path, "ask")
+    if task.ask not in messages:
+        fix = did_you_mean(task.ask, handlers or (), did_you_mean(task.ask, messages, _SEE))
+        yield _warning(place, f"the agent modules know no message type `{task.ask}`", fix)
+        return
+    if handlers is not None and task.ask not in handlers:
+        handled = ", ".join(handlers) or "nothing"
+        fix = did_you_mean(task.ask, handlers, f"they handle {handled}")
+        yield _warning(place, f"agents of kind `{kind}` do not handle `{task.ask}`", fix)
+    yield from _fields(task, path, messages[task.ask]["schema"])
+
+
+def _fields(task: Ask, path: Path, schema: dict[str, Any]) -> Iterator[Finding]:
+    fields = schema.get("properties", {})
+    unknown = [name for name in task.with_ if name not in fields]
+    missing = [name for name in schema.get("required", ()) if name not in task.with_]
+    if schema.get("additionalProperties") is False:
+        has = f"its fields are {', '.join(fields)}" if fields else "it has none"
+        for name in unknown:
+            near = did_you_mean(name, missing or fields, did_you_mean(name, fields, has))
+            yield _warning((*path, "with", name), f"`{task.ask}` has no field `{name}`", near, on_key=True)
+    for name in missing:
+        if nearest(name, unknown) is None:  # else the misspelled one has been told
+            place = (*path, "with") if task.with_ else (*path, "ask")
+            yield _warning(place, f"the field `{name}` of `{task.ask}` is missing", f"add with: {{{name}: …}}")
+
+
+def _warning(path: Path, message: str, fix: str, **more: Any) -> Finding:
+    return Finding(path, message, fix, severity="warning", **more)
