@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from ...activities.sandbox.result import ResultFile, SandboxResult
 from ...activities.sandbox.spec import SandboxSpec
 from ..flow import evaluate
+from ..flow.error_types import SANDBOX_FAILED
 from ..flow.model import Sandbox
 from ..flow.slots import SANDBOX_SLOTS
 from .failures import UNFIT, TaskFailed
