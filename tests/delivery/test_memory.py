@@ -145,7 +145,8 @@ async def test_slow_agents_and_those_in_quarantine_leave_room_for_the_mail_of_ot
         async with asyncio.timeout(20):
             while await database.pool.fetchval("SELECT count(*) FROM resprout.mailbox WHERE key = 'quick'"):
                 await asyncio.sleep(0.02)
-        assert host.delivery.mail == 3
+        # What arrives while a page of older mail is on its way into memory comes on top of it.
+        assert host.delivery.mail <= 2 * limits.mail_of_one_agent
 
 
 async def test_what_is_told_to_a_busy_agent_keeps_its_order_although_most_waits_in_the_store(
