@@ -17,7 +17,7 @@ import asyncio
 import shlex
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, assert_never
+from typing import assert_never
 from uuid import UUID
 
 from pydantic_core import PydanticSerializationError
@@ -25,7 +25,7 @@ from pydantic_core import PydanticSerializationError
 from .address import AgentAddress
 from .agent import Agent, Handler, bounds_of
 from .arguments import described
-from .envelope import Envelope, Failed, Replied
+from .envelope import Envelope, Failed, Replied, failed
 from .errors import (
     AgentFailed,
     Broken,
@@ -38,7 +38,6 @@ from .errors import (
     Quarantined,
     Rejected,
     ResproutError,
-    Unavailable,
 )
 from .fullness import mailbox_full
 from .lanes import Pending
@@ -47,11 +46,9 @@ from .mailbox import Entry, Mailbox
 from .message import Message, parse_stored
 from .runners import forget_cancellation
 from .store import CommitOutcome, Committed, Duplicate, Fenced, Full, Handled, Held, Superseded
+from .surroundings import Surroundings
 from .tracing import span, under
 from .turn import Turn, refuse_large
-
-if TYPE_CHECKING:
-    from .delivery import Delivery
 
 log = get_logger("resprout.host")
 
@@ -64,17 +61,6 @@ class Abandoned(BaseException):
     """The turn was built on a state that was taken back; it is done again. Not for handlers to catch."""
 
 
-def failed(error: ResproutError) -> Failed:
-    retry_after = error.retry_after if isinstance(error, Unavailable) else None
-    return Failed(error=type(error).__name__, text=text_of(error), retry_after=retry_after)
-
-
-def text_of(error: ResproutError) -> str:
-    """What a handler's error says may have in it what neither Postgres nor the wire carries: null bytes, and halves of
-    characters, as in the names of files that are no UTF-8. A message whose error cannot be stored is never buried."""
-    return str(error).replace("\0", "\\0").encode(errors="backslashreplace").decode()
-
-
 class Activation:
     __slots__ = (
         "__weakref__",
@@ -84,29 +70,28 @@ class Activation:
         "cautious",
         "closing",
         "committed",
-        "delivery",
+        "entry",
         "generation",
         "heat",
         "held",
+        "host",
         "kind",
         "left_out",
         "left_over",
         "looked_at",
         "mailbox",
         "more_waits",
-        "now",
         "quarantined",
         "settled",
         "started",
         "stopped_at",
-        "taken",
         "task",
         "uncommitted",
         "used_at",
     )
 
-    def __init__(self, delivery: "Delivery", address: AgentAddress, kind: type[Agent], held: Held) -> None:
-        self.delivery = delivery
+    def __init__(self, host: Surroundings, address: AgentAddress, kind: type[Agent], held: Held) -> None:
+        self.host = host
         self.address = address
         self.kind = kind
         self.held = held
@@ -117,14 +102,13 @@ class Activation:
         self.left_over: list[Entry] = []  # told messages that came while it was closing
         self.agent: Agent | None = None  # the state after the last turn taken; None: not read yet
         self.committed = 0  # the version that is durable
-        self.taken = 0  # turns taken and not durable yet
-        self.uncommitted: list[Entry] = []
+        self.uncommitted: list[Entry] = []  # of turns taken and not durable yet
         self.generation = 0
         self.quarantined: str | None = None
         self.looked_at = False  # by a person, who changed what the store says of it
         self.started = False
         self.task: asyncio.Task[None] | None = None  # the runner's that has it now
-        self.now: Entry | None = None  # in its turn
+        self.entry: Entry | None = None  # in its turn
         self.stopped_at: float | None = None  # when the handler that runs was told to stop
         self.cautious = False
         self.closing = False
@@ -144,26 +128,26 @@ class Activation:
     def start(self) -> None:
         if not self.started and not self.closing:
             self.started = True
-            self.delivery.runners.run(self)
+            self.host.runners.run(self)
 
     async def run(self) -> None:
         """Called by a runner: takes messages until there are none."""
         turns = 0
         while not self.closing and (entry := self.mailbox.take()) is not None:
-            self.now = entry
+            self.entry = entry
             await self._handle(entry)
-            self.now = None
+            self.entry = None
             turns += 1
             if turns % TURNS_BEFORE_OTHERS == 0:
                 await asyncio.sleep(0)
 
     def ran(self) -> None:
-        self.now = None
+        self.entry = None
         self.task = None
         self.started = False
-        if not self.taken:
+        if not self.uncommitted:
             self.cautious = False  # what could not be stored is not among the messages any more
-        self.used_at = self.delivery.now()
+        self.used_at = self.host.station.now()
         self._tell_settled()
         if self.mailbox.queues and not self.closing:
             self.start()  # something came between the last look and now
@@ -179,7 +163,7 @@ class Activation:
             if self.quarantined is not None:
                 self._set_aside(entry)
                 return
-            if entry.suspect and not await self.delivery.writes_down(self, entry):
+            if entry.suspect and not await self.host.records.write_down(self, entry):
                 return
             handled, after, state = await self._work(entry)
         except Abandoned:
@@ -199,7 +183,7 @@ class Activation:
             await self._submit(entry, handled, after, state)
 
     def _refuse_late(self, envelope: Envelope) -> None:
-        if envelope.deadline is not None and self.delivery.clock() > envelope.deadline:
+        if envelope.deadline is not None and self.host.station.clock() > envelope.deadline:
             raise DeadlinePassed(f"the deadline of message {envelope.id}, `{envelope.type}` to {self.address}, passed.")
 
     def _unforeseen(self, envelope: Envelope, error: BaseException) -> AgentFailed:
@@ -208,19 +192,22 @@ class Activation:
 
     def _apply(self, entry: Entry, handled: Handled, after: Agent) -> None:
         self.agent, self.committed = after, self.committed + 1
-        self.delivery.applied(self, entry, handled)
+        self.host.population.turns += 1
+        self.host.records.remember(self.address, entry.envelope.id, handled.reply)
+        self.heat += 1
+        self.done(entry, handled.reply)
 
     async def _submit(self, entry: Entry, handled: Handled, after: Agent, state: str) -> None:
-        self.agent, self.taken = after, self.taken + 1
+        self.agent = after
         self.heat += 1
         self.uncommitted.append(entry)
-        self.delivery.lane_of(self.held).submit(self, Pending(entry, handled, state))
-        if self.taken >= (1 if self.cautious else MOST_UNCOMMITTED):
+        self.host.lane_of(self.held).submit(self, Pending(entry, handled, state))
+        if len(self.uncommitted) >= (1 if self.cautious else MOST_UNCOMMITTED):
             await self.flushed()
 
     def _set_aside(self, entry: Entry) -> None:
         """Told messages wait in the store until the agent is released; whoever asks learns why nobody answers."""
-        self.delivery.left_behind(self)
+        self.host.backlog.left_behind(self)
         joined, entry.joined = list(entry.joined), ()
         self.mailbox.back(joined)
         self.done(entry, failed(Quarantined(self._quarantine_text())))
@@ -231,7 +218,7 @@ class Activation:
             error, entry.refused = entry.refused, None
             raise error
         generation = self.generation
-        reply = await self.delivery.reply_of(self.address, entry.envelope.id)
+        reply = await self.host.records.reply_of(self.address, entry.envelope.id)
         if self.generation != generation:
             raise Abandoned  # it is back in the mailbox, and not to be removed behind its back
         if reply is None:
@@ -241,10 +228,10 @@ class Activation:
 
     async def _read(self, envelope: Envelope) -> None:
         self.looked_at = False
-        snapshot = await self.delivery.read(self)
+        snapshot = await self.host.records.read(self)
         while self.looked_at:  # meanwhile: this may be how it was before
             self.looked_at = False
-            snapshot = await self.delivery.read(self)
+            snapshot = await self.host.records.read(self)
         self.committed, self.quarantined = snapshot.version, snapshot.quarantined
         if self.quarantined is not None:
             return  # nobody sees its state; every message looks again, since it may have been released
@@ -268,7 +255,7 @@ class Activation:
         assert self.agent is not None
         envelope = entry.envelope
         handler = self.kind.handler_of(envelope.type)
-        turn = Turn(self.address, envelope, self.delivery.clock, self._ask)
+        turn = Turn(self.address, envelope, self.host.station.clock, self._ask)
         after = self.agent.for_turn(turn)
         with self._stoppable(envelope):
             try:
@@ -284,7 +271,7 @@ class Activation:
             handled.joined = [(other.envelope, other.stored) for other in entry.joined]
         if self.kind.options.ephemeral:
             if turn.effects is not None:
-                await self.delivery.send_at_once(turn.effects, envelope.deadline)
+                await self.host.outlet.send_at_once(turn.effects, envelope.deadline)
             return handled, after, ""
         return handled, after, self._as_json(after)
 
@@ -300,7 +287,7 @@ class Activation:
         """Around what a developer wrote, and nothing else: only there may `stop_turn` cancel the task."""
         task = asyncio.current_task()
         assert task is not None
-        self.delivery.begins(self)
+        self.host.population.begins(self)
         try:
             yield
         except asyncio.CancelledError:
@@ -309,7 +296,7 @@ class Activation:
                     f"{self.address} failed on `{envelope.type}`: something that it waited for was cancelled. "
                     "Its state is as before."
                 ) from None
-            if self.stopped_at is None or self.delivery.runners.stopped:
+            if self.stopped_at is None or self.host.runners.stopped:
                 raise
             forget_cancellation(task)
             raise DeadlinePassed(
@@ -318,7 +305,7 @@ class Activation:
             ) from None
         finally:
             self.stopped_at = None
-            self.delivery.ends(self)
+            self.host.population.ends(self)
 
     def _as_json(self, after: Agent) -> str:
         try:
@@ -353,15 +340,15 @@ class Activation:
     async def _ask(self, envelope: Envelope) -> Replied:
         """An ask is seen outside: so everything that this turn builds on must be durable first."""
         generation = self.generation
-        if self.taken:
+        if self.uncommitted:
             await self.flushed()
         if self.generation != generation:
             raise Abandoned
-        return await self.delivery.ask(envelope)
+        return await self.host.outlet.ask(envelope)
 
     async def flushed(self) -> None:
         """Until every turn taken so far is durable or taken back."""
-        while self.taken:
+        while self.uncommitted:
             if self.settled is None:
                 self.settled = asyncio.Event()
             self.settled.clear()
@@ -383,19 +370,19 @@ class Activation:
         supervision = self.kind.options.supervision
         blameless = self._is_blameless(entry, error)
         # That of an ask in its turn may have passed too: the next try has a new one.
-        overdue = entry.envelope.deadline is not None and self.delivery.clock() > entry.envelope.deadline
+        overdue = entry.envelope.deadline is not None and self.host.station.clock() > entry.envelope.deadline
         hopeless = overdue or isinstance(error, Rejected)
         attempts = entry.attempts
         try:
             if not blameless:
                 entry.attempts += 1
             if hopeless or (not blameless and entry.attempts >= supervision.attempts):
-                await self.delivery.bury(self, entry, error)
+                await self.host.burial.bury(self, entry, error)
                 return
             pause = supervision.pause_after(max(entry.attempts, 1))
-            if await self.delivery.postpone(self, entry, error, pause):
-                self.mailbox.hold(entry)
-                self.delivery.later(pause.total_seconds(), self.try_again, entry)
+            if await self.host.burial.postpone(self, entry, error, pause):
+                self.mailbox.postpone(entry)
+                self.host.station.background.later(pause.total_seconds(), self.try_again, entry)
         except OutcomeUnknown:  # the store is away, and may have counted or buried it: say the same again
             entry.attempts, entry.refused = attempts, error
             self.mailbox.back([entry])
@@ -406,7 +393,7 @@ class Activation:
         agents whose mailboxes are full of what they tell each other would wait until one of them gives up."""
         if not isinstance(error, MailboxFull):
             return isinstance(error, (NewerVersion, DatabaseLost))
-        now = self.delivery.now()
+        now = self.host.station.now()
         if entry.met_full_at is None:
             entry.met_full_at = now
         return now - entry.met_full_at < self.kind.options.supervision.patience.total_seconds()
@@ -414,11 +401,11 @@ class Activation:
     def withhold(self, entry: Entry) -> None:
         """The message is not due yet."""
         self.mailbox.withdraw(entry)
-        self.mailbox.hold(entry)
+        self.mailbox.postpone(entry)
 
     def try_again(self, entry: Entry) -> None:
         if self.mailbox.find(entry.envelope.id) is entry:
-            self.mailbox.unhold(entry)
+            self.mailbox.resume(entry)
             self.start()
 
     # What the lane says of a commit.
@@ -440,7 +427,7 @@ class Activation:
                 self._refuse_one(turns, outcome)
                 self._reset(doubtful=False)
             case Fenced():
-                self.delivery.lost(self.held)
+                self.host.lose(self.held)
             case never:
                 assert_never(never)
 
@@ -453,13 +440,13 @@ class Activation:
 
     def _durable(self, turns: list[Pending], outcome: Committed) -> None:
         self.committed += len(turns)
-        self.taken -= len(turns)
         del self.uncommitted[: len(turns)]
         for turn in turns:
             if turn.entry.envelope.run is not None:
                 self._log_handled(turn.entry.envelope)
             self.done(turn.entry, turn.handled.reply)
-        self.delivery.committed(turns, outcome)
+        self.host.population.turns += len(turns)
+        self.host.outlet.committed(turns, outcome)
         self._tell_settled()
 
     def _log_handled(self, envelope: Envelope) -> None:
@@ -496,10 +483,10 @@ class Activation:
     def _reset(self, *, doubtful: bool) -> None:
         self.generation += 1
         self.agent = None
-        self.delivery.lane_of(self.held).withdraw(self)
-        again, self.uncommitted, self.taken = self.uncommitted, [], 0
-        if self.now is not None and self.now not in again:
-            again.append(self.now)
+        self.host.lane_of(self.held).withdraw(self)
+        again, self.uncommitted = self.uncommitted, []
+        if self.entry is not None and self.entry not in again:
+            again.append(self.entry)
         for entry in again:
             entry.doubtful = entry.doubtful or doubtful
         self.mailbox.back(again)
@@ -507,9 +494,9 @@ class Activation:
         self.start()
 
     def done(self, entry: Entry, outcome: Replied | Failed) -> None:
-        self.delivery.forget(self, entry)
+        self.host.backlog.forget(self, entry)
         for joined in entry.joined:
-            self.delivery.forget(self, joined)
+            self.host.backlog.forget(self, joined)
         entry.settle(outcome)
 
     # How it ends.
@@ -517,7 +504,7 @@ class Activation:
     async def close(self) -> list[Entry]:
         """Finishes the turn that runs and the commits under way; refuses what waits. Returns what is stored of it."""
         self.closing = True
-        while self.started or self.taken:
+        while self.started or self.uncommitted:
             if self.settled is None:
                 self.settled = asyncio.Event()
             self.settled.clear()
@@ -530,8 +517,8 @@ class Activation:
         """The shard is lost: nothing that runs here can be committed any more."""
         self.closing = True
         self.generation += 1
-        self.delivery.lane_of(self.held).withdraw(self)
-        self.uncommitted, self.taken = [], 0
+        self.host.lane_of(self.held).withdraw(self)
+        self.uncommitted = []
         if self.task is not None and self.task is not asyncio.current_task():  # that one sees `closing`
             self.task.cancel()
         self.refuse_waiting(error)
@@ -540,19 +527,19 @@ class Activation:
     def met_defect(self) -> None:
         """Something went wrong that nobody foresaw: what this agent has in memory cannot be trusted."""
         self.cut(Broken(f"{self.address} met a defect of Resprout. The host's log has it."))
-        self.delivery.broke(self)
+        self.host.broke(self)
 
     def refuse_waiting(self, error: ResproutError) -> None:
         for entry in self.mailbox:
-            self.delivery.forget(self, entry)
+            self.host.backlog.forget(self, entry)
             entry.settle(failed(error))
-        self.mailbox.held.clear()
+        self.mailbox.postponed.clear()
         self.mailbox.queues.clear()
 
     def forget_state(self) -> None:
         """The next turn reads it again: somebody changed what the store says of this agent."""
         self.quarantined, self.looked_at = None, True
-        if not self.taken and self.now is None:
+        if not self.uncommitted and self.entry is None:
             self.agent = None
 
     def set_aside(self, reason: str) -> None:
@@ -562,9 +549,9 @@ class Activation:
     def stop_turn(self) -> bool:
         """Interrupts the handler that runs: it is past its deadline. It may clean up for a while before it is
         interrupted again. False if none runs: nothing of our own is to be interrupted."""
-        if self.task is None or self not in self.delivery.running:
+        if self.task is None or self not in self.host.population.running:
             return False
-        now = self.delivery.now()
+        now = self.host.station.now()
         if self.stopped_at is None or now - self.stopped_at > CLEAN_UP_SECONDS:
             self.stopped_at = now
             self.task.cancel()

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 def cancel(delivery: "Delivery", address: AgentAddress, message: UUID) -> bool:
     """Whether there was something to take back."""
-    activation = delivery.active.get(address)
+    activation = delivery.population.active.get(address)
     entry = activation.mailbox.find(message) if activation is not None else None
     if activation is None or entry is None or entry.stored or entry.joined or len(entry.answers) > 1:
         return False
-    if activation.now is entry:
+    if activation.entry is entry:
         return activation.stop_turn()
     if entry in activation.uncommitted:
         return False  # it has been handled
