@@ -20,9 +20,9 @@ def cancel(delivery: "Delivery", address: AgentAddress, message: UUID) -> bool:
     entry = activation.mailbox.find(message) if activation is not None else None
     if activation is None or entry is None or entry.stored or entry.joined or len(entry.answers) > 1:
         return False
-    if activation.entry is entry:
-        return activation.stop_turn()
-    if entry in activation.uncommitted:
+    if activation.in_turn is entry:
+        return delivery.handling.stop(activation)
+    if entry in activation.uncommitted.entries:
         return False  # it has been handled
     activation.mailbox.withdraw(entry)
     activation.done(entry, Failed(error="DeadlinePassed", text="the asker has taken it back."))

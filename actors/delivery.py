@@ -5,7 +5,9 @@
     ticks        what they wanted to be reminded of
     population   those that are in memory; passivation, how they leave it
     holdings     the shards that the host has; backlog, what waits here
-    burial       what could not be handled; records, what was; outlet, what goes out
+    handling     handlers at work; commits, how their turns become durable
+    failing      what becomes of messages whose turns fail; burial, where most of these end
+    records      what agents read of their past; outlet, what goes out
 
 The invariant: a message is answered with an acceptance or a reply only after the store has it. Everything that is
 in memory here can be lost at any moment, and another host goes on from the store.
@@ -22,10 +24,12 @@ from .agent import Agent
 from .backlog import Backlog
 from .burial import Burial
 from .collection import Collection
+from .commits import Commits
 from .envelope import Envelope
 from .errors import Moved
+from .failing import Failing
+from .handling import Handling
 from .holdings import Holdings
-from .lanes import Lane
 from .limits import USUAL, Limits
 from .logger import get_logger
 from .mailbox import Answer
@@ -66,17 +70,16 @@ class Delivery:
         self.passivation = Passivation(station, holdings, population, backlog, self.collection)
         self.ticks = Ticks(station, holdings, self.mail_waits, self.reminders_changed)
         self.runners = Runners()
-        self.lanes = [Lane(store, host, station.may_write) for _ in range(limits.lanes)]
+        self.handling = Handling(station, self.runners, self.outlet)
+        self.commits = Commits(station, self.records, self.outlet, self.lost)
         self.surroundings = Surroundings(
             station=station,
             runners=self.runners,
-            lanes=self.lanes,
             records=self.records,
             backlog=backlog,
-            burial=self.burial,
-            outlet=self.outlet,
-            population=population,
-            lose=self.lost,
+            handling=self.handling,
+            commits=self.commits,
+            failing=Failing(station, self.burial),
             broke=self._broke,
         )
 
@@ -87,8 +90,8 @@ class Delivery:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.collection.run())
             tasks.create_task(self.ticks.run())
-            tasks.create_task(self.passivation.stop_late_turns())
-            tasks.create_task(self.passivation.put_idle_away())
+            tasks.create_task(self.handling.stop_late_turns())
+            tasks.create_task(self.passivation.run())
 
     def receive(self, envelope: Envelope, answer: Answer) -> None:
         self.reception.receive(envelope, answer)

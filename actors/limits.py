@@ -1,4 +1,7 @@
-"""How much a host has at a time, and how long it keeps what."""
+"""How much a host has at a time, and how long it keeps what.
+
+The invariant: a host ends its lease by `margin` before the store does, so that it stops before another begins.
+"""
 
 from dataclasses import dataclass
 from datetime import timedelta

@@ -1,8 +1,8 @@
 """The messages that wait for one agent, in memory: which is next.
 
 Higher priorities go first, but every fourth message is the one that waits longest, so nothing starves. Messages of one
-sender and one priority are taken in the order in which they were put. While one of them is postponed,
-the later ones of its sender wait behind it.
+sender and one priority are taken in the order in which they were put. While one of them is postponed, the later ones
+of its sender wait behind it.
 """
 
 from collections import deque

@@ -1,4 +1,4 @@
-"""How turns and agents end that do not end by themselves: late turns are stopped, and idle agents leave memory.
+"""How agents leave memory: idle ones when they are too many or were so for long, others when they are told to.
 
 The invariant: an agent is put away between two turns, and what is stored for it goes on in its next activation, in the
 order in which it came.
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
 log = get_logger("resprout.host")
 
-LOOK_FOR_IDLE_EVERY = 2.0
-LOOK_FOR_LATE_TURNS_EVERY = 0.25
+LOOK_EVERY = 2.0
 GOODBYE_SECONDS = 5.0  # what `passivated` may take: a shard is given back after those of all its agents
 
 
@@ -39,29 +38,10 @@ class Passivation:
         self.backlog = backlog
         self.collection = collection
 
-    async def put_idle_away(self) -> None:
+    async def run(self) -> None:
         while True:
-            await asyncio.sleep(LOOK_FOR_IDLE_EVERY)
+            await asyncio.sleep(LOOK_EVERY)
             await self._put_idle_away()
-
-    async def stop_late_turns(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_FOR_LATE_TURNS_EVERY)
-            self._stop_late_turns()
-
-    def _stop_late_turns(self) -> None:
-        if not self.population.running:
-            return
-        now, clock = self.now(), self.station.clock()
-        for activation, began in list(self.population.running.items()):
-            entry = activation.entry
-            if entry is None:
-                continue
-            deadline = entry.envelope.deadline
-            if (deadline is not None and clock > deadline) or (
-                now - began > activation.kind.options.turn_timeout.total_seconds()
-            ):
-                activation.stop_turn()
 
     async def _put_idle_away(self) -> None:
         """Those that were idle for long; and when there are too many, those least in use."""

@@ -26,8 +26,6 @@ class Population:
         self.backlog = backlog
         self.activate = activate
         self.active: dict[AgentAddress, Activation] = {}
-        self.running: dict[Activation, float] = {}  # those whose handler is at work, and since when
-        self.turns = 0  # that ended, since this host began
 
     def at(self, address: AgentAddress, kind: type[Agent], held: Held) -> Activation:
         activation = self.active.get(address)
@@ -50,16 +48,3 @@ class Population:
     async def end_turns(self, held: Held) -> None:
         """No agent in the shard begins another one; what waits is refused, or taken from the store again."""
         await asyncio.gather(*(activation.close() for activation in self.of(held)))
-
-    # Handlers at work.
-
-    def begins(self, activation: Activation) -> None:
-        self.running[activation] = self.now()
-
-    def ends(self, activation: Activation) -> None:
-        self.running.pop(activation, None)
-
-    def longest_turn(self, held: Held) -> float:
-        """For how many seconds a turn in the shard has lasted; 0 if none runs."""
-        began = [began for activation, began in self.running.items() if activation.held == held]
-        return max(self.now() - min(began), 0.001) if began else 0.0

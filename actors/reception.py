@@ -117,7 +117,7 @@ class Reception:
             raise Busy(f"{activation.address} is busy, and `{envelope.type}` does not wait. Try again later.")
         for entry in activation.mailbox:
             same = entry.envelope.type == envelope.type and entry.envelope.body == envelope.body
-            if same and entry not in activation.uncommitted:
+            if same and entry not in activation.uncommitted.entries:
                 self.backlog.check_room(activation, envelope, len(activation.mailbox))
                 joined = Entry(envelope, answers=[answer])
                 entry.joined = (*entry.joined, joined)

@@ -145,14 +145,14 @@ class Tenure:
         shard begins to leave until the last turn in it has ended, none of its agents can be reached."""
         mine = [held for one in view.shards if one.host == self.record.id and (held := self.holdings.under(one.id))]
         mine.sort(
-            key=lambda held: (held.id not in self.leaving, self.delivery.population.longest_turn(held) > 0, -held.id)
+            key=lambda held: (held.id not in self.leaving, self.delivery.handling.longest_turn(held) > 0, -held.id)
         )
         return [held for held in mine[:number] if held.id not in self.leaving]
 
     def _stays(self, held: Held, seconds: float) -> bool:
         """Whether a shard that shall go serves its agents until a long turn has ended."""
         longest = LONGEST_STAY["draining" if self.draining else "rebalancing"]
-        return seconds < longest and self.delivery.population.longest_turn(held) > LONG_TURN_SECONDS
+        return seconds < longest and self.delivery.handling.longest_turn(held) > LONG_TURN_SECONDS
 
     async def _claim(self, wanted: list[Shard], living: list[UUID]) -> None:
         try:
@@ -174,7 +174,7 @@ class Tenure:
         doubted = {held for held in self.holdings.which_are("doubted") if held.id not in self.leaving}
         self.ended &= doubted
         for held in doubted - self.ending - self.ended:
-            if self.delivery.population.longest_turn(held) > 0:
+            if self.delivery.handling.longest_turn(held) > 0:
                 self.ending.add(held)
                 self.station.background.spawn(self._end_turns(held))
         doubted -= self.ending

@@ -122,7 +122,7 @@ async def test_who_asks_again_hears_the_answer_although_the_agent_is_busy(house:
     busy = asyncio.create_task(house.asks("picky/a", Slow(seconds=0.5)))
     (host,) = house.hosts.values()
     async with asyncio.timeout(20):
-        while not host.delivery.population.running:
+        while not host.delivery.handling.running:
             await asyncio.sleep(0.01)
 
     assert await house.asks("picky/a", Increment(), message_id=message) == Count(count=1)
@@ -206,7 +206,7 @@ async def test_a_busy_agent_rejects_what_does_not_wait(house: House) -> None:
     first = asyncio.create_task(house.asks("picky/a", Increment(think_seconds=0.5)))
     (host,) = house.hosts.values()
     async with asyncio.timeout(20):
-        while not host.delivery.population.running:
+        while not host.delivery.handling.running:
             await asyncio.sleep(0.01)
 
     with pytest.raises(Busy):
@@ -355,7 +355,7 @@ async def test_an_ask_that_is_taken_back_leaves_its_turn_and_the_next_one_is_han
     (host,) = house.hosts.values()
     async with asyncio.timeout(20):
         while (
-            not host.delivery.population.running
+            not host.delivery.handling.running
             or len(host.delivery.population.active[AgentAddress("tally", "a")].mailbox) < 2
         ):
             await asyncio.sleep(0.01)

@@ -112,9 +112,9 @@ async def test_new_mail_queues_up_in_the_store_until_all_older_mail_is_collected
         await opened(host)
         await working(host)
         slow = host.delivery.population.active[address]
-        assert slow.entry is not None
-        slow.entry.envelope = slow.entry.envelope.model_copy(update={"deadline": clock()})
-        slow.stop_turn()
+        assert slow.in_turn is not None
+        slow.in_turn.envelope = slow.in_turn.envelope.model_copy(update={"deadline": clock()})
+        host.delivery.handling.stop(slow)
         async with asyncio.timeout(20):
             while host.delivery.backlog.mail >= 5:
                 await asyncio.sleep(0)

@@ -88,7 +88,7 @@ async def test_turns_outlive_an_answer_of_the_store_that_is_lost(house: House, m
     await house.asks("tally/b", Increment())
 
     assert host.delivery.population.active[AgentAddress("tally", "a")] is activation
-    assert activation.entry is not None
+    assert activation.in_turn is not None
     assert await asked == Count(count=1)
     await reaches(house, "tally/a", 1)
 
@@ -103,7 +103,7 @@ async def test_a_long_turn_does_not_make_its_neighbours_unreachable_when_shards_
     await working(host)
     async with asyncio.timeout(20):
         while (
-            host.delivery.population.longest_turn(host.delivery.holdings.taking_in(AgentAddress.parse(busy)))
+            host.delivery.handling.longest_turn(host.delivery.holdings.taking_in(AgentAddress.parse(busy)))
             < LONG_TURN_SECONDS
         ):
             await asyncio.sleep(0.02)

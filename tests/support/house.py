@@ -132,7 +132,7 @@ class HostHere:
         everything = [
             *self.tasks,
             *self.delivery.runners.tasks,
-            *(lane.task for lane in self.delivery.lanes if lane.task),
+            *(lane.task for lane in self.delivery.commits.lanes if lane.task),
             *self.delivery.station.background.tasks,
         ]
         for task in everything:

@@ -30,5 +30,5 @@ async def opened(host: HostHere) -> None:
 async def working(host: HostHere) -> None:
     """Until an agent of it is in a turn."""
     async with asyncio.timeout(20):
-        while not host.delivery.population.running:
+        while not host.delivery.handling.running:
             await asyncio.sleep(0.01)
