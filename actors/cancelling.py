@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 def cancel(delivery: "Delivery", address: AgentAddress, message: UUID) -> bool:
     """Whether there was something to take back."""
-    activation = delivery.active.get(address)
+    activation = delivery.population.active.get(address)
     entry = activation.mailbox.find(message) if activation is not None else None
     if activation is None or entry is None or entry.stored or entry.joined or len(entry.answers) > 1:
         return False
-    if activation.now is entry:
-        return activation.stop_turn()
-    if entry in activation.uncommitted:
+    if activation.in_turn is entry:
+        return delivery.handling.stop(activation)
+    if entry in activation.uncommitted.entries:
         return False  # it has been handled
     activation.mailbox.withdraw(entry)
     activation.done(entry, Failed(error="DeadlinePassed", text="the asker has taken it back."))

@@ -6,6 +6,8 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
+from .errors import ResproutError, Unavailable, text_of
+
 Priority = Literal["low", "normal", "high", "critical"]
 PRIORITIES: tuple[Priority, ...] = ("low", "normal", "high", "critical")
 RANK: dict[Priority, int] = {name: rank for rank, name in enumerate(PRIORITIES)}
@@ -70,6 +72,11 @@ class Failed(BaseModel):
     def _can_be_encoded(cls, text: str) -> str:
         """An error may quote what is no UTF-8, a name of a file; one such text would cost others their outcomes."""
         return text.encode("utf-8", "backslashreplace").decode()
+
+
+def failed(error: ResproutError) -> Failed:
+    retry_after = error.retry_after if isinstance(error, Unavailable) else None
+    return Failed(error=type(error).__name__, text=text_of(error), retry_after=retry_after)
 
 
 Outcome = Replied | Accepted | Failed

@@ -158,3 +158,9 @@ class RunFailed(Broken, of_one_text=False):
         return f"the run {self.run} {'was ' if self.status in ('cancelled', 'terminated') else ''}{self.status}" + (
             f": {self.reason}" if self.reason else "."
         )
+
+
+def text_of(error: ResproutError) -> str:
+    """What a handler's error says may have in it what neither Postgres nor the wire carries: null bytes, and halves of
+    characters, as in the names of files that are no UTF-8. A message whose error cannot be stored is never buried."""
+    return str(error).replace("\0", "\\0").encode(errors="backslashreplace").decode()

@@ -10,7 +10,7 @@ would stay among the uncommitted of its agent, and the next commit would write i
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from .errors import DatabaseLost, Rejected, ResproutError
@@ -44,11 +44,20 @@ class Pending:
         return len(self.handled.reply.body or "") + (effects.size if effects is not None else 0)
 
 
+class Ledger(Protocol):
+    """Hears how commits ended."""
+
+    def ended(self, activation: "Activation", turns: list[Pending], outcome: CommitOutcome) -> None: ...
+
+    def failed(self, activation: "Activation", turns: list[Pending], error: ResproutError) -> None: ...
+
+
 class Lane:
-    def __init__(self, store: Store, host: UUID, may_write: Callable[[], bool]) -> None:
+    def __init__(self, store: Store, host: UUID, may_write: Callable[[], bool], ledger: "Ledger") -> None:
         self.store = store
         self.host = host
         self.may_write = may_write
+        self.ledger = ledger
         self.waiting: dict[Activation, list[Pending]] = {}
         self.task: asyncio.Task[None] | None = None
 
@@ -57,8 +66,8 @@ class Lane:
         if self.task is None:
             self.task = asyncio.create_task(self._run())
 
-    def withdraw(self, activation: "Activation") -> list[Pending]:
-        return self.waiting.pop(activation, [])
+    def withdraw(self, activation: "Activation") -> None:
+        self.waiting.pop(activation, None)
 
     async def _run(self) -> None:
         try:
@@ -88,9 +97,9 @@ class Lane:
         for (activation, turns), outcome in zip(batch, await self._outcomes(batch), strict=True):
             try:
                 if isinstance(outcome, ResproutError):
-                    activation.commit_failed(turns, outcome)
+                    self.ledger.failed(activation, turns, outcome)
                 else:
-                    activation.commit_ended(turns, outcome)
+                    self.ledger.ended(activation, turns, outcome)
             except Exception:  # the others of the batch are to hear of theirs
                 log.exception("a defect in the delivery", agent=str(activation.address))
                 activation.met_defect()
@@ -129,7 +138,7 @@ def _advance(activation: "Activation", turns: list[Pending]) -> Advance:
     return Advance(
         address=activation.address,
         held=activation.held,
-        expected=activation.committed,
+        expected=activation.uncommitted.version,
         state=turns[-1].state,
         state_version=activation.kind.options.version,
         handled=[turn.handled for turn in turns],

@@ -1,8 +1,8 @@
 """The messages that wait for one agent, in memory: which is next.
 
 Higher priorities go first, but every fourth message is the one that waits longest, so nothing starves. Messages of one
-sender and one priority are taken in the order in which they were put. While one of them waits to be tried again,
-the later ones of its sender wait behind it.
+sender and one priority are taken in the order in which they were put. While one of them is postponed, the later ones
+of its sender wait behind it.
 """
 
 from collections import deque
@@ -48,12 +48,13 @@ class Entry:
 
 
 class Mailbox:
-    __slots__ = ("bytes", "held", "known", "puts", "queues", "rows", "takes")
+    __slots__ = ("bytes", "known", "postponed", "puts", "queues", "rows", "takes")
 
     def __init__(self) -> None:
         self.queues: dict[int, deque[Entry]] = {}  # by rank, only those with something in them: most agents are idle
         self.known: dict[int, Entry] = {}  # by the number of the message's id, which hashes faster
-        self.held: dict[tuple[str, str], deque[Entry]] = {}
+        # Of each line what waits for its next try, and behind it what was sent later.
+        self.postponed: dict[tuple[str, str], deque[Entry]] = {}
         self.rows = 0  # stored ones, waiting or in their turn
         self.bytes = 0  # of all, stored or not
         self.puts = 0
@@ -73,8 +74,8 @@ class Mailbox:
     def line_up(self, entry: Entry) -> None:
         self.puts += 1
         entry.number = self.puts
-        if self.held and (held := self.held.get(_line(entry))) is not None:
-            held.append(entry)
+        if self.postponed and (behind := self.postponed.get(_line(entry))) is not None:
+            behind.append(entry)
         else:
             self._queue(entry).append(entry)
 
@@ -119,21 +120,21 @@ class Mailbox:
         for entry in reversed(entries):
             self._queue(entry).appendleft(entry)
 
-    def hold(self, entry: Entry) -> None:
+    def postpone(self, entry: Entry) -> None:
         """The message waits for its next try, and what its sender sent after it waits behind it."""
         line = _line(entry)
-        held = self.held.setdefault(line, deque())
-        held.appendleft(entry)
+        postponed = self.postponed.setdefault(line, deque())
+        postponed.appendleft(entry)
         for other in list(self.queues.get(RANK[entry.envelope.priority], ())):
             if _line(other) == line:
-                held.append(other)
+                postponed.append(other)
                 self.withdraw(other)
 
-    def unhold(self, entry: Entry) -> None:
+    def resume(self, entry: Entry) -> None:
         """The message's time has come: it and those behind it can be taken."""
-        held = self.held.pop(_line(entry), None)
-        if held:
-            self.back(list(held))
+        postponed = self.postponed.pop(_line(entry), None)
+        if postponed:
+            self.back(list(postponed))
 
     def remove(self, entry: Entry) -> None:
         if self.known.pop(entry.envelope.id.int, None) is not None:

@@ -43,7 +43,9 @@ class Tenure:
         self.record = record
         self.store = store
         self.delivery = delivery
-        self.lease = delivery.lease
+        self.station = delivery.station
+        self.holdings = delivery.holdings
+        self.lease = delivery.station.lease
         self.pulse = pulse
         self.seen = seen
         self.nudged = asyncio.Event()
@@ -53,7 +55,7 @@ class Tenure:
         self.staying: dict[Held, float] = {}  # that shall go, and since when
         self.ending: set[Held] = set()  # doubted ones whose last turns are waited for
         self.ended: set[Held] = set()  # those of them that waited long enough
-        delivery.on_doubt = self.nudge
+        delivery.holdings.on_doubt = self.nudge
 
     async def run(self) -> None:
         """Until drained. Raises LeaseLost."""
@@ -67,7 +69,7 @@ class Tenure:
             wish = plan(self.record.id, self.record.pool, view)
             await self._follow(wish, view)
             await self._dissolve(view.forsaken())
-            if self.draining and not self.delivery.held:
+            if self.draining and not self.holdings:
                 await self._retire()
                 return
             await self._pause()
@@ -81,7 +83,7 @@ class Tenure:
         self.nudge()
 
     async def _enrol(self) -> None:
-        asked = self.delivery.now()
+        asked = self.station.now()
         while True:
             try:
                 await self.store.enrol(self.record, self.lease.length)
@@ -90,22 +92,22 @@ class Tenure:
             except ResproutError as error:
                 log.warning("cannot enrol yet", error=str(error))
                 await asyncio.sleep(self.pulse.total_seconds())
-                asked = self.delivery.now()
+                asked = self.station.now()
 
     async def _renew(self) -> View:
         patience = self.lease.length.total_seconds() / TRIES_IN_A_LEASE  # one call that hangs shall not cost the lease
         while True:
-            asked = self.delivery.now()
+            asked = self.station.now()
             try:
                 async with asyncio.timeout(min(max(self.lease.ends - asked, 0.001), patience)):
-                    view = await self.store.renew(self.record.id, self.lease.length, self.delivery.waiting())
+                    view = await self.store.renew(self.record.id, self.lease.length, self.delivery.backlog.by_tenant())
             except (ResproutError, TimeoutError) as error:
-                if not self.lease.holds(self.delivery.now()):
+                if not self.lease.holds(self.station.now()):
                     raise LeaseLost("the lease ended before it could be renewed") from None
                 log.warning("lease not renewed yet", error=str(error) or type(error).__name__)
                 await asyncio.sleep(BETWEEN_TRIES)
                 continue
-            if not self.lease.holds(self.delivery.now()):
+            if not self.lease.holds(self.station.now()):
                 raise LeaseLost("the lease ended while it was being renewed")
             self.lease.renewed(asked)
             return view
@@ -128,31 +130,29 @@ class Tenure:
     async def _follow(self, wish: Plan, view: View) -> None:
         if wish.claim and not self.draining:
             await self._claim(list(wish.claim), [host.id for host in view.hosts.values() if host.alive])
-        if self.delivery.doubted:
-            await self._claim_anew(view)
+        await self._claim_anew(view)
         release = self._to_release(len(wish.release), view)
-        now = self.delivery.now()
+        now = self.station.now()
         self.staying = {held: self.staying.get(held, now) for held in release}
         for held, since in self.staying.items():
             if not self._stays(held, now - since):
                 self.leaving.add(held.id)
-                self.delivery.spawn(self._leave(held))
+                self.station.background.spawn(self._leave(held))
         await self._give_back()
 
     def _to_release(self, number: int, view: View) -> list[Held]:
         """How many is for the plan to say; which, for us: rather those in which nobody works. From the moment that a
         shard begins to leave until the last turn in it has ended, none of its agents can be reached."""
-        mine = [self.delivery.held[one.id] for one in view.shards if one.host == self.record.id and self._has(one)]
-        mine.sort(key=lambda held: (held.id not in self.leaving, self.delivery.longest_turn(held) > 0, -held.id))
+        mine = [held for one in view.shards if one.host == self.record.id and (held := self.holdings.under(one.id))]
+        mine.sort(
+            key=lambda held: (held.id not in self.leaving, self.delivery.handling.longest_turn(held) > 0, -held.id)
+        )
         return [held for held in mine[:number] if held.id not in self.leaving]
-
-    def _has(self, shard: Shard) -> bool:
-        return shard.id in self.delivery.held
 
     def _stays(self, held: Held, seconds: float) -> bool:
         """Whether a shard that shall go serves its agents until a long turn has ended."""
         longest = LONGEST_STAY["draining" if self.draining else "rebalancing"]
-        return seconds < longest and self.delivery.longest_turn(held) > LONG_TURN_SECONDS
+        return seconds < longest and self.delivery.handling.longest_turn(held) > LONG_TURN_SECONDS
 
     async def _claim(self, wanted: list[Shard], living: list[UUID]) -> None:
         try:
@@ -163,7 +163,7 @@ class Tenure:
         if held:
             log.info("shards claimed", shards=len(held))
             for one in held:
-                if (before := self.delivery.held.get(one.id)) is not None:
+                if (before := self.holdings.under(one.id)) is not None:
                     self.delivery.lost(before)
             self.delivery.own(held)
 
@@ -171,12 +171,12 @@ class Tenure:
         """Takes what is doubted from ourselves, under a new epoch: nothing counts as in memory then, and whatever
         is still under way to the store finds itself fenced. The turns that run have done nothing wrong: they end
         first."""
-        doubted = {held for held in self.delivery.doubted if held.id not in self.leaving}
+        doubted = {held for held in self.holdings.which_are("doubted") if held.id not in self.leaving}
         self.ended &= doubted
         for held in doubted - self.ending - self.ended:
-            if self.delivery.longest_turn(held) > 0:
+            if self.delivery.handling.longest_turn(held) > 0:
                 self.ending.add(held)
-                self.delivery.spawn(self._end_turns(held))
+                self.station.background.spawn(self._end_turns(held))
         doubted -= self.ending
         shards = [replace(shard, host=None) for shard in view.shards if Held(shard.id, shard.epoch) in doubted]
         living = [host.id for host in view.hosts.values() if host.alive and host.id != self.record.id]
@@ -186,7 +186,7 @@ class Tenure:
     async def _end_turns(self, held: Held) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(LAST_TURNS_SECONDS):
-                await self.delivery.end_turns(held)
+                await self.delivery.population.end_turns(held)
         self.ending.discard(held)
         self.ended.add(held)
         self.nudge()

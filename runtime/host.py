@@ -19,9 +19,10 @@ from ..actors.agent import agent_classes
 from ..actors.calls import Caller
 from ..actors.cancelling import cancel
 from ..actors.catalogue import describe
-from ..actors.delivery import Delivery, Limits
+from ..actors.delivery import Delivery
 from ..actors.envelope import Envelope, Replied
 from ..actors.errors import ResproutError
+from ..actors.limits import Limits
 from ..actors.logger import get_logger
 from ..actors.shards import SHARED, HostSeen, View
 from ..actors.store import HostRecord, LeaseLost
@@ -65,13 +66,21 @@ class Host:
     async def describe(self) -> dict[str, Any]:
         """Answers only when the host can work: its database is open and its shards are its own."""
         life = await self._open()
-        return {"name": self.name, "pid": os.getpid(), "metrics": self.metrics.url, "shards": len(life.delivery.held)}
+        return {
+            "name": self.name,
+            "pid": os.getpid(),
+            "metrics": self.metrics.url,
+            "shards": len(life.delivery.holdings),
+        }
 
     async def routes(self) -> dict[str, Any] | None:
         life = self.life
-        if life is None or not life.delivery.view.hosts:
+        if life is None or not life.delivery.holdings.view.hosts:
             return None
-        return {"secret": life.server.secret.decode(), "view": VIEW.dump_python(life.delivery.view, mode="json")}
+        return {
+            "secret": life.server.secret.decode(),
+            "view": VIEW.dump_python(life.delivery.holdings.view, mode="json"),
+        }
 
     async def drain(self, seconds: float) -> bool:
         """Whether all agents were handed over in time. What was not is tried again elsewhere."""
@@ -113,7 +122,7 @@ class Life:
         server = HostServer(delivery, await store.secret(), outside.answer)
         address = await server.open(_own_address(settings))
         outside.begin(server.secret.decode(), address)
-        record = HostRecord(delivery.host, name, pool, address, _node(), os.getpid(), __version__)
+        record = HostRecord(delivery.station.host, name, pool, address, _node(), os.getpid(), __version__)
         tenure = Tenure(record, store, delivery, pulse=PULSE, seen=outside.see)
         outside.tenure = tenure
         export(delivery)
@@ -132,11 +141,11 @@ class Life:
         try:
             await self._until_drained()
         except LeaseLost as error:
-            log.error("lease lost, this host ends", host=str(self.delivery.host), error=str(error))
+            log.error("lease lost, this host ends", host=str(self.delivery.station.host), error=str(error))
         except Exception:
             log.exception("the host cannot go on")
         else:
-            log.info("drained", host=str(self.delivery.host))
+            log.info("drained", host=str(self.delivery.station.host))
             return
         self.delivery.lose_all()
         os._exit(LEASE_LOST)
@@ -180,7 +189,7 @@ class Outside:
         self.caller.routes.learn(view)
 
     async def find(self) -> tuple[str, View]:
-        return self.connections.secret, self.delivery.view
+        return self.connections.secret, self.delivery.holdings.view
 
     async def ask(self, envelope: Envelope) -> Replied:
         return await self.caller.ask(envelope)
@@ -194,7 +203,7 @@ class Outside:
     async def answer(self, question: dict[str, Any]) -> Any:
         match question.get("what"):
             case "view":
-                return VIEW.dump_python(self.delivery.view, mode="json")
+                return VIEW.dump_python(self.delivery.holdings.view, mode="json")
             case "wake":
                 self.delivery.mail_waits.set()
                 return True

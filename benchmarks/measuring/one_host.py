@@ -80,10 +80,10 @@ async def one_host(dsn: str) -> AsyncIterator[OneHost]:
     async with await Database.open(dsn) as database:
         store = PostgresStore(database)
         delivery = Delivery(uuid4(), store, Nobody(), lambda: datetime.now(UTC))
-        record = HostRecord(delivery.host, "bench", "", "nowhere", "here", 0, "bench")
+        record = HostRecord(delivery.station.host, "bench", "", "nowhere", "here", 0, "bench")
         tenure = Tenure(record, store, delivery, pulse=timedelta(milliseconds=400))
         tasks = [asyncio.create_task(tenure.run()), asyncio.create_task(delivery.run())]
-        while len(delivery.held) < SHARDS or delivery.closed:  # noqa: ASYNC110 - to begin with
+        while len(delivery.holdings.which_are("open")) < SHARDS:  # noqa: ASYNC110 - to begin with
             await asyncio.sleep(0.01)
         try:
             yield OneHost(delivery)

@@ -35,7 +35,7 @@ def written(turns: list[Pending]) -> int:
 
 @given(st.lists(TURNS, min_size=1, max_size=6))
 def test_a_commit_has_a_bound_in_bytes_and_turns_and_keeps_each_agents_order(agents: list[list[Pending]]) -> None:
-    lane = Lane(cast("Any", None), UUID(int=0), lambda: True)
+    lane = Lane(cast("Any", None), UUID(int=0), lambda: True, cast("Any", None))
     names = [cast("Activation", f"agent {n}") for n in range(len(agents))]
     lane.waiting = dict(zip(names, map(list, agents), strict=True))
     done: dict[Any, list[Pending]] = {name: [] for name in names}

@@ -53,13 +53,13 @@ class MailboxMachine(RuleBasedStateMachine):
     def hold(self) -> Entry | None:
         entry, self.in_turn = self.in_turn, None
         if entry is not None:
-            self.mailbox.hold(entry)
+            self.mailbox.postpone(entry)
         return entry
 
     @rule(entry=consumes(held))
     def unhold(self, entry: Entry | None) -> None:
         if entry is not None:
-            self.mailbox.unhold(entry)
+            self.mailbox.resume(entry)
 
     @invariant()
     def lines_keep_their_order(self) -> None:
@@ -77,8 +77,8 @@ class MailboxMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Everything comes out in the end."""
         self.finish()
-        for entries in list(self.mailbox.held.values()):
-            self.mailbox.unhold(entries[0])
+        for entries in list(self.mailbox.postponed.values()):
+            self.mailbox.resume(entries[0])
         while (entry := self.mailbox.take()) is not None:
             self.in_turn = entry
             self.finish()

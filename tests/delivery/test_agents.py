@@ -7,9 +7,9 @@ from uuid import uuid4
 import pytest
 from resprout.actors.address import AgentAddress
 from resprout.actors.agent import Agent, on
-from resprout.actors.delivery import Limits
 from resprout.actors.errors import AgentFailed, Busy, CallCycle, DeadlinePassed, MailboxFull, Rejected, UnknownKind
 from resprout.actors.ids import new_id
+from resprout.actors.limits import Limits
 from resprout.actors.message import Message
 from resprout.memory.database import Database
 from resprout.memory.store import PostgresStore
@@ -122,7 +122,7 @@ async def test_who_asks_again_hears_the_answer_although_the_agent_is_busy(house:
     busy = asyncio.create_task(house.asks("picky/a", Slow(seconds=0.5)))
     (host,) = house.hosts.values()
     async with asyncio.timeout(20):
-        while not host.delivery.running:
+        while not host.delivery.handling.running:
             await asyncio.sleep(0.01)
 
     assert await house.asks("picky/a", Increment(), message_id=message) == Count(count=1)
@@ -143,7 +143,7 @@ async def test_who_tells_again_hears_that_it_was_accepted_although_the_mailbox_i
 
     (host,) = house.hosts.values()
     async with asyncio.timeout(20):
-        while host.delivery.mail:
+        while host.delivery.backlog.mail:
             await asyncio.sleep(0.02)
     assert await count_of(house, "tally/a") == 50
 
@@ -206,7 +206,7 @@ async def test_a_busy_agent_rejects_what_does_not_wait(house: House) -> None:
     first = asyncio.create_task(house.asks("picky/a", Increment(think_seconds=0.5)))
     (host,) = house.hosts.values()
     async with asyncio.timeout(20):
-        while not host.delivery.running:
+        while not host.delivery.handling.running:
             await asyncio.sleep(0.01)
 
     with pytest.raises(Busy):
@@ -297,7 +297,7 @@ async def work_on(house: House, n: int) -> int:
 
 async def wait_balanced(*here: HostHere) -> None:
     async with asyncio.timeout(20):
-        while {len(host.delivery.held) for host in here} != {128 // len(here)}:
+        while {len(host.delivery.holdings) for host in here} != {128 // len(here)}:
             await asyncio.sleep(0.02)
 
 
@@ -354,7 +354,10 @@ async def test_an_ask_that_is_taken_back_leaves_its_turn_and_the_next_one_is_han
     ]
     (host,) = house.hosts.values()
     async with asyncio.timeout(20):
-        while not host.delivery.running or len(host.delivery.active[AgentAddress("tally", "a")].mailbox) < 2:
+        while (
+            not host.delivery.handling.running
+            or len(host.delivery.population.active[AgentAddress("tally", "a")].mailbox) < 2
+        ):
             await asyncio.sleep(0.01)
 
     for one in (waiting, message):

@@ -33,7 +33,7 @@ async def test_a_row_that_nobody_can_read_is_buried_and_the_others_are_handled(
     await database.pool.execute(
         "INSERT INTO resprout.mailbox (kind, key, shard, message_id, envelope, bytes, in_memory) "
         "VALUES ('tally', 'b', $1, gen_random_uuid(), '{\"way\": \"shout\"}', 1, false)",
-        host.delivery._held_of(AgentAddress("tally", "b")).id,
+        host.delivery.holdings.taking_in(AgentAddress("tally", "b")).id,
     )
     host.delivery.mail_waits.set()
 
@@ -57,7 +57,7 @@ async def test_a_message_that_is_asked_and_told_has_one_effect_and_leaves_no_row
     await database.pool.execute(
         "INSERT INTO resprout.mailbox (kind, key, shard, message_id, envelope, bytes, in_memory) "
         "VALUES ('tally', 'a', $1, $2, $3::text::jsonb, 1, false)",
-        host.delivery._held_of(AgentAddress("tally", "a")).id,
+        host.delivery.holdings.taking_in(AgentAddress("tally", "a")).id,
         told.id,
         told.model_dump_json(),
     )
@@ -80,11 +80,11 @@ async def test_a_host_whose_background_work_ends_gives_up_its_agents(
     async def fails(*_: Any) -> Any:
         raise KeyError("a defect")
 
-    monkeypatch.setattr(host.delivery, "_collect", fails)
+    monkeypatch.setattr(host.delivery.collection, "collect", fails)
     life = Life(host.delivery, host.tenure, None, host.store, timedelta(days=7))  # type: ignore[arg-type]
 
     assert await asyncio.wait_for(ended, 20) == LEASE_LOST
-    assert not host.delivery.held
+    assert not host.delivery.holdings
     for task in life.tasks:
         task.cancel()
     life.blocked_loop.stop()

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 from resprout.actors.agent import Agent, Bounds, on
-from resprout.actors.delivery import Limits
 from resprout.actors.envelope import OUTCOMES, Failed
 from resprout.actors.errors import MailboxFull, TooLarge
+from resprout.actors.limits import Limits
 from resprout.actors.message import Message
 from resprout.memory.database import Database
 from resprout.memory.store import PostgresStore

@@ -8,9 +8,9 @@ import pytest
 from resprout.actors.address import AgentAddress
 from resprout.actors.agent import Agent, on
 from resprout.actors.cancelling import cancel
-from resprout.actors.delivery import Limits
 from resprout.actors.errors import DeadlinePassed
 from resprout.actors.ids import new_id
+from resprout.actors.limits import Limits
 from resprout.memory.database import Database
 from resprout.memory.store import PostgresStore
 from support.counting import Count, Increment, Slow
@@ -103,7 +103,7 @@ async def test_an_asker_who_gives_up_while_the_agent_is_being_read_harms_nobody(
         await go_on.wait()
         return await load(*args)
 
-    monkeypatch.setattr(host.delivery.reads, "call", waits)
+    monkeypatch.setattr(host.delivery.records.reads, "call", waits)
     address, message = AgentAddress("tally", "a"), new_id()
     asked = asyncio.create_task(house.asks("tally/a", Increment(), message_id=message))
     await asyncio.wait_for(reading.wait(), 20)

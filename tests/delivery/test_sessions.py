@@ -43,13 +43,13 @@ async def test_a_host_outlives_its_session_and_has_its_lock_again(house: House, 
     (host,) = house.hosts.values()
     await house.asks("tally/a", Increment())
     lost = await pid_of_session(host)
-    held = dict(host.delivery.held)
+    held = list(host.delivery.holdings)
 
     await database.pool.execute("SELECT pg_terminate_backend($1)", lost)
 
     await renewed(host)
     await has_lock_again(host, database, lost)
-    assert host.delivery.held == held
+    assert list(host.delivery.holdings) == held
     assert await house.asks("tally/a", Increment()) == Count(count=2)
 
 

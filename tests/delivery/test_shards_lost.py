@@ -21,9 +21,9 @@ async def test_losing_a_shard_harms_no_agent_of_another_shard(
 ) -> None:
     (host,) = house.hosts.values()
     await opened(host)
-    lost = host.delivery._held_of(AgentAddress("tally", "poisoned")).id
+    lost = host.delivery.holdings.taking_in(AgentAddress("tally", "poisoned")).id
     others = [f"tally/{n}" for n in range(300)]
-    others = [one for one in others if host.delivery._held_of(AgentAddress.parse(one)).id != lost]
+    others = [one for one in others if host.delivery.holdings.taking_in(AgentAddress.parse(one)).id != lost]
     await asyncio.gather(*(house.asks(one, Increment()) for one in others))
     outcomes: list[Outcome] = []
     postpone = host.store.postpone
@@ -62,9 +62,9 @@ async def test_a_host_ends_although_a_turn_lasts_in_an_agent_that_is_put_away(ho
 async def neighbours(host: HostHere) -> tuple[str, str]:
     """Two agents of a shard, of the last one: a plan releases those first."""
     await opened(host)
-    last = max(host.delivery.held)
+    last = max(host.delivery.holdings).id
     names = (f"tally/{n}" for n in range(20_000))
-    same = [one for one in names if host.delivery._held_of(AgentAddress.parse(one)).id == last]
+    same = [one for one in names if host.delivery.holdings.taking_in(AgentAddress.parse(one)).id == last]
     return same[0], same[1]
 
 
@@ -74,7 +74,7 @@ async def test_turns_outlive_an_answer_of_the_store_that_is_lost(house: House, m
     message = new_id()
     asked = asyncio.create_task(house.asks("tally/a", Increment(think_seconds=2), message_id=message))
     await working(host)
-    activation = host.delivery.active[AgentAddress("tally", "a")]
+    activation = host.delivery.population.active[AgentAddress("tally", "a")]
     failed = asyncio.Event()
 
     async def fails(*_: Any) -> Any:
@@ -87,8 +87,8 @@ async def test_turns_outlive_an_answer_of_the_store_that_is_lost(house: House, m
     await asyncio.wait_for(failed.wait(), 20)
     await house.asks("tally/b", Increment())
 
-    assert host.delivery.active[AgentAddress("tally", "a")] is activation
-    assert activation.now is not None
+    assert host.delivery.population.active[AgentAddress("tally", "a")] is activation
+    assert activation.in_turn is not None
     assert await asked == Count(count=1)
     await reaches(house, "tally/a", 1)
 
@@ -102,13 +102,16 @@ async def test_a_long_turn_does_not_make_its_neighbours_unreachable_when_shards_
     slow = asyncio.create_task(house.asks(busy, Increment(think_seconds=5)))
     await working(host)
     async with asyncio.timeout(20):
-        while host.delivery.longest_turn(host.delivery._held_of(AgentAddress.parse(busy))) < LONG_TURN_SECONDS:
+        while (
+            host.delivery.handling.longest_turn(host.delivery.holdings.taking_in(AgentAddress.parse(busy)))
+            < LONG_TURN_SECONDS
+        ):
             await asyncio.sleep(0.02)
     other = await HostHere(house, PostgresStore(database)).start()
     if why == "draining":
         await host.tenure.drain()
     async with asyncio.timeout(20):
-        while not other.delivery.held:
+        while not other.delivery.holdings:
             await asyncio.sleep(0.02)
 
     await house.asks(neighbour, Increment(), seconds=2)

@@ -58,7 +58,7 @@ async def test_a_commit_that_ends_in_a_defect_is_an_unknown_outcome(
 async def test_a_told_message_that_cannot_be_stored_is_refused_alone(house: House) -> None:
     (host,) = house.hosts.values()
     await opened(host)
-    before = dict(host.delivery.held)
+    before = list(host.delivery.holdings)
     bad = house.tells("tally/x", Increment(), tenant="a\0b")
     good = [house.tells(f"tally/{n}", Increment()) for n in range(20)]
 
@@ -66,5 +66,5 @@ async def test_a_told_message_that_cannot_be_stored_is_refused_alone(house: Hous
 
     assert isinstance(outcomes[0], BadMessage)
     assert not any(isinstance(outcome, BaseException) for outcome in outcomes[1:])
-    assert not host.delivery.doubted
-    assert host.delivery.held == before
+    assert not host.delivery.holdings.which_are("doubted")
+    assert list(host.delivery.holdings) == before

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from resprout.actors.address import AgentAddress
 from resprout.actors.agent import Agent
-from resprout.actors.delivery import Limits
 from resprout.actors.errors import (
     AgentFailed,
     BadArgument,
@@ -19,6 +18,7 @@ from resprout.actors.errors import (
     UnknownKind,
     UnknownMessage,
 )
+from resprout.actors.limits import Limits
 from resprout.actors.supervision import Supervision
 from resprout.memory.agents import AgentRows
 from resprout.memory.database import Database
@@ -60,7 +60,7 @@ async def running(house: House) -> None:
     """Until a turn runs."""
     (host,) = house.hosts.values()
     async with asyncio.timeout(20):
-        while not host.delivery.running:
+        while not host.delivery.handling.running:
             await asyncio.sleep(0.01)
 
 
@@ -133,12 +133,12 @@ async def test_a_message_that_kills_its_hosts_is_buried_in_the_end(database: Dat
     for _ in range(4):
         async with hosts(PostgresStore(database)) as (house, (host,)):
             async with asyncio.timeout(20):
-                while len(host.delivery.held) < 128 or host.delivery.closed:
+                while len(host.delivery.holdings.which_are("open")) < 128:
                     await asyncio.sleep(0.05)
             if not await database.pool.fetchval("SELECT count(*) FROM resprout.mailbox"):
                 await house.tells("tally/a", Increment(think_seconds=60))
             async with asyncio.timeout(20):
-                while not host.delivery.running and host.delivery.mail:
+                while not host.delivery.handling.running and host.delivery.backlog.mail:
                     await asyncio.sleep(0.05)
             await host.kill()
 
@@ -157,7 +157,7 @@ async def test_what_waits_for_an_agent_in_quarantine_is_not_blamed_for_deaths_of
     for _ in range(3):
         async with hosts(PostgresStore(database)) as (house, (host,)):
             async with asyncio.timeout(20):
-                while len(host.delivery.held) < 128 or host.delivery.closed:
+                while len(host.delivery.holdings.which_are("open")) < 128:
                     await asyncio.sleep(0.02)
             with pytest.raises(Quarantined):
                 await house.asks("wary/a", Increment())
@@ -290,7 +290,7 @@ async def test_an_agent_is_no_longer_cautious_once_what_cannot_be_stored_is_foun
 
     assert [isinstance(outcome, BadMessage) for outcome in outcomes] == [n == 5 for n in range(10)]
     (host,) = house.hosts.values()
-    assert not host.delivery.active[AgentAddress("tally", "a")].cautious
+    assert not host.delivery.population.active[AgentAddress("tally", "a")].uncommitted.cautious
 
 
 async def test_a_turn_that_tells_a_full_mailbox_is_refused_as_a_whole(house: House, database: Database) -> None:
@@ -332,7 +332,7 @@ async def test_asks_that_wait_count_for_their_tenant(database: Database) -> None
     async with hosts(PostgresStore(database), limits=Limits(tenant_rows=5)) as (house, (host,)):
         slow = [asyncio.create_task(house.asks(f"tally/{n}", Increment(think_seconds=1), tenant="x")) for n in range(5)]
         async with asyncio.timeout(20):
-            while len(host.delivery.running) < 5:
+            while len(host.delivery.handling.running) < 5:
                 await asyncio.sleep(0.01)
 
         with pytest.raises(MailboxFull, match="tenant 'x'"):
@@ -367,7 +367,7 @@ async def test_a_reminder_of_a_full_agent_ticks_when_there_is_room_again(house: 
     (host,) = house.hosts.values()
 
     async with asyncio.timeout(20):
-        while not host.delivery.full:
+        while not host.delivery.ticks.full:
             await asyncio.sleep(0.01)
 
     assert await database.pool.fetchval("SELECT count(*) FROM resprout.mailbox") == 50

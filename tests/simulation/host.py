@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from resprout.actors.calls import Caller
-from resprout.actors.delivery import Delivery, Limits
+from resprout.actors.delivery import Delivery
 from resprout.actors.envelope import Envelope, Outcome, Replied
+from resprout.actors.limits import Limits
 from resprout.actors.shards import SHARED, HostSeen
 from resprout.actors.store import HostRecord, LeaseLost
 from resprout.actors.tenure import Tenure
@@ -69,7 +70,7 @@ class SimHost:
 
     @property
     def busy(self) -> bool:
-        return any(not activation.idle for activation in self.delivery.active.values())
+        return any(not activation.idle for activation in self.delivery.population.active.values())
 
     # What the delivery asks of the outside.
 

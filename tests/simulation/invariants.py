@@ -112,9 +112,10 @@ def _drains(ending: Ending) -> Iterator[str]:
         if rows > ROWS + MOST_BEYOND and address.kind == Ledger.kind:
             yield f"{rows} rows waited for {address}, whose bound is {ROWS}"
     for host in record.hosts:
-        counts = [host.delivery.mail, *(count for tenant in host.delivery.tenants.values() for count in tenant)]
+        backlog = host.delivery.backlog
+        counts = [backlog.mail, *(count for tenant in backlog.tenants.values() for count in tenant)]
         if any(counts) and not record.waits:
-            yield f"{host.name} counts {host.delivery.mail} rows in memory, {host.delivery.tenants}, and has none"
+            yield f"{host.name} counts {backlog.mail} rows in memory, {backlog.tenants}, and has none"
 
 
 # What one batch of commits may put into a mailbox that had room for one more, and reminders that fire.

@@ -76,8 +76,8 @@ class Network:
 
     async def view(self) -> View | None:
         await asyncio.sleep(self.weather.latency())
-        knowing = [host for host in self.hosts.values() if host.process.runs and host.delivery.view.hosts]
-        return self.weather.chance.choice(knowing).delivery.view if knowing else None
+        knowing = [host for host in self.hosts.values() if host.process.runs and host.delivery.holdings.view.hosts]
+        return self.weather.chance.choice(knowing).delivery.holdings.view if knowing else None
 
     def wake(self, host: HostSeen) -> None:
         found = self.hosts.get(host.address)

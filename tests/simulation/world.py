@@ -130,7 +130,7 @@ class World:
         )
 
     def _fair(self) -> bool:
-        counts = [len(host.delivery.held) - len(host.delivery.closed) for host in self.hosts]
+        counts = [len(host.delivery.holdings.which_are("open", "doubted")) for host in self.hosts]
         return max(counts) - min(counts) <= 1
 
     def _what_waits(self, living: "list[asyncio.Task[None]]") -> str:
@@ -138,8 +138,8 @@ class World:
         rows = [
             f"{row.envelope.type} for {row.address} (in memory: {row.in_memory})" for row in database.mailbox.values()
         ]
-        shares = {host.name: [*host.delivery.held] for host in self.hosts}
-        busy = [str(a.address) for host in self.hosts for a in host.delivery.active.values() if not a.idle]
+        shares = {host.name: [*host.delivery.holdings] for host in self.hosts}
+        busy = [str(a.address) for host in self.hosts for a in host.delivery.population.active.values() if not a.idle]
         clients = sum(not one.done() for one in living)
         return (
             f"{clients} clients wait; rows: {rows}; reminders: {[*database.reminders]}; busy agents: {busy}; "

@@ -11,9 +11,10 @@ from uuid import UUID, uuid4
 from resprout.actors.address import AgentAddress
 from resprout.actors.calls import Caller, Lost
 from resprout.actors.cancelling import cancel
-from resprout.actors.delivery import Delivery, Limits
+from resprout.actors.delivery import Delivery
 from resprout.actors.envelope import Accepted, Envelope, Outcome, Replied
 from resprout.actors.ids import new_id
+from resprout.actors.limits import Limits
 from resprout.actors.message import Message, parse_stored
 from resprout.actors.shards import SHARED, HostSeen, View
 from resprout.actors.store import HostRecord, Store
@@ -50,7 +51,8 @@ class House:
             found.waiting.discard(answer)
 
     async def view(self) -> View | None:
-        return next((host.delivery.view for host in self.hosts.values() if host.delivery.view.hosts), None)
+        views = (host.delivery.holdings.view for host in self.hosts.values())
+        return next((view for view in views if view.hosts), None)
 
     async def ask(self, envelope: Envelope) -> Replied:
         return await self.caller.ask(envelope)
@@ -107,7 +109,7 @@ class HostHere:
         self.store = store
         self.address = f"here-{next(self.numbers)}"
         self.delivery = Delivery(uuid4(), store, house, clock, limits)
-        self.record = HostRecord(self.delivery.host, self.address, pool, self.address, "node", 1, "test")
+        self.record = HostRecord(self.delivery.station.host, self.address, pool, self.address, "node", 1, "test")
         self.tenure = Tenure(self.record, store, self.delivery, pulse=PULSE)
         self.waiting: set[asyncio.Future[Outcome]] = set()
 
@@ -130,8 +132,8 @@ class HostHere:
         everything = [
             *self.tasks,
             *self.delivery.runners.tasks,
-            *(lane.task for lane in self.delivery.lanes if lane.task),
-            *self.delivery.tasks,
+            *(lane.task for lane in self.delivery.commits.lanes if lane.task),
+            *self.delivery.station.background.tasks,
         ]
         for task in everything:
             task.cancel()

@@ -23,12 +23,12 @@ async def reaches(house: House, agent: str, count: int) -> None:
 async def opened(host: HostHere) -> None:
     """Until it is alone with all shards, and each of them takes messages."""
     async with asyncio.timeout(20):
-        while len(host.delivery.held) < SHARDS or host.delivery.closed:
+        while len(host.delivery.holdings.which_are("open")) < SHARDS:
             await asyncio.sleep(0.02)
 
 
 async def working(host: HostHere) -> None:
     """Until an agent of it is in a turn."""
     async with asyncio.timeout(20):
-        while not host.delivery.running:
+        while not host.delivery.handling.running:
             await asyncio.sleep(0.01)

@@ -24,13 +24,13 @@ class Wired:
     @classmethod
     async def of(cls, delivery: Delivery) -> "Wired":
         async with asyncio.timeout(20):
-            while len(delivery.held) < 128 or delivery.closed:
+            while len(delivery.holdings.which_are("open")) < 128:
                 await asyncio.sleep(0.02)
         server = HostServer(delivery, SECRET, _no_questions)
         return cls(delivery, server, await server.open("127.0.0.1"))
 
     async def find(self) -> tuple[str, View]:
-        view = self.delivery.view
+        view = self.delivery.holdings.view
         hosts = {id: replace(host, address=self.address) for id, host in view.hosts.items()}  # noqa: A001
         return SECRET, replace(view, hosts=hosts)
 
