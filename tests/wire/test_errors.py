@@ -4,10 +4,9 @@ from datetime import datetime
 from uuid import uuid4
 
 import pytest
-from resprout.actors.activation import failed
 from resprout.actors.address import AgentAddress
 from resprout.actors.calls import Caller
-from resprout.actors.envelope import Envelope, Outcome
+from resprout.actors.envelope import Envelope, Outcome, failed
 from resprout.actors.errors import (
     BY_NAME,
     Broken,
