@@ -183,6 +183,7 @@ class Activation:
         try:
             stored = snapshot.state
             agent = self.kind.from_stored(snapshot.state_version, stored) if stored is not None else self.kind()
+            agent.lives_at(self.address)
             with self.host.handling.stoppable(self, envelope):
                 await agent.activated()
         except ResproutError:
@@ -190,8 +191,8 @@ class Activation:
         except (Exception, SystemExit) as error:
             log.exception("activation failed", agent=str(self.address))
             raise AgentFailed(
-                f"{self.address} cannot come into memory: {type(error).__name__}: {error}. Mend its class "
-                "(`upcast`, `activated`); its state is as before."
+                f"{self.address} cannot come into memory: {type(error).__name__}: {str(error).rstrip('.')}. Mend its "
+                "class (`upcast`, `activated`); its state is as before."
             ) from error
         self.agent = agent
 

@@ -122,6 +122,7 @@ class Agent(BaseModel):
     options: ClassVar[Options] = Options()
     handlers: ClassVar[dict[str, Handler]] = {}
     _turn: Turn | None = PrivateAttr(default=None)
+    _address: AgentAddress | None = PrivateAttr(default=None)  # set when it comes into memory
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Takes the class arguments off Python's hands; they are used below, when the fields are known."""
@@ -170,7 +171,7 @@ class Agent(BaseModel):
 
     @property
     def address(self) -> AgentAddress:
-        return current(self).address
+        return self._address or current(self).address
 
     @property
     def deadline(self) -> datetime | None:
@@ -178,10 +179,12 @@ class Agent(BaseModel):
 
     @property
     def log(self) -> Any:
+        """In hooks too, where there is no message."""
+        log = get_logger(f"resprout.agent.{self.kind}")
+        if self._turn is None and self._address is not None:
+            return log.bind(agent=str(self._address))
         turn = current(self)
-        return get_logger(f"resprout.agent.{self.kind}").bind(
-            agent=str(turn.address), message=str(turn.envelope.id), run=turn.envelope.run
-        )
+        return log.bind(agent=str(turn.address), message=str(turn.envelope.id), run=turn.envelope.run)
 
     def tell(
         self, recipient: str, message: Message, *, priority: Priority = "normal", deadline: datetime | None = None
@@ -276,6 +279,9 @@ class Agent(BaseModel):
                 f"the stored state does not fit the class of kind {cls.kind!r}: {'.'.join(map(str, first['loc']))}: "
                 f"{first['msg']}. Raise the kind's version and give it an `upcast`."
             ) from None
+
+    def lives_at(self, address: AgentAddress) -> None:
+        self._address = address
 
     def for_turn(self, turn: Turn) -> "Agent":
         """A copy that the handler may change, so that a turn that fails leaves nothing."""

@@ -203,6 +203,7 @@ def current(agent: "Agent") -> Turn:
     turn = agent.__pydantic_private__["_turn"] if agent.__pydantic_private__ else None
     if turn is None:
         raise RuntimeError(
-            "this works only inside a handler, while its turn lasts. From outside, use an AgentRef of a client."
+            "this works only inside a handler, while its turn lasts: hooks have `self.address` and `self.log` only. "
+            "From outside, use an AgentRef of a client."
         )
     return turn  # type: ignore[no-any-return]

@@ -69,7 +69,9 @@ def test_kinds_and_messages_are_found_by_their_stable_names() -> None:
 def test_unknown_names_are_refused_naming_the_known_ones() -> None:
     with pytest.raises(UnknownKind, match="greeter"):
         agent_class("nobody")
-    with pytest.raises(UnknownMessage, match=r"test\.add.*resprout agent catalogue"):
+    with pytest.raises(UnknownMessage, match=r"did you mean `test\.add`"):
+        parse("test.addd", {})
+    with pytest.raises(UnknownMessage, match="resprout agent catalogue"):
         parse("nothing", {})
 
 

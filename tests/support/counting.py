@@ -348,6 +348,7 @@ class Sleepy(Agent, kind="sleepy"):
     awake: bool = ephemeral(default=False)
 
     async def activated(self) -> None:
+        self.log.debug("awake", at=str(self.address))
         lives.append("activated")
         self.awake = True
 
