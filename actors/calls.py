@@ -75,6 +75,7 @@ class Caller:
         self.clock = clock
         self.routes = Routes()
         self.looking: asyncio.Task[None] | None = None
+        self.is_blind = False  # nobody answered when it last looked for hosts
 
     async def ask(self, envelope: Envelope) -> Replied:
         assert envelope.deadline is not None
@@ -112,7 +113,7 @@ class Caller:
                 raise error
             left = until - self.clock()
             if left <= timedelta(0):
-                raise _too_late(address, envelope, f"; last: {error}")
+                raise _too_late(address, envelope, f"; last: {error}{BLIND if self.is_blind else ''}")
             await asyncio.sleep(min(pause, left).total_seconds())
             pause = min(pause * 2, LONGEST_PAUSE)
             await self.look()
@@ -143,10 +144,17 @@ class Caller:
     async def _look(self) -> None:
         try:
             view = await self.transport.view()
+            self.is_blind = view is None
             if view is not None:
                 self.routes.learn(view)
         finally:
             self.looking = None
+
+
+BLIND = (
+    ". No host of the cluster that this process is connected to answers: was the stack started anew? A process is "
+    "connected to one cluster for as long as it lives: start it anew, too."
+)
 
 
 def _too_late(address: AgentAddress, envelope: Envelope, last: str) -> DeadlinePassed:

@@ -5,12 +5,13 @@ from uuid import uuid4
 
 import pytest
 from resprout.actors.address import AgentAddress
-from resprout.actors.calls import Caller
+from resprout.actors.calls import Caller, Lost
 from resprout.actors.envelope import Envelope, Outcome, failed
 from resprout.actors.errors import (
     BY_NAME,
     Broken,
     DatabaseLost,
+    DeadlinePassed,
     Draining,
     Moved,
     NotRunning,
@@ -59,3 +60,25 @@ def test_every_error_is_known_by_its_name_in_whichever_room_it_is_defined() -> N
     assert {Rejected, Unavailable, OutcomeUnknown, Broken, Moved, Draining, DatabaseLost, NotRunning} <= set(
         BY_NAME.values()
     )
+
+
+class Gone(Refusing):
+    """A host that is no more, of a cluster that is no more."""
+
+    async def send(self, host: HostSeen, envelope: Envelope, until: datetime) -> Outcome:
+        raise Lost("no connection to the host at here:1", sent=False)
+
+    async def view(self) -> View | None:  # type: ignore[override]
+        if self.was_seen:
+            return None
+        self.was_seen = True
+        return await super().view()
+
+    was_seen = False
+
+
+async def test_who_is_connected_to_a_cluster_that_is_gone_is_told_so() -> None:
+    asked = envelope(str(AGENT), Increment(), "ask", seconds=0.3)
+
+    with pytest.raises(DeadlinePassed, match="was the stack started anew"):
+        await Caller(Gone(Rejected("")), now).ask(asked)
