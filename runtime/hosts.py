@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..actors.agent import Agent, agent_classes
+from ..actors.agent import Agent, DedicatedHosts, agent_classes
 from ..actors.errors import NotRunning
 from ..actors.logger import get_logger
 from ..actors.waiting import wait_until_set
@@ -44,6 +44,7 @@ class Seat:
     restarts: int = 0
     metrics: str | None = None
     missed: int = 0
+    needs: str = ""  # of its node; empty: nothing
 
     def public(self) -> dict[str, Any]:
         return {"name": self.name, "pid": self.pid, "restarts": self.restarts, "metrics": self.metrics}
@@ -114,7 +115,14 @@ def _place_dedicated(kind: type[Agent], number: int, settings: Settings) -> Seat
     }
     log_file = _log_file(f"{kind.kind}-{number}")
     actor = ray.remote(Host).options(**options).remote(name, as_plain(settings), log_file, kind.kind)
-    return Seat(name, actor)
+    return Seat(name, actor, needs=_needs(wanted))
+
+
+def _needs(wanted: DedicatedHosts) -> str:
+    memory = f"{wanted.memory_bytes:,} bytes of memory" if wanted.memory_bytes else ""
+    named = [f"{amount:g} {name}" for name, amount in wanted.resources.items()]
+    cpus, gpus = (f"{n:g} {what}" if n else "" for n, what in ((wanted.cpus, "CPUs"), (wanted.gpus, "GPUs")))
+    return ", ".join(part for part in (cpus, gpus, memory, *named) if part)
 
 
 def _log_file(number: int | str) -> str | None:
@@ -126,6 +134,9 @@ def _log_file(number: int | str) -> str | None:
 async def _first_pulse(seat: Seat) -> None:
     try:
         await _pulse(seat, PATIENCE_SECONDS)
+    except TimeoutError:
+        lacks = f": Ray has no node with {seat.needs} free; see `hosts=` of the agent's class" if seat.needs else ""
+        raise NotRunning(f"host {seat.name} did not start in {PATIENCE_SECONDS:.0f} s{lacks}.") from None
     except Exception as error:
         raise NotRunning(f"host {seat.name} did not start: {error}") from error
 
