@@ -17,7 +17,7 @@ from uuid import UUID
 
 from .address import AgentAddress
 from .errors import Moved
-from .shards import Shard, View, by_slot, shard_of
+from .shards import Shard, View, by_slot, shard_of, slot_of
 from .store import Held
 
 State = Literal["opening", "open", "doubted", "leaving"]
@@ -47,6 +47,10 @@ class Holdings:
 
     def shard_of(self, address: AgentAddress) -> Shard | None:
         return shard_of(address, self.shards)
+
+    def has_pool(self, address: AgentAddress) -> bool:
+        """Whether its kind has shards of its own, as far as is known here."""
+        return (address.kind, slot_of(address)) in self.shards
 
     def taking_in(self, address: AgentAddress) -> Held:
         """The agent's shard, if messages are taken in for it."""

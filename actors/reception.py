@@ -16,7 +16,7 @@ from .backlog import Backlog
 from .batching import Batcher
 from .collection import Collection
 from .envelope import Accepted, Envelope, failed
-from .errors import Busy, DatabaseLost, MailboxFull, Moved, OutcomeUnknown, Rejected, ResproutError
+from .errors import Busy, DatabaseLost, MailboxFull, Moved, NotRunning, OutcomeUnknown, Rejected, ResproutError
 from .fullness import mailbox_full
 from .holdings import Holdings
 from .mailbox import Answer, Entry
@@ -72,6 +72,8 @@ class Reception:
         address = AgentAddress.parse(envelope.recipient)
         kind = agent_class(address.kind)
         handler = kind.handler_of(envelope.type)
+        if kind.options.hosts is not None and not self.holdings.has_pool(address):
+            raise NotRunning(f"no host has {address} now: its kind has hosts of its own, and none has come up yet.")
         held = self.holdings.taking_in(address)
         if envelope.chain:
             refuse_cycle(envelope.chain, envelope.recipient)

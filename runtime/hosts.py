@@ -30,6 +30,7 @@ CALLS_AT_ONCE = 1000
 PULSE_SECONDS = 1.0
 PULSE_PATIENCE_SECONDS = 3.0
 PATIENCE_SECONDS = 60.0
+DEDICATED_PATIENCE_SECONDS = 10.0
 GRACE_SECONDS = 10.0
 MISSED_PULSES_BEFORE_RESTART = 3
 
@@ -45,6 +46,7 @@ class Seat:
     metrics: str | None = None
     missed: int = 0
     needs: str = ""  # of its node; empty: nothing
+    first: "asyncio.Future[Any] | None" = None  # the answer to the first question, while Ray looks for a node
 
     def public(self) -> dict[str, Any]:
         return {"name": self.name, "pid": self.pid, "restarts": self.restarts, "metrics": self.metrics}
@@ -61,15 +63,16 @@ async def run(settings: Settings) -> None:
     halt = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, halt.set)
-    seats = [await asyncio.to_thread(_place, number, settings) for number in range(settings.hosts.count)]
-    seats += [await asyncio.to_thread(_place_dedicated, kind, n, settings) for kind, n in _dedicated()]
-    await asyncio.gather(*(_first_pulse(seat) for seat in seats))
+    shared = [await asyncio.to_thread(_place, number, settings) for number in range(settings.hosts.count)]
+    dedicated = [await asyncio.to_thread(_place_dedicated, kind, n, settings) for kind, n in _dedicated()]
+    seats = shared + dedicated
+    await asyncio.gather(*(_first_pulse(seat) for seat in shared), *(_first_look(seat) for seat in dedicated))
     log.info("hosts ready", hosts=[seat.public() for seat in seats])
     _tell(seats, READY=1)
     await _watch(seats, halt)
     log.info("draining hosts")
     notify(STOPPING=1)
-    await asyncio.gather(*(_drain(seat) for seat in seats))
+    await asyncio.gather(*(_drain(seat) for seat in seats if seat.pid))
     await asyncio.to_thread(_remove, seats)
 
 
@@ -134,15 +137,39 @@ def _log_file(number: int | str) -> str | None:
 async def _first_pulse(seat: Seat) -> None:
     try:
         await _pulse(seat, PATIENCE_SECONDS)
-    except TimeoutError:
-        lacks = f": Ray has no node with {seat.needs} free; see `hosts=` of the agent's class" if seat.needs else ""
-        raise NotRunning(f"host {seat.name} did not start in {PATIENCE_SECONDS:.0f} s{lacks}.") from None
     except Exception as error:
-        raise NotRunning(f"host {seat.name} did not start: {error}") from error
+        why = str(error) or f"no answer in {PATIENCE_SECONDS:.0f} s"
+        raise NotRunning(f"host {seat.name} did not start: {why}") from error
+
+
+async def _first_look(seat: Seat) -> None:
+    """A node for it may come later, or never; meanwhile everybody else works."""
+    await _placed(seat, DEDICATED_PATIENCE_SECONDS)
+    if seat.pid == 0:
+        log.error("no node has what this host needs; its agents wait until one joins", host=seat.name, needs=seat.needs)
+
+
+async def _placed(seat: Seat, timeout: float) -> None:
+    """Looks whether Ray has found a node for it."""
+    if seat.first is None:
+        seat.first = asyncio.ensure_future(_described(seat))
+    await asyncio.wait({seat.first}, timeout=timeout)
+    if seat.first.done():
+        first, seat.first = seat.first, None
+        if (error := first.exception()) is not None:
+            log.warning("host does not come up", host=seat.name, error=f"{type(error).__name__}: {error}")
+            return
+        seat.pid, seat.metrics = first.result()["pid"], first.result()["metrics"]
+        log.info("host ready", **seat.public())
+
+
+async def _described(seat: Seat) -> dict[str, Any]:
+    found: dict[str, Any] = await seat.actor.describe.remote()
+    return found
 
 
 async def _pulse(seat: Seat, timeout: float) -> None:
-    found = await asyncio.wait_for(seat.actor.describe.remote(), timeout)
+    found = await asyncio.wait_for(_described(seat), timeout)
     if seat.pid not in (0, found["pid"]):
         seat.restarts += 1
         log.warning("host restarted", host=seat.name, pid=found["pid"])
@@ -163,10 +190,13 @@ async def _watch(seats: list[Seat], halt: asyncio.Event) -> None:
 
 
 def _tell(seats: list[Seat], *, unwell: str | None = None, **fields: int) -> None:
-    notify(**fields, **{STATE_FIELD: {"instances": [seat.public() for seat in seats], "unwell": unwell}})
+    notify(**fields, **{STATE_FIELD: {"instances": [seat.public() for seat in seats if seat.pid], "unwell": unwell}})
 
 
 async def _check(seat: Seat) -> None:
+    if seat.pid == 0:
+        await _placed(seat, 0)
+        return
     try:
         await _pulse(seat, PULSE_PATIENCE_SECONDS)
     except Exception as error:  # noqa: BLE001 - Ray raises many things for a host that is away; all mean the same

@@ -29,6 +29,37 @@ def test_an_agent_of_ones_own_counts(own_stack: Stack, project: Path) -> None:
     assert json.loads(shown.stdout)["state"] == {"total": 7}
 
 
+IMPOSSIBLE = """
+
+class Impossible(Agent, kind="impossible", hosts=DedicatedHosts(gpus=4)):
+    total: int = 0
+
+    @on
+    async def add(self, message: Add) -> Total:
+        return Total(total=0)
+"""
+
+
+def test_a_kind_for_which_no_node_is_found_keeps_nobody_else_from_working(own_stack: Stack, project: Path) -> None:
+    source = (project / "counter.py").read_text().replace("import Agent,", "import Agent, DedicatedHosts,")
+    (project / "counter.py").write_text(source + IMPOSSIBLE)
+    data = ["--data-dir", str(own_stack.data_dir)]
+
+    up = resprout("up", "--detach", *data, cwd=project)
+
+    assert up.returncode == 0, up.stderr
+    asked = resprout("agent", "ask", "counter/a", "counter.add", "-i", "amount=3", "--json", *data, cwd=project)
+    assert json.loads(asked.stdout)["body"]["total"] == 3
+    refused = resprout(
+        "agent", "ask", "impossible/a", "counter.add", "-i", "amount=3", "--timeout", "2", *data, cwd=project
+    )
+    assert refused.returncode != 0
+    assert "no host has impossible/a now" in refused.stderr
+    logged = (own_stack.data_dir / "logs" / "hosts.log").read_text()
+    assert "no node has what this host needs" in logged
+    assert "4 GPUs" in logged
+
+
 @pytest.mark.parametrize(
     ("content", "modules", "words"),
     [
