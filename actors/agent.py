@@ -20,7 +20,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from difflib import get_close_matches
 from functools import partial
-from typing import Any, ClassVar, Literal, TypeVar, cast, get_type_hints, overload
+from typing import Any, ClassVar, Literal, TypeVar, cast, get_args, get_type_hints, overload
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
@@ -63,6 +63,12 @@ class DedicatedHosts:
     memory_bytes: int = 0
     resources: Mapping[str, float] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise BadClass(f"DedicatedHosts(count={self.count}): a kind with hosts of its own has at least one.")
+        if min(self.cpus, self.gpus, self.memory_bytes, *self.resources.values()) < 0:
+            raise BadClass(f"{self}: no resource can be less than 0.")
+
 
 @dataclass(frozen=True)
 class Bounds:
@@ -71,6 +77,10 @@ class Bounds:
     rows: int = 10_000
     bytes: int = 64_000_000
     state_bytes: int = LARGEST_BODY
+
+    def __post_init__(self) -> None:
+        if min(self.rows, self.bytes, self.state_bytes) < 1:
+            raise BadClass(f"{self}: a bound is at least 1.")
 
 
 @dataclass(frozen=True)
@@ -99,6 +109,8 @@ def on(method: Method | None = None, *, busy: WhenBusy = "queue") -> Method | Ca
     `busy` says what a message meets while the agent is in a turn: `queue` waits, `reject` refuses with Busy, `join`
     shares the turn and the reply of an equal message in flight.
     """
+    if busy not in get_args(WhenBusy):
+        raise BadClass(f"@on(busy={busy!r}): write one of {', '.join(get_args(WhenBusy))}.")
     if method is None:
         return cast("Callable[[Method], Method]", partial(_mark, busy=busy))
     return _mark(method, busy)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from .address import AgentAddress
-from .errors import BadAddress
+from .errors import BadAddress, BadClass
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,12 @@ class Supervision:
 
     def __post_init__(self) -> None:
         if self.attempts < 1:
-            raise ValueError("Supervision.attempts must be at least 1")
+            raise BadClass(f"Supervision(attempts={self.attempts}): at least 1.")
         if self.escalate_to is not None:
             try:
                 AgentAddress.parse(self.escalate_to)
             except BadAddress as error:
-                raise ValueError(f"Supervision.escalate_to names no agent: {error}") from None
+                raise BadClass(f"Supervision.escalate_to names no agent: {error}") from None
 
     def pause_after(self, attempts: int) -> timedelta:
         return min(self.first_pause * (1 << min(attempts - 1, 30)), self.longest_pause)

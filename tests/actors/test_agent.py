@@ -1,5 +1,6 @@
 import json
 import pickle
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -8,12 +9,13 @@ import pytest
 from pydantic import Field
 from resprout.actors import ids
 from resprout.actors.address import AgentAddress
-from resprout.actors.agent import Agent, agent_class, ephemeral, on
+from resprout.actors.agent import Agent, Bounds, DedicatedHosts, agent_class, ephemeral, on
 from resprout.actors.catalogue import catalogue
 from resprout.actors.envelope import Envelope, Replied
 from resprout.actors.errors import (
     BY_NAME,
     BadAddress,
+    BadClass,
     BadMessage,
     Broken,
     NewerVersion,
@@ -23,6 +25,7 @@ from resprout.actors.errors import (
 from resprout.actors.message import Message, parse, parse_stored
 from resprout.actors.roles import Greet, Greeter, Greeting
 from resprout.actors.roles.greeter import ordinal
+from resprout.actors.supervision import Supervision
 from resprout.actors.turn import Turn
 
 
@@ -279,3 +282,18 @@ def test_ordinals_are_english() -> None:
     assert [ordinal(n) for n in (1, 2, 3, 4, 11, 12, 13, 21, 111)] == [
         "1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "111th",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: Bounds(rows=-1), "a bound is at least 1"),
+        (lambda: DedicatedHosts(count=0), "has at least one"),
+        (lambda: DedicatedHosts(gpus=-1), "no resource can be less than 0"),
+        (lambda: Supervision(attempts=0), "at least 1"),
+        (lambda: on(busy="wat"), "write one of queue, reject, join"),  # type: ignore[call-overload]
+    ],
+)
+def test_a_mistake_in_a_class_is_refused_where_it_is_made(make: Callable[[], object], says: str) -> None:
+    with pytest.raises(BadClass, match=says):
+        make()

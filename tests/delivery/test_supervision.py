@@ -10,6 +10,7 @@ from resprout.actors.agent import Agent
 from resprout.actors.errors import (
     AgentFailed,
     BadArgument,
+    BadClass,
     BadMessage,
     DeadlinePassed,
     MailboxFull,
@@ -248,7 +249,7 @@ async def test_poison_whose_error_cannot_be_stored_as_it_is_is_buried(house: Hou
 
 
 def test_a_supervisor_that_is_no_address_is_refused_when_the_class_is_written() -> None:
-    with pytest.raises(ValueError, match="escalate_to names no agent"):
+    with pytest.raises(BadClass, match="escalate_to names no agent"):
         Supervision(escalate_to="warden")
 
 
