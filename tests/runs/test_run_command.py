@@ -98,7 +98,7 @@ def test_mistakes_in_the_file_are_shown_as_validate_shows_them(tmp_path: Path) -
     ("task", "sentence"),
     [
         ({"id": "t", "tool": "text.count"}, "says `tool`, which this version of Resprout can check but not run yet"),
-        ({"id": "t", "sandbox": {"language": "python", "code": "1"}}, "says `sandbox`"),
+        ({"id": "t", "agent": "greeter/a", "goal": "greet"}, "says `goal`"),
     ],
 )
 def test_words_that_cannot_run_yet_are_refused_before_the_start(

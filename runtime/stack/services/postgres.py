@@ -89,7 +89,8 @@ class PostgresService(Service):
         finally:
             await stop(process, command)
         if code != 0:
-            raise StackError(f"`{program}` failed: {words.read_text(errors='replace').strip()[-500:]}")
+            how = f"was ended by signal {-code}" if code < 0 else f"failed with exit code {code}"
+            raise StackError(f"`{program}` {how}: {words.read_text(errors='replace').strip()[-500:]}")
         words.unlink()
 
     def _own(self, directory: Path) -> None:
