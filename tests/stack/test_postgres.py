@@ -87,5 +87,5 @@ async def test_why_the_data_directory_could_not_be_made_is_told(
     broken.chmod(0o755)
     monkeypatch.setattr(service, "binaries", paths.data_dir)
 
-    with pytest.raises(StackError, match="`initdb` failed: no room"):
+    with pytest.raises(StackError, match="`initdb` failed with exit code 1: no room"):
         await service.prepare()
