@@ -12,6 +12,7 @@ import subprocess
 from importlib import util
 from pathlib import Path
 
+from ...activities.sandbox.process.profile import links
 from .disk import closed_directory
 from .finding import Finding, ok, warning
 
@@ -51,7 +52,7 @@ def _sandboxed(name: str, binary: Path, uid: int | None) -> Finding:
     )
     try:
         done = subprocess.run(
-            [str(binary), *STRICT, *_links(), "--remount-ro", "/", "--", shutil.which("true") or "/usr/bin/true"],
+            [str(binary), *STRICT, *links(), "--remount-ro", "/", "--", shutil.which("true") or "/usr/bin/true"],
             user=uid,
             group=uid,
             extra_groups=None if uid is None else [],
@@ -69,17 +70,6 @@ def _sandboxed(name: str, binary: Path, uid: int | None) -> Finding:
     if done.returncode != 0:
         return warning(name, f"not usable: {done.stderr.strip()[:200] or f'exit code {done.returncode}'}", remedy)
     return ok(name, "usable without root, as the process sandbox needs")
-
-
-def _links() -> list[str]:
-    """`/bin` and its like, which lead into `/usr` on most distributions and are directories on others."""
-    words: list[str] = []
-    for path in map(Path, ("/bin", "/lib", "/lib64")):
-        if path.is_symlink():
-            words += ["--symlink", str(path.readlink()), str(path)]
-        elif path.is_dir():
-            words += ["--ro-bind", str(path), str(path)]
-    return words
 
 
 def _seccomp() -> Finding:

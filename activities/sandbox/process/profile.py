@@ -74,7 +74,7 @@ def arguments(spec: SandboxSpec, env: Mapping[str, str], stdin: int, extra: Sequ
     return [
         *("--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"),
         *("--cap-drop", "ALL", "--uid", str(NOBODY), "--gid", str(NOBODY), "--hostname", "sandbox"),
-        *("--ro-bind", "/usr", "/usr", *_links()),
+        *("--ro-bind", "/usr", "/usr", *links()),
         *("--proc", "/proc", "--dev", "/dev", "--size", disk, "--tmpfs", "/dev/shm", "--remount-ro", "/dev"),
         *("--size", disk, "--tmpfs", "/tmp", "--size", disk, "--tmpfs", WORK),
         *("--ro-bind-data", str(stdin), STDIN),
@@ -103,7 +103,7 @@ def _environment(env: Mapping[str, str]) -> dict[str, str]:
     return {"PATH": PATH, "HOME": WORK, "TMPDIR": "/tmp", "LANG": "C.UTF-8", **env}
 
 
-def _links() -> list[str]:
+def links() -> list[str]:
     """`/bin` and its like, which lead into `/usr` on most distributions and are directories on others."""
     words: list[str] = []
     for path in map(Path, ("/bin", "/sbin", "/lib", "/lib64")):
