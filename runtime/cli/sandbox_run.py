@@ -136,8 +136,28 @@ async def _run(settings: Settings, spec: "SandboxSpec", key: str | None, *, as_j
     from ..stack.find import attach
 
     settings = attach(settings, "postgres.dsn") if key is not None else settings
+    shown = Shown()
     async with sandboxes(settings, recorded=key is not None) as boxes:
-        return await boxes.run(spec, key, watch=_mute if as_json else _show)
+        result = await boxes.run(spec, key, watch=_mute if as_json else shown.watch)
+    if not as_json:
+        shown.catch_up(result)
+    return result
+
+
+class Shown:
+    """Output while it comes. What is answered from the record never came, and is shown at the end."""
+
+    def __init__(self) -> None:
+        self.is_begun = False
+
+    def watch(self, stream: str, chunk: bytes) -> None:
+        self.is_begun = True
+        _show(stream, chunk)
+
+    def catch_up(self, result: "SandboxResult") -> None:
+        if not self.is_begun:
+            _show("stdout", result.stdout.text.encode())
+            _show("stderr", result.stderr.text.encode())
 
 
 def _show(stream: str, chunk: bytes) -> None:

@@ -9,6 +9,7 @@ from uuid import uuid4
 import psutil
 import pytest
 from support.runs import Runs
+from support.stack import Stack
 from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import CancelledError
 
@@ -81,6 +82,15 @@ async def test_a_cancelled_run_ends_its_sandbox_within_seconds(runs: Runs) -> No
         with pytest.raises(WorkflowFailureError) as caught:
             await run.handle.result()
     assert isinstance(caught.value.cause, CancelledError)
+
+
+def test_a_key_that_has_run_is_answered_with_what_it_said_then(runs_stack: Stack) -> None:
+    words = ("sandbox", "run", "--isolation", "process", "--key", uuid4().hex, "-c", "cat /proc/sys/kernel/random/uuid")
+
+    first, second = runs_stack(*words), runs_stack(*words)
+
+    assert len(first.stdout.strip()) == 36
+    assert second.stdout == first.stdout
 
 
 def _processes_with(word: str) -> list[int]:
