@@ -23,7 +23,7 @@ COUNTING = """
 import os, time
 os.makedirs('out', exist_ok=True)
 with open('out/count', 'a') as count: count.write('x')
-print('first', os.getpid())
+print(f'first {os.getpid()}\\n', end='')
 time.sleep(2)
 print('last')
 """
