@@ -70,7 +70,7 @@ class ToolManifest(Words):
     """What it does, in one or two sentences, for a person or a model that chooses among tools."""
     input: Schema
     """JSON Schema of the arguments: an object."""
-    output: Schema = {}
+    output: Schema = Field(default={})
     """JSON Schema of the result. Empty: anything."""
     permissions: tuple[Action, ...] = ()
     """What its calls may do to the world, at most. Of one call it is known exactly, see `Tool.needs`."""
