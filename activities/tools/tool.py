@@ -26,6 +26,7 @@ from .manifest import Action, Contract, Danger, Permission, Rate, ToolManifest
 
 Needs = Callable[[Any], Sequence[Permission]]
 Reply = tuple[str | None, dict[str, Any] | None]  # the name of its type, and its body
+Preview = Callable[["ToolCall", Any], Awaitable[Any]]
 
 
 class ToolError(Broken):
@@ -89,6 +90,7 @@ class Tool:
     arguments: type[BaseModel]
     run: Callable[[ToolCall, BaseModel], Awaitable[Any]]  # gives what JSON can hold
     need: Needs = field(default=lambda arguments: ())
+    preview: Preview | None = None  # what it would change, as JSON, for whoever is asked to approve it
     source: str = "built-in"
 
     @property
@@ -117,6 +119,7 @@ def tool(
     contract: Contract = "at-most-once",
     permissions: tuple[Action, ...] = (),
     needs: Needs | None = None,
+    preview: Preview | None = None,
     danger: Danger = "none",
     timeout: timedelta = timedelta(seconds=30),
     rate: Rate | None = None,
@@ -147,7 +150,8 @@ def tool(
             tags=tags,
         )
         every = tuple(Permission(action=action) for action in permissions)
-        return Tool(manifest, arguments, _runner(name, function, call_name, result), needs or (lambda _: every))
+        run = _runner(name, function, call_name, result)
+        return Tool(manifest, arguments, run, needs or (lambda _: every), preview)
 
     return made
 
