@@ -50,9 +50,7 @@ def fail(why: str) -> str:
 def picture(size: int) -> CallToolResult:
     """A picture, and words."""
     data = base64.b64encode(b"\x89PNG" + b"x" * size).decode()
-    return CallToolResult(
-        content=[TextContent(text="a picture"), ImageContent(data=data, mime_type="image/png")]
-    )
+    return CallToolResult(content=[TextContent(text="a picture"), ImageContent(data=data, mime_type="image/png")])
 
 
 @server.tool(structured_output=False)

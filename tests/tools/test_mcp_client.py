@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -64,10 +64,10 @@ async def tools(origin: McpOrigin) -> AsyncIterator[dict[str, Tool]]:
 
 
 @pytest.fixture
-def journal(origin: McpOrigin) -> Iterator[Path]:
+def journal(origin: McpOrigin) -> Path:
     path = Path(origin.command[2])
     path.write_text("")
-    yield path
+    return path
 
 
 async def lines(journal: Path, count: int) -> list[str]:
@@ -127,7 +127,7 @@ async def test_arguments_are_checked_before_the_server_hears_of_them(tools: dict
 
 
 async def test_what_the_server_calls_an_error_is_the_tools_answer(tools: dict[str, Tool], tmp_path: Path) -> None:
-    with pytest.raises(ToolError, match="the server says: .*it is Tuesday"):
+    with pytest.raises(ToolError, match=r"the server says: .*it is Tuesday"):
         await hands(tmp_path).use(tools["far.fail"], why="it is Tuesday")
 
 
