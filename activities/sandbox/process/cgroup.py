@@ -43,6 +43,11 @@ class Group:
         """A command that is in the group before it becomes this one. It must be run as who made the group."""
         return ["/bin/sh", "-c", JOINING, "sh", *map(str, set(self.folders.values())), "--", *words]
 
+    def count_anew(self) -> None:
+        """What was spent until now was ours, not the program's."""
+        self._write("cpuacct", "cpuacct.usage", 0)
+        self._write("memory", "memory.max_usage_in_bytes", 0)
+
     def usage(self) -> Usage:
         memory = self.folders["memory"]
         killed = dict(line.split() for line in (memory / "memory.oom_control").read_text().splitlines())

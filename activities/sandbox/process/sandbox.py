@@ -60,6 +60,8 @@ class ProcessSandbox:
             bwrap = os.open(self.binary, os.O_PATH)
             try:
                 async with launched(bwrap, job, uid, group) as inside:
+                    if group is not None:
+                        group.count_anew()
                     ending = await _watched(inside, job, watch, uid)
                 return ending if group is None else _with_usage(ending, group.usage())
             finally:
