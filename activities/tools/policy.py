@@ -34,6 +34,7 @@ class Question(BaseModel):
     permissions: tuple[Permission, ...] = ()
     arguments: dict[str, Any] = {}  # secrets stand in it by reference
     subject: str = ""  # of other actions: the approval, the grant, the effect
+    asked_by: tuple[Principal, ...] = ()  # of `approval.answer`: the chain that asked
 
     @property
     def actor(self) -> str:

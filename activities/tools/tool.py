@@ -25,6 +25,7 @@ from ..sandbox.spec import SandboxSpec
 from .manifest import Action, Contract, Danger, Permission, Rate, ToolManifest
 
 Needs = Callable[[Any], Sequence[Permission]]
+Preview = Callable[["ToolCall", Any], Awaitable[Any]]
 
 
 class ToolError(Broken):
@@ -69,6 +70,7 @@ class Tool:
     arguments: type[BaseModel]
     run: Callable[[ToolCall, BaseModel], Awaitable[Any]]  # gives what JSON can hold
     need: Needs = field(default=lambda arguments: ())
+    preview: Preview | None = None  # what it would change, as JSON, for whoever is asked to approve it
     source: str = "built-in"
 
     @property
@@ -97,6 +99,7 @@ def tool(
     contract: Contract = "at-most-once",
     permissions: tuple[Action, ...] = (),
     needs: Needs | None = None,
+    preview: Preview | None = None,
     danger: Danger = "none",
     timeout: timedelta = timedelta(seconds=30),
     rate: Rate | None = None,
@@ -127,7 +130,8 @@ def tool(
             tags=tags,
         )
         every = tuple(Permission(action=action) for action in permissions)
-        return Tool(manifest, arguments, _runner(name, function, call_name, result), needs or (lambda _: every))
+        run = _runner(name, function, call_name, result)
+        return Tool(manifest, arguments, run, needs or (lambda _: every), preview)
 
     return made
 
