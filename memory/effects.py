@@ -73,6 +73,8 @@ SELECT count(*) AS calls, min(intended_at) + $4::interval - now() AS frees_in FR
 # Whoever counts calls waits for those that are about to be counted.
 ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended($1, 7))"
 
+HAS_CALLED = "SELECT EXISTS (SELECT FROM resprout.effects WHERE run = $1 AND tool = $2 AND version = $3)"
+
 LIST = f"""
 SELECT {_COLUMNS} FROM resprout.effects
 WHERE ($1::text IS NULL OR tool = $1) AND ($2::text IS NULL OR run = $2) AND ($3::text IS NULL OR state = $3)
@@ -185,6 +187,10 @@ class Effects:
         with translated():
             row = await (await self.open()).pool.fetchrow(FIND, key)
         return Effect(**row) if row is not None else None
+
+    async def has_called(self, run: str, tool: str, version: str) -> bool:
+        with translated():
+            return bool(await (await self.open()).pool.fetchval(HAS_CALLED, run, tool, version))
 
     async def intend(
         self, intent: Intent, events: Sequence[AuditEvent], limits: Sequence[Limit], approval: str | None

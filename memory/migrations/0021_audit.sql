@@ -26,7 +26,7 @@ CREATE INDEX audit_by_tool ON resprout.audit (tool, seq);
 
 -- The last row. Whoever appends locks it, so the chain has one order; and a tail that was cut off is missed.
 CREATE TABLE resprout.audit_head (
-    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+    one boolean PRIMARY KEY DEFAULT true CHECK (one),
     seq bigint NOT NULL,
     hash bytea NOT NULL
 );

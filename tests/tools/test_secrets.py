@@ -14,7 +14,7 @@ from resprout.activities.tools.secrets import Secrets, references_in
 from resprout.actors.errors import Rejected
 from resprout.runtime.sandboxes import SecretsFromEnvironment
 
-CANARY = 'canary "7f3a/+&\\é\' of the mine'
+CANARY = "canary \"7f3a/+&\\é' of the mine"
 
 
 class Kept:
