@@ -77,6 +77,7 @@ class ToolImports:
             tenant=self.tenant,
             chain=(self.by,),
             step="tool.import",
+            tool=str(arguments["source"]),
             arguments=arguments,
             verdict=verdict,
             reasons=reasons,
