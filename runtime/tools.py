@@ -38,9 +38,11 @@ from .settings import Settings
 log = get_logger("resprout.tools")
 
 
-def known_tools(settings: Settings) -> Toolbox:
+def known_tools(settings: Settings | None) -> Toolbox:
     """Those that are code: ours, and those in the modules that the settings name."""
     toolbox = Toolbox(ALL)
+    if settings is None:
+        return toolbox
     import_agents(settings.agents)
     for module in settings.agents.modules:
         for one in _tools_in(module):
