@@ -20,6 +20,7 @@ from .errors import Busy, DatabaseLost, MailboxFull, Moved, NotRunning, OutcomeU
 from .fullness import mailbox_full
 from .holdings import Holdings
 from .mailbox import Answer, Entry
+from .marks import digest_of, refuse_another
 from .population import Population
 from .records import Records
 from .station import Station
@@ -62,7 +63,7 @@ class Reception:
     async def _look_before_refusing(self, envelope: Envelope, answer: Answer, refusal: ResproutError) -> None:
         """ "Nothing was done" would be wrong of a message that was handled when it came before."""
         try:
-            reply = await self.records.reply_of(AgentAddress.parse(envelope.recipient), envelope.id)
+            reply = await self.records.reply_to(AgentAddress.parse(envelope.recipient), envelope)
         except ResproutError as error:
             answer(failed(error))
         else:
@@ -91,6 +92,7 @@ class Reception:
 
     def _admit_again(self, known: Entry, envelope: Envelope, answer: Answer) -> None:
         """The same message again, while it waits or works."""
+        refuse_another(envelope, known.envelope.type, digest_of(known.envelope.version, known.envelope.body))
         if envelope.way == "ask":
             known.answers.append(answer)
         elif known.envelope.way == "tell":
