@@ -16,7 +16,19 @@ from .backlog import Backlog
 from .batching import Batcher
 from .collection import Collection
 from .envelope import Accepted, Envelope, failed
-from .errors import Busy, DatabaseLost, MailboxFull, Moved, NotRunning, OutcomeUnknown, Rejected, ResproutError
+from .errors import (
+    Busy,
+    DatabaseLost,
+    MailboxFull,
+    Moved,
+    NewerVersion,
+    NotRunning,
+    OutcomeUnknown,
+    Rejected,
+    ResproutError,
+    UnknownKind,
+    UnknownMessage,
+)
 from .fullness import mailbox_full
 from .holdings import Holdings
 from .mailbox import Answer, Entry
@@ -25,6 +37,7 @@ from .population import Population
 from .records import Records
 from .station import Station
 from .store import AcceptOutcome, Arrival, Arrived, Fenced, Full, Held
+from .strangers import Strangers
 from .turn import refuse_cycle, refuse_large
 
 
@@ -37,6 +50,7 @@ class Reception:
         backlog: Backlog,
         collection: Collection,
         records: Records,
+        strangers: Strangers,
         lose: Callable[[Held], None],
     ) -> None:
         self.station = station
@@ -45,6 +59,7 @@ class Reception:
         self.backlog = backlog
         self.collection = collection
         self.records = records
+        self.strangers = strangers
         self.lose = lose
         self.arrivals: Batcher[Arrival, AcceptOutcome | Rejected] = Batcher(self._accept_fenced)
 
@@ -57,8 +72,24 @@ class Reception:
                 self.station.background.spawn(self._look_before_refusing(envelope, answer, error))
             else:
                 answer(failed(error))
+        except (UnknownKind, UnknownMessage) as error:
+            self.station.background.spawn(self._look_who_knows(envelope, answer, error))
         except ResproutError as error:
             answer(failed(error))
+
+    async def _look_who_knows(self, envelope: Envelope, answer: Answer, refusal: Rejected) -> None:
+        """What newer code takes is no mistake of the caller: it comes too early, this host is yet to be replaced."""
+        if await self.strangers.known_elsewhere(AgentAddress.parse(envelope.recipient).kind, envelope.type):
+            answer(
+                failed(
+                    NewerVersion(
+                        f"the host that has {envelope.recipient} runs older code than another one, and does not know "
+                        f"`{envelope.type}` to it. Deploy the newer code there too, and ask again."
+                    )
+                )
+            )
+        else:
+            answer(failed(refusal))
 
     async def _look_before_refusing(self, envelope: Envelope, answer: Answer, refusal: ResproutError) -> None:
         """ "Nothing was done" would be wrong of a message that was handled when it came before."""

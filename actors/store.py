@@ -223,6 +223,10 @@ class Store(Protocol):
         """
         ...
 
+    async def taken_within(self, time: timedelta, asked: Sequence[tuple[str, str]]) -> list[bool]:
+        """Of kinds with types of messages: whether a host has said within the time that it takes these."""
+        ...
+
     async def begin(self, host: UUID, turns: Sequence[Beginning]) -> list[bool]:
         """Writes down that these turns begin. False for those that are fenced."""
         ...
