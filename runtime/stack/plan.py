@@ -128,6 +128,6 @@ def _ours(plan: Plan, settings: Settings) -> None:
     gateway = f"http://{host}:{plan.found['gateway', 'port']}"
     plan.services += [
         OurService(plan.paths, "hosts", ["join"], after=("postgres", "ray"), env=env),
-        OurService(plan.paths, "worker", ["worker"], after=("postgres", "temporal", "ray"), env=env),
+        OurService(plan.paths, "worker", ["worker"], after=("postgres", "temporal"), env=env),
         OurService(plan.paths, "gateway", ["gateway"], after=("postgres",), env=env, endpoint=gateway),
     ]
