@@ -70,16 +70,22 @@ def check(said: dict[str, Any]) -> None:
     assert [line.split()[0] for line in lines] == ["first", "last"]
 
 
-async def test_killed_before_the_code_began_the_next_controller_runs_it(instance: str, key: str) -> None:
-    first = await started(instance, key, COUNTING, "--wait")
+@pytest.mark.parametrize("more", [(), ("--warm",)])
+async def test_killed_before_the_code_began_the_next_controller_runs_it(
+    instance: str, key: str, more: tuple[str, ...]
+) -> None:
+    first = await started(instance, key, COUNTING, "--wait", *more)
     await until(first, "starting")
     await killed(first)
 
     check(await result(await started(instance, key, COUNTING)))
 
 
-async def test_killed_while_it_runs_the_next_controller_comes_back_to_it(instance: str, key: str) -> None:
-    first = await started(instance, key, COUNTING)
+@pytest.mark.parametrize("more", [(), ("--warm",)])
+async def test_killed_while_it_runs_the_next_controller_comes_back_to_it(
+    instance: str, key: str, more: tuple[str, ...]
+) -> None:
+    first = await started(instance, key, COUNTING, *more)
     begun = await until(first, "first")
     await killed(first)
 
@@ -143,6 +149,21 @@ async def test_a_container_that_lost_its_results_is_in_doubt_and_not_run_again(
 
     with pytest.raises(InDoubt, match="a-key"):
         await docker.run(job, lambda _stream, _piece: None)
+
+
+async def test_what_is_forgotten_is_removed_and_its_key_runs_anew(
+    docker: DockerBackend, engine_api: APIClient, instance: str
+) -> None:
+    job = Job("again", SandboxSpec(language="python", code="import uuid; print(uuid.uuid4())"), "container")
+
+    first = await docker.run(job, lambda _stream, _piece: None)
+    await docker.forget(job.key)
+    second = await docker.run(job, lambda _stream, _piece: None)
+    await docker.forget(job.key)
+    await docker.settled()
+
+    assert first.stdout.kept != second.stdout.kept
+    assert engine_api.containers(all=True, filters={"name": run_name(instance, "again")}) == []
 
 
 async def test_a_cancelled_run_leaves_no_container_after_two_seconds(

@@ -1,6 +1,6 @@
-# What one controller executes in a container, as the user of the job. The first that makes the directory `lock` starts
-# the job, with the input that comes as a tar; whoever comes later follows. Each writes what the job writes while it
-# writes it, then the word $1, then a tar of the results.
+# What one controller executes in a container, as the user of the job. It may wait long for a line, and for the input
+# that comes behind it as a tar. The first that has it and makes the directory `lock` starts the job; whoever comes later
+# follows. Each writes what the job writes while it writes it, then the word $1, then a tar of the results.
 # The job is of the same user: it can forge all that is written here, so nobody believes it.
 word=$1
 exec 7>&2 2>/dev/null # what the shell has to say is not the job's
@@ -54,6 +54,7 @@ start() {
     read -r _ <done
 }
 
+read -r _ || exit # whose it is has ended before he had anything to run
 if mkdir job/lock 2>/dev/null; then
     start
 else
