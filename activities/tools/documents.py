@@ -43,7 +43,9 @@ def kind_of(content: bytes) -> str:
 def text(content: bytes, first: int, last: int | None, most: int) -> dict[str, Any]:
     """`first` and `last` are pages of a PDF or chapters of a book, from 1."""
     kind = kind_of(content)
-    parts, of = _pdf_pages(content, first, last, most) if kind == "pdf" else _zip_parts(content, kind, first, last, most)
+    parts, of = (
+        _pdf_pages(content, first, last, most) if kind == "pdf" else _zip_parts(content, kind, first, last, most)
+    )
     joined = "\n\n".join(parts).strip()
     return {"kind": kind, "parts": of, "text": joined[:most], "is_cut": len(joined) > most}
 

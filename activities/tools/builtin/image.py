@@ -153,7 +153,9 @@ def crop(
     with _opened(call, path) as (image, _):
         upright = ImageOps.exif_transpose(image)
         if left + width > upright.width or top + height > upright.height:
-            raise BadArguments(f"the rectangle leaves the picture, which has {upright.width} × {upright.height} pixels.")
+            raise BadArguments(
+                f"the rectangle leaves the picture, which has {upright.width} × {upright.height} pixels."
+            )
         return _written(call, upright.crop((left, top, left + width, top + height)), path, to, quality)
 
 
@@ -184,9 +186,7 @@ def _written(call: ToolCall, image: Image.Image, path: str, to: str, quality: in
     options = {"quality": quality} if target in ("JPEG", "WEBP") else {}
     image.save(written, target, **options)
     Workspace(call.workspace).write(to, written.getvalue())
-    return Picture(
-        path=to, format=target, width=image.width, height=image.height, mode=image.mode, size=written.tell()
-    )
+    return Picture(path=to, format=target, width=image.width, height=image.height, mode=image.mode, size=written.tell())
 
 
 def _opaque(image: Image.Image) -> Image.Image:

@@ -14,8 +14,8 @@ from ..place import FilePath, writes
 from ..tool import BadArguments, ToolCall, tool
 from ..workspace import Workspace
 
-# pygal leaves a finder for its maps there, of a kind that Python 3.12 calls no more and whose lack of `find_spec` breaks
-# others. It is of no use to us.
+# pygal leaves a finder for its maps there, of a kind that Python 3.12 calls no more, and whose lack of `find_spec`
+# breaks who calls all finders. It is of no use to us.
 sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "pygal"]
 
 MOST_POINTS = 50_000
