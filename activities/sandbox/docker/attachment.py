@@ -13,7 +13,7 @@ from .engine import Engine
 from .frames import frames
 from .shape import JOB_USER
 
-_RUNNER = (files(__package__) / "runner.sh").read_text()
+RUNNER = (files(__package__) / "runner.sh").read_text()
 
 # Beyond the job's own time: until its container has ended it, and until its results are here.
 STARTING = 10.0
@@ -58,7 +58,7 @@ class Attachment:
         Raises TimeoutError when the container did not end the job in time.
         """
         word = token_hex(16).encode()
-        command = ["/bin/sh", "-c", _RUNNER, "runner", word.decode()]
+        command = ["/bin/sh", "-c", RUNNER, "runner", word.decode()]
         created = await self._engine.call(
             lambda api: api.exec_create(self._container, command, stdin=True, user=JOB_USER)
         )
