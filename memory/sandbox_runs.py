@@ -54,7 +54,9 @@ UPDATE resprout.sandbox_runs SET state = 'in-doubt', ended_at = now()
 WHERE key = $1 AND owner = $2 AND state = 'started' RETURNING key
 """
 
-WITHDRAW = "DELETE FROM resprout.sandbox_runs WHERE key = $1 AND owner = $2 AND state = 'intended'"
+WITHDRAW = """
+DELETE FROM resprout.sandbox_runs WHERE key = $1 AND owner = $2 AND (state = 'intended' OR state = 'started' AND $3)
+"""
 
 
 UNFINISHED = "SELECT key FROM resprout.sandbox_runs WHERE state IN ('intended', 'started')"
@@ -117,10 +119,10 @@ class SandboxRuns:
     async def doubt(self, run: SandboxRun) -> bool:
         return await self._hit(DOUBT, run.key, run.owner)
 
-    async def withdraw(self, key: str, owner: UUID) -> None:
-        """It was not started and will not be."""
+    async def withdraw(self, key: str, owner: UUID, *, started: bool = False) -> None:
+        """Its code was not run and will not be; `started`: although its start is on record."""
         with translated():
-            await (await self.open()).pool.execute(WITHDRAW, key, owner)
+            await (await self.open()).pool.execute(WITHDRAW, key, owner, started)
 
     async def _hit(self, statement: str, *values: Any) -> bool:
         with translated():

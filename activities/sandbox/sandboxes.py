@@ -19,7 +19,7 @@ from weakref import WeakValueDictionary
 from ...actors.errors import BadArgument, Rejected, ResproutError, Unavailable
 from ...actors.logger import get_logger
 from ...memory.sandbox_runs import SandboxRun, SandboxRuns
-from .backend import Backend, Captured, Ending, InDoubt, Job, NoSandbox, Watch
+from .backend import Backend, BadSpec, Captured, Ending, InDoubt, Job, NoSandbox, Watch
 from .egress.meter import Connection
 from .result import ResultFile, SandboxResult, SeenConnection, Stream
 from .spec import Isolation, SandboxSpec, problems
@@ -33,10 +33,6 @@ REAP_EVERY = timedelta(minutes=1)
 LOOK_EVERY = timedelta(milliseconds=500)  # at a run that somebody else looks after
 
 ISOLATIONS: tuple[Isolation, ...] = ("gvisor", "container", "process")
-
-
-class BadSpec(Rejected):
-    """What was asked for contradicts itself or cannot be had here."""
 
 
 class Secrets(Protocol):
@@ -130,9 +126,10 @@ class Sandboxes:
         place = await backend.place()
         async with self.locks.setdefault(job.key, asyncio.Lock()):
             if not await runs.intend(job.key, tenant, _hash(job.spec), backend.name, place, self.owner):
-                result = await self._from_record(runs, job, tenant, backend, place)
-                if result is not None:
-                    return result
+                found = await self._from_record(runs, job, tenant, backend, place)
+                if isinstance(found, SandboxResult):
+                    return found
+                job = found
             self.under_way.add(job.key)
             try:
                 return await self._recorded(runs, job, backend, watch)
@@ -141,13 +138,13 @@ class Sandboxes:
 
     async def _from_record(
         self, runs: SandboxRuns, job: Job, tenant: str, backend: Backend, place: str
-    ) -> SandboxResult | None:
-        """None: it is this process' to run, or to come back to. Nobody else in this process is at it."""
+    ) -> SandboxResult | Job:
+        """A job: it is this process' to run, or to come back to. Nobody else in this process is at it."""
         while True:
             run = await runs.find(job.key)
             if run is None:  # who intended it has withdrawn
                 if await runs.intend(job.key, tenant, _hash(job.spec), backend.name, place, self.owner):
-                    return None
+                    return job
                 continue
             if run.spec_hash != _hash(job.spec):
                 raise BadArgument(f"the key {job.key} stands for another run. Give each run a key of its own.")
@@ -158,7 +155,7 @@ class Sandboxes:
                     raise _doubt(run)
             abandoned = run.owner == self.owner or not run.alive
             if abandoned and await self._is_ours(runs, run, backend, place):
-                return None
+                return replace(job, has_begun=run.state == "started")
             await asyncio.sleep(LOOK_EVERY.total_seconds())
 
     async def _is_ours(self, runs: SandboxRuns, run: SandboxRun, backend: Backend, place: str) -> bool:
@@ -181,6 +178,9 @@ class Sandboxes:
         except asyncio.CancelledError:
             if not self.leaving:
                 await asyncio.shield(self._cancelled(runs, job, backend))
+            raise
+        except Rejected:
+            await asyncio.shield(runs.withdraw(job.key, self.owner, started=True))
             raise
         except BaseException:
             await asyncio.shield(runs.withdraw(job.key, self.owner))  # only what was not started

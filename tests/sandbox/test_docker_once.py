@@ -34,6 +34,13 @@ print('last')
 """
 
 
+class Seen(asyncio.Event):
+    """Set when there is output."""
+
+    def __call__(self, stream: str, piece: bytes) -> None:
+        self.set()
+
+
 async def started(instance: str, key: str, code: str, *more: str) -> Process:
     paths = os.pathsep.join(path for path in sys.path if path)
     return await asyncio.create_subprocess_exec(
@@ -192,7 +199,7 @@ async def test_a_controller_killed_while_it_sends_the_input_has_started_nothing(
     await docker._claim(name, shape_of(job, await Images(engine).digest(job.spec)), job)
     command = ["/bin/sh", "-c", RUNNER, "runner", "word"]
     created = await engine.call(lambda api: api.exec_create(name, command, stdin=True, user=JOB_USER))
-    reader, writer = await engine.execute(created["Id"])
+    _, writer = await engine.execute(created["Id"])
     writer.write(whole[: sent if isinstance(sent, int) else int(sent * whole.rindex(b"run/resprout/job/whole"))])
     writer.close()
 
@@ -213,8 +220,8 @@ async def test_many_killed_controllers_leave_room_for_the_job(
     job = Job(key, SandboxSpec(language="shell", code=code), "container")
     runs = []
     for _ in range(12):
-        seen = asyncio.Event()
-        runs.append(asyncio.create_task(docker.run(job, lambda _stream, _piece, seen=seen: seen.set())))
+        seen = Seen()
+        runs.append(asyncio.create_task(docker.run(job, seen)))
         await seen.wait()
     docker.leave()
     for run in runs:

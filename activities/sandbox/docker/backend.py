@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from ....actors.errors import Rejected
 from ....actors.size import format_size
-from ..backend import Ending, InDoubt, Job, NoSandbox, Unfinished, Watch
+from ..backend import BadSpec, Ending, InDoubt, Job, NoSandbox, Unfinished, Watch
 from ..selection import Selection
 from ..spec import Isolation, SandboxLimits, SandboxSpec
 from ..way_out import hand_over
@@ -110,6 +110,10 @@ class DockerBackend:
     async def _claim(self, name: str, shape: Shape, job: Job) -> None:
         """Afterwards a container of this name is there and was started, by us or by somebody before us."""
         life = job.spec.limits.time + KEPT
+        if job.has_begun:
+            if not await self._started(name):
+                raise InDoubt(_removed(job))
+            return
         async with asyncio.timeout(CLAIMING):
             while True:
                 with suppress(NameTaken):
@@ -184,14 +188,14 @@ class DockerBackend:
         try:
             state = await self._containers.state(name)
         except Gone as error:
-            raise InDoubt(f"The container of {job.key} was removed while it ran: see who did that.") from error
+            raise InDoubt(_removed(job)) from error
         if state["Running"]:
             return None
         if state["OOMKilled"]:
             return broken_off(image, "memory", _ran(state), witness)
         if state["ExitCode"] == _LACKS_TOOLS:
             await self._containers.remove(name)
-            raise NoSandbox(f"The image {job.spec.image} lacks tar, find or one of the core utilities: add them.")
+            raise BadSpec(f"The image {job.spec.image} lacks tar, find or one of the core utilities: add them.")
         said = f"The container of {job.key} ended with its results in it, perhaps with the engine"
         raise InDoubt(f"{said}: look at what it did, then run it under another key.")
 
@@ -201,6 +205,10 @@ def _is_common(spec: SandboxSpec, shape: Shape) -> bool:
     limits, default = spec.limits, SandboxLimits()
     same = limits.model_copy(update={"time": default.time}) == default
     return spec.language is not None and same and shape.gate is None and shape.scratch == SCRATCH
+
+
+def _removed(job: Job) -> str:
+    return f"The container of {job.key} was removed while it ran: see who did that."
 
 
 def _ran(state: dict[str, Any]) -> float:
