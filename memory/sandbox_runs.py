@@ -1,7 +1,8 @@
 """The record of what ran in sandboxes: intent, start and end of each key.
 
 The invariant: a key that was started is never started again. Who finds one whose owner is gone either comes back to
-it, where the backend can, or leaves it in doubt.
+it, where the backend can, or leaves it in doubt. The one exception is made by who ends a run on purpose, has seen that
+it is gone, and knows that it could reach nobody: `interrupt`.
 """
 
 from collections.abc import Awaitable, Callable
@@ -15,17 +16,17 @@ from .translated import translated
 
 _COLUMNS = (
     "key, tenant, spec_hash, backend, place, owner, state, intended_at, started_at, ended_at, result, "
-    "seen_at > now() - $2::interval AS alive"
+    "seen_at > now() - $1::interval AS alive"
 )
 
 INTEND = """
-INSERT INTO resprout.sandbox_runs (key, tenant, spec_hash, backend, place, owner)
-VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (key) DO NOTHING RETURNING key
+INSERT INTO resprout.sandbox_runs (key, tenant, spec_hash, backend, place, owner, reaches_out)
+VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (key) DO NOTHING RETURNING key
 """
 
-FIND = f"SELECT {_COLUMNS} FROM resprout.sandbox_runs WHERE key = $1"
+FIND = f"SELECT {_COLUMNS} FROM resprout.sandbox_runs WHERE key = $2"
 
-RECENT = f"SELECT {_COLUMNS} FROM resprout.sandbox_runs WHERE tenant = $1 ORDER BY intended_at DESC LIMIT $3"
+RECENT = f"SELECT {_COLUMNS} FROM resprout.sandbox_runs WHERE tenant = $2 ORDER BY intended_at DESC LIMIT $3"
 
 # Only from the owner that was seen: of two who find the same dead owner, one gets it.
 TAKE_OVER = """
@@ -58,6 +59,17 @@ WITHDRAW = """
 DELETE FROM resprout.sandbox_runs WHERE key = $1 AND owner = $2 AND (state = 'intended' OR state = 'started' AND $3)
 """
 
+UNDER_WAY = f"SELECT {_COLUMNS} FROM resprout.sandbox_runs WHERE state IN ('intended', 'started')"
+
+# To nobody's: whoever wants it next does not wait for a sign of life first.
+INTERRUPT = """
+UPDATE resprout.sandbox_runs SET
+    state = CASE WHEN state = 'started' AND reaches_out THEN 'in-doubt' ELSE 'intended' END,
+    started_at = CASE WHEN reaches_out THEN started_at END,
+    ended_at = CASE WHEN state = 'started' AND reaches_out THEN now() END,
+    seen_at = '-infinity'
+WHERE key = $1 AND owner = $2 AND state IN ('intended', 'started') RETURNING key
+"""
 
 UNFINISHED = "SELECT key FROM resprout.sandbox_runs WHERE state IN ('intended', 'started')"
 
@@ -83,24 +95,35 @@ class SandboxRuns:
     open: Callable[[], Awaitable[Database]]  # a pool, the first time and again
     lease: timedelta = timedelta(seconds=10)  # an owner that is silent for so long is gone
 
-    async def intend(self, key: str, tenant: str, spec_hash: bytes, backend: str, place: str, owner: UUID) -> bool:
+    async def intend(
+        self, key: str, tenant: str, spec_hash: bytes, backend: str, place: str, owner: UUID, *, reaches_out: bool
+    ) -> bool:
         """False: there is a record of this key already."""
-        return await self._hit(INTEND, key, tenant, spec_hash, backend, place, owner)
+        return await self._hit(INTEND, key, tenant, spec_hash, backend, place, owner, reaches_out)
 
     async def find(self, key: str) -> SandboxRun | None:
         with translated():
-            row = await (await self.open()).pool.fetchrow(FIND, key, self.lease)
+            row = await (await self.open()).pool.fetchrow(FIND, self.lease, key)
         return SandboxRun(**row) if row is not None else None
 
     async def recent(self, tenant: str, limit: int) -> list[SandboxRun]:
         with translated():
-            rows = await (await self.open()).pool.fetch(RECENT, tenant, self.lease, limit)
+            rows = await (await self.open()).pool.fetch(RECENT, self.lease, tenant, limit)
         return [SandboxRun(**row) for row in rows]
 
     async def unfinished(self) -> list[str]:
         """Keys that somebody may still come back to."""
         with translated():
             return [row["key"] for row in await (await self.open()).pool.fetch(UNFINISHED)]
+
+    async def under_way(self) -> list[SandboxRun]:
+        with translated():
+            rows = await (await self.open()).pool.fetch(UNDER_WAY, self.lease)
+        return [SandboxRun(**row) for row in rows]
+
+    async def interrupt(self, run: SandboxRun) -> bool:
+        """It was ended, and nothing of it is left: it will begin anew, or is in doubt if it could reach anybody."""
+        return await self._hit(INTERRUPT, run.key, run.owner)
 
     async def take_over(self, run: SandboxRun, owner: UUID) -> bool:
         return await self._hit(TAKE_OVER, run.key, run.owner, owner)

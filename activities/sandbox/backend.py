@@ -102,6 +102,10 @@ class Backend(Protocol):
         """Its ending is on record: what is left of it goes."""
         ...
 
+    async def end(self, key: str, place: str) -> bool:
+        """Ends the run, whoever began it, with all that it has made. False: it is not known to be gone."""
+        ...
+
     async def reap(self, unfinished: Unfinished | None = None) -> int:
         """Removes what processes of ours left behind when they were killed. How much it was."""
         ...

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Protocol, assert_never
@@ -93,6 +94,23 @@ class Sandboxes:
         for backend in set(self.backends.values()):
             backend.leave()
 
+    async def end_all(self) -> None:
+        """All other processes of this installation are gone, and are not wanted back: nothing of what they ran stays.
+
+        Without the record, runs whose containers go are in doubt for whoever asks for them again.
+        """
+        if self.runs is not None:
+            await asyncio.gather(*(self._end(self.runs, run) for run in await self.runs.under_way()))
+        for backend in set(self.backends.values()):
+            with suppress(NoSandbox):  # no engine: nothing of ours is there
+                await backend.reap(_nobody)
+
+    async def _end(self, runs: SandboxRuns, run: SandboxRun) -> None:
+        backend = next((one for one in self.backends.values() if one.name == run.backend), None)
+        with suppress(NoSandbox):  # its engine is away: its container is come back to another time
+            if backend is not None and await backend.end(run.key, run.place):
+                await runs.interrupt(run)
+
     async def close(self) -> None:
         for backend in set(self.backends.values()):
             await backend.close()
@@ -125,7 +143,7 @@ class Sandboxes:
     async def _once(self, runs: SandboxRuns, job: Job, backend: Backend, tenant: str, watch: Watch) -> SandboxResult:
         place = await backend.place()
         async with self.locks.setdefault(job.key, asyncio.Lock()):
-            if not await runs.intend(job.key, tenant, _hash(job.spec), backend.name, place, self.owner):
+            if not await self._intend(runs, job, tenant, backend, place):
                 found = await self._from_record(runs, job, tenant, backend, place)
                 if isinstance(found, SandboxResult):
                     return found
@@ -136,6 +154,11 @@ class Sandboxes:
             finally:
                 self.under_way.discard(job.key)
 
+    async def _intend(self, runs: SandboxRuns, job: Job, tenant: str, backend: Backend, place: str) -> bool:
+        reaches_out = job.spec.net != "none"
+        spec_hash = _hash(job.spec)
+        return await runs.intend(job.key, tenant, spec_hash, backend.name, place, self.owner, reaches_out=reaches_out)
+
     async def _from_record(
         self, runs: SandboxRuns, job: Job, tenant: str, backend: Backend, place: str
     ) -> SandboxResult | Job:
@@ -143,7 +166,7 @@ class Sandboxes:
         while True:
             run = await runs.find(job.key)
             if run is None:  # who intended it has withdrawn
-                if await runs.intend(job.key, tenant, _hash(job.spec), backend.name, place, self.owner):
+                if await self._intend(runs, job, tenant, backend, place):
                     return job
                 continue
             if run.spec_hash != _hash(job.spec):
@@ -230,6 +253,10 @@ class Sandboxes:
     def _environment(self, spec: SandboxSpec) -> dict[str, str]:
         plain = {name: _plain(value) for name, value in spec.env.items()}
         return plain | {name: self.secrets.value(ref.removeprefix(SECRET)) for name, ref in spec.secrets.items()}
+
+
+async def _nobody() -> tuple[str, ...]:
+    return ()
 
 
 def check(spec: SandboxSpec) -> None:

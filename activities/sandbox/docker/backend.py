@@ -94,6 +94,12 @@ class DockerBackend:
     async def forget(self, key: str) -> None:
         await self._containers.remove(run_name(self._instance, key))
 
+    async def end(self, key: str, place: str) -> bool:
+        if place != await self.place():
+            return False
+        await self.forget(key)
+        return True
+
     async def reap(self, unfinished: Unfinished | None = None) -> int:
         return await self._reaper.reap(unfinished)
 
