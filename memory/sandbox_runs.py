@@ -6,7 +6,7 @@ it is gone, and knows that it could reach nobody: `interrupt`.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -14,14 +14,16 @@ from uuid import UUID
 from .database import Database
 from .translated import translated
 
+ONE_AT_A_TIME = 0x7265_7372  # an advisory lock; any number that nobody else in this database uses
+
 _COLUMNS = (
     "key, tenant, spec_hash, backend, place, owner, state, intended_at, started_at, ended_at, result, "
     "seen_at > now() - $1::interval AS alive"
 )
 
 INTEND = """
-INSERT INTO resprout.sandbox_runs (key, tenant, spec_hash, backend, place, owner, reaches_out)
-VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (key) DO NOTHING RETURNING key
+INSERT INTO resprout.sandbox_runs (key, tenant, spec_hash, backend, place, owner, reaches_out, time_limit)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (key) DO NOTHING RETURNING key
 """
 
 FIND = f"SELECT {_COLUMNS} FROM resprout.sandbox_runs WHERE key = $2"
@@ -71,7 +73,34 @@ UPDATE resprout.sandbox_runs SET
 WHERE key = $1 AND owner = $2 AND state IN ('intended', 'started') RETURNING key
 """
 
+# Old, and long past the last moment at which its step could have been tried again. One process at a time, as in
+# retention.py; whoever interrupted a run has put its sign of life before all time, so that is not looked at alone.
+FORGET = f"""
+WITH alone AS MATERIALIZED (SELECT pg_try_advisory_xact_lock({ONE_AT_A_TIME}) AS ours),
+gone AS (
+    DELETE FROM resprout.sandbox_runs WHERE ctid = ANY (ARRAY(
+        SELECT r.ctid FROM resprout.sandbox_runs r
+        WHERE (SELECT ours FROM alone) AND r.intended_at < now() - $1::interval
+          AND greatest(r.intended_at, r.seen_at, r.ended_at) < now() - $1::interval - r.time_limit
+        ORDER BY r.intended_at LIMIT $2))
+    RETURNING 1
+)
+SELECT count(*) FROM gone
+"""
+
 UNFINISHED = "SELECT key FROM resprout.sandbox_runs WHERE state IN ('intended', 'started')"
+
+
+@dataclass(frozen=True)
+class Intent:
+    key: str
+    tenant: str
+    spec_hash: bytes
+    backend: str
+    place: str
+    owner: UUID
+    reaches_out: bool
+    time_limit: timedelta
 
 
 @dataclass(frozen=True)
@@ -95,11 +124,9 @@ class SandboxRuns:
     open: Callable[[], Awaitable[Database]]  # a pool, the first time and again
     lease: timedelta = timedelta(seconds=10)  # an owner that is silent for so long is gone
 
-    async def intend(
-        self, key: str, tenant: str, spec_hash: bytes, backend: str, place: str, owner: UUID, *, reaches_out: bool
-    ) -> bool:
+    async def intend(self, intent: Intent) -> bool:
         """False: there is a record of this key already."""
-        return await self._hit(INTEND, key, tenant, spec_hash, backend, place, owner, reaches_out)
+        return await self._hit(INTEND, *astuple(intent))
 
     async def find(self, key: str) -> SandboxRun | None:
         with translated():
@@ -146,6 +173,12 @@ class SandboxRuns:
         """Its code was not run and will not be; `started`: although its start is on record."""
         with translated():
             await (await self.open()).pool.execute(WITHDRAW, key, owner, started)
+
+    async def forget(self, older_than: timedelta, most: int) -> int:
+        """How many went; 0 also while another process is at it."""
+        with translated():
+            gone: int = await (await self.open()).pool.fetchval(FORGET, older_than, most)
+        return gone
 
     async def _hit(self, statement: str, *values: Any) -> bool:
         with translated():

@@ -5,6 +5,7 @@ import hashlib
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from ..activities.sandbox.backend import Backend
 from ..activities.sandbox.docker.backend import DockerBackend
@@ -47,6 +48,7 @@ async def sandboxes(settings: Settings, *, recorded: bool) -> AsyncIterator[Sand
         runs=SandboxRuns(database.open) if recorded else None,
         keep=keep if recorded else None,
         private_hosts=settings.sandbox.private_hosts,
+        remember=timedelta(days=settings.sandbox.recorded_days),
     )
     tasks = [asyncio.create_task(made.reap_forever())]
     if recorded:

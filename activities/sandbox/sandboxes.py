@@ -19,7 +19,7 @@ from weakref import WeakValueDictionary
 
 from ...actors.errors import BadArgument, Rejected, ResproutError, Unavailable
 from ...actors.logger import get_logger
-from ...memory.sandbox_runs import SandboxRun, SandboxRuns
+from ...memory.sandbox_runs import Intent, SandboxRun, SandboxRuns
 from .backend import Backend, BadSpec, Captured, Ending, InDoubt, Job, NoSandbox, Watch
 from .egress.meter import Connection
 from .result import ResultFile, SandboxResult, SeenConnection, Stream
@@ -31,6 +31,8 @@ log = get_logger("resprout.sandbox")
 SECRET = "secret://"
 INLINE_BYTES = 256 << 10  # of one file; larger ones are kept aside
 REAP_EVERY = timedelta(minutes=1)
+FORGET_AT_ONCE = 500
+FORGET_PAUSE = timedelta(milliseconds=100)
 LOOK_EVERY = timedelta(milliseconds=500)  # at a run that somebody else looks after
 
 ISOLATIONS: tuple[Isolation, ...] = ("gvisor", "container", "process")
@@ -57,6 +59,7 @@ class Sandboxes:
     runs: SandboxRuns | None = None  # None: nothing is recorded, and each run is a new one
     keep: Keep | None = None
     private_hosts: tuple[str, ...] = ()  # may be reached although their addresses are private
+    remember: timedelta = timedelta(days=30)  # how long a run that has ended is on record
     owner: UUID = field(default_factory=uuid4)
     under_way: set[str] = field(default_factory=set)
     locks: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
@@ -138,7 +141,19 @@ class Sandboxes:
                     continue  # no engine: nothing of ours is there
                 except ResproutError as error:
                     log.warning("sandboxes left behind cannot be looked for", backend=backend.name, error=str(error))
+            if self.runs is not None:
+                await self._forget(self.runs)
             await asyncio.sleep(REAP_EVERY.total_seconds())
+
+    async def _forget(self, runs: SandboxRuns) -> None:
+        """Old runs, in batches; between two of them others have the disk for themselves."""
+        gone = FORGET_AT_ONCE
+        try:
+            while gone == FORGET_AT_ONCE:
+                gone = await runs.forget(self.remember, FORGET_AT_ONCE)
+                await asyncio.sleep(FORGET_PAUSE.total_seconds())
+        except ResproutError as error:
+            log.warning("old sandbox runs were not forgotten, it is tried again later", error=str(error))
 
     async def _once(self, runs: SandboxRuns, job: Job, backend: Backend, tenant: str, watch: Watch) -> SandboxResult:
         place = await backend.place()
@@ -155,9 +170,10 @@ class Sandboxes:
                 self.under_way.discard(job.key)
 
     async def _intend(self, runs: SandboxRuns, job: Job, tenant: str, backend: Backend, place: str) -> bool:
-        reaches_out = job.spec.net != "none"
-        spec_hash = _hash(job.spec)
-        return await runs.intend(job.key, tenant, spec_hash, backend.name, place, self.owner, reaches_out=reaches_out)
+        reaches_out, limit = job.spec.net != "none", job.spec.limits.time
+        hashed = _hash(job.spec)
+        intent = Intent(job.key, tenant, hashed, backend.name, place, self.owner, reaches_out, limit)
+        return await runs.intend(intent)
 
     async def _from_record(
         self, runs: SandboxRuns, job: Job, tenant: str, backend: Backend, place: str
