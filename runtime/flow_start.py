@@ -10,6 +10,7 @@ from temporalio.exceptions import ApplicationError
 from ..actors.errors import Rejected
 from ..workflows.flow import Flow, Freezing, Frozen, Problem, document, freeze_document, inputs_for
 from ..workflows.interpreter.run_input import RunInput, refuse_unfinished_words
+from . import identity
 from .flow_files import frozen, load_child
 from .payloads import sentence
 
@@ -70,6 +71,7 @@ def run_input(
             inputs=dict(inputs),
             tenant=tenant,
             tags=tuple(tags),
+            chain=(identity.user(),),
         )
     except ValidationError as error:
         raise Rejected(f"the flow `{typed.name}` cannot run: {sentence(error)}.") from None

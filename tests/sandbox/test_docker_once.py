@@ -6,6 +6,7 @@ import os
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -82,16 +83,22 @@ def check(said: dict[str, Any]) -> None:
     assert [line.split()[0] for line in lines] == ["first", "last"]
 
 
-async def test_killed_before_the_code_began_the_next_controller_runs_it(instance: str, key: str) -> None:
-    first = await started(instance, key, COUNTING, "--wait")
+@pytest.mark.parametrize("more", [(), ("--warm",)])
+async def test_killed_before_the_code_began_the_next_controller_runs_it(
+    instance: str, key: str, more: tuple[str, ...]
+) -> None:
+    first = await started(instance, key, COUNTING, "--wait", *more)
     await until(first, "starting")
     await killed(first)
 
     check(await result(await started(instance, key, COUNTING)))
 
 
-async def test_killed_while_it_runs_the_next_controller_comes_back_to_it(instance: str, key: str) -> None:
-    first = await started(instance, key, COUNTING)
+@pytest.mark.parametrize("more", [(), ("--warm",)])
+async def test_killed_while_it_runs_the_next_controller_comes_back_to_it(
+    instance: str, key: str, more: tuple[str, ...]
+) -> None:
+    first = await started(instance, key, COUNTING, *more)
     begun = await until(first, "first")
     await killed(first)
 
@@ -157,6 +164,21 @@ async def test_a_container_that_lost_its_results_is_in_doubt_and_not_run_again(
         await docker.run(job, lambda _stream, _piece: None)
 
 
+async def test_what_is_forgotten_is_removed_and_its_key_runs_anew(
+    docker: DockerBackend, engine_api: APIClient, instance: str
+) -> None:
+    job = Job("again", SandboxSpec(language="python", code="import uuid; print(uuid.uuid4())"), "container")
+
+    first = await docker.run(job, lambda _stream, _piece: None)
+    await docker.forget(job.key)
+    second = await docker.run(job, lambda _stream, _piece: None)
+    await docker.forget(job.key)
+    await docker.settled()
+
+    assert first.stdout.kept != second.stdout.kept
+    assert engine_api.containers(all=True, filters={"name": run_name(instance, "again")}) == []
+
+
 async def test_a_cancelled_run_leaves_no_container_after_two_seconds(
     docker: DockerBackend, engine_api: APIClient, instance: str
 ) -> None:
@@ -196,11 +218,13 @@ async def test_a_controller_killed_while_it_sends_the_input_has_started_nothing(
     files = {"one": b"1" * 3_000, "two": b"2" * 3_000}
     job = Job(key, SandboxSpec(language="shell", code="wc -c one two"), "container", files)
     engine, name, whole = Engine(URL), run_name(instance, key), parcel(job)
-    await docker._claim(name, shape_of(job, await Images(engine).digest(job.spec)), job)
+    await docker._claim(name, shape_of(job, await Images(engine).digest(job.spec)), job, ExitStack())
     command = ["/bin/sh", "-c", RUNNER, "runner", "word"]
     created = await engine.call(lambda api: api.exec_create(name, command, stdin=True, user=JOB_USER))
     _, writer = await engine.execute(created["Id"])
-    writer.write(whole[: sent if isinstance(sent, int) else int(sent * whole.rindex(b"run/resprout/job/whole"))])
+    writer.write(
+        b"go\n" + whole[: sent if isinstance(sent, int) else int(sent * whole.rindex(b"run/resprout/job/whole"))]
+    )
     writer.close()
 
     async with asyncio.timeout(10):

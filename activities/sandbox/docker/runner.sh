@@ -1,8 +1,8 @@
-# What one controller executes in a container, as the user of the job. The first that makes the directory `lock` starts
-# the job, with the input that comes as a tar; whoever comes later follows. Each writes what the job writes while it
-# writes it, then the word $1, then a tar of the results. Whose controller dies before all of the input is there has
-# started nothing, and gives the lock back: `whole` is the last of the tar, for a tar that is cut off between two files
-# looks complete.
+# What one controller executes in a container, as the user of the job. It may wait long for a line, and for the input
+# that comes behind it as a tar. The first that has it and makes the directory `lock` starts the job; whoever comes later
+# follows. Each writes what the job writes while it writes it, then the word $1, then a tar of the results.
+# Whose controller dies before all of the input is there has started nothing, and gives the lock back: `whole` is the
+# last of the tar, for a tar that is cut off between two files looks complete.
 # The job is of the same user: it can forge all that is written here, so nobody believes it.
 word=$1
 followed=yes
@@ -76,6 +76,7 @@ start() {
     read -r _ <done
 }
 
+read -r _ || exit # whose it is has ended before he had anything to run
 until [ -e job/end ]; do
     if mkdir job/lock; then
         start
