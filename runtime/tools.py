@@ -32,14 +32,17 @@ from .agent_modules import import_agents
 from .lazy_database import LazyDatabase
 from .policy.policy import Policy
 from .policy.rules import load
+from .sandboxes import SecretsFromEnvironment
 from .settings import Settings
 
 log = get_logger("resprout.tools")
 
 
-def known_tools(settings: Settings) -> Toolbox:
+def known_tools(settings: Settings | None) -> Toolbox:
     """Those that are code: ours, and those in the modules that the settings name."""
     toolbox = Toolbox(ALL)
+    if settings is None:
+        return toolbox
     import_agents(settings.agents)
     for module in settings.agents.modules:
         for one in _tools_in(module):
@@ -69,7 +72,7 @@ async def tools(settings: Settings, boxes: Sandboxes, client: Client) -> AsyncIt
     effects, approvals = Effects(database.open), Approvals(database.open)
     policy = Policy(load(owner=identity.user_name()), Grants(database.open))
     uses = Uses(settings, boxes, client)
-    caller = ToolCaller(toolbox, policy, effects, approvals, audit, Secrets(), uses.of_plan)
+    caller = ToolCaller(toolbox, policy, effects, approvals, audit, Secrets(SecretsFromEnvironment()), uses.of_plan)
     registering = asyncio.create_task(register(toolbox, ToolRegistry(database.open)))
     try:
         yield Tools(CallTool(caller, Doubts(policy, effects, audit)), Approve(approvals, policy, toolbox, audit))

@@ -51,6 +51,7 @@ class Asked(_Words):
     danger: Danger = "none"
     permissions: tuple[str, ...] = ()
     arguments: dict[str, Any] = {}
+    asked_by: tuple[str, ...] = ()
 
     def question(self) -> Question:
         needed = [permission.partition(":") for permission in self.permissions]

@@ -73,8 +73,6 @@ def _duty(why: str, who: str, verb: str, question: Question, rules: Rules) -> st
             return f"it was asked in the name of {who}: somebody else must answer it."
         case "asker unknown":
             return "it is not known who asked, so nobody may answer."
-        case "not among those asked":
-            return f"{who} is not among those who may answer: {', '.join(question.arguments['who'])}."
         case _:
             return f"{who}: {why}."
 

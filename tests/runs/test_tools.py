@@ -43,6 +43,12 @@ async def until_waits(runs: Runs, run: Run, kind: str) -> dict[str, Any]:
             await asyncio.sleep(0.05)
 
 
+def say(runs: Runs, *words: str) -> str:
+    done = runs.stack(*words)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     return tmp_path / "effects"
@@ -108,14 +114,14 @@ async def test_a_worker_killed_in_a_tool_that_may_act_once_leaves_it_in_doubt(
     pending = await until_waits(runs, run, "in-doubt")
 
     assert "ended before it could say" in pending["show"]["known"]
-    listed = json.loads(runs.stack("effects", "in-doubt", "--run", run.handle.id, "--json").stdout)
+    listed = json.loads(say(runs, "effects", "in-doubt", "--run", run.handle.id, "--json"))
     assert [one["key"] for one in listed] == [pending["effect"]]
     acted = effects(file).total()
     assert acted == (0 if moment == "before" else 1)
 
     how = ("again",) if moment == "before" else ("done", "--result", '"found it there"')
     gate.touch()
-    runs.stack("effects", "resolve", pending["effect"], *how, "--comment", "looked")
+    say(runs, "effects", "resolve", pending["effect"], *how, "--comment", "looked")
 
     assert await run.handle.result() == ("wrote x" if moment == "before" else "found it there")
     assert effects(file).total() == 1
@@ -125,12 +131,12 @@ async def test_a_dangerous_tool_waits_for_a_person_and_the_inbox_shows_it(runs: 
     run = await runs.start([world("guarded", file, line="one")])
     pending = await until_waits(runs, run, "tool")
 
-    listed = json.loads(runs.stack("approvals", "list", "--json").stdout)
+    listed = json.loads(say(runs, "approvals", "list", "--json"))
     shown = next(one for one in listed if one["id"] == pending["approval"])
     assert (shown["tool"], shown["arguments"]["line"], shown["run"]) == ("world.guarded", "one", run.handle.id)
     assert effects(file).total() == 0
 
-    runs.stack("approvals", "approve", pending["approval"], "--edit", "line=two", "--comment", "better so")
+    say(runs, "approvals", "approve", pending["approval"], "--edit", "line=two", "--comment", "better so")
 
     assert await run.handle.result() == "wrote two"
     assert effects(file).total() == 1
@@ -142,18 +148,18 @@ async def test_an_approval_outlives_its_worker(runs: Runs, file: Path) -> None:
 
     os.kill(runs.stack.pid("worker"), signal.SIGKILL)
     runs.stack.wait_healthy()
-    runs.stack("approvals", "approve", run.handle.id)
+    say(runs, "approvals", "approve", run.handle.id)
 
     assert await run.handle.result() == "wrote x"
     assert effects(file).total() == 1
-    assert json.loads(runs.stack("approvals", "show", pending["approval"], "--json").stdout)["state"] == "approved"
+    assert json.loads(say(runs, "approvals", "show", pending["approval"], "--json"))["state"] == "approved"
 
 
 async def test_a_rejected_tool_fails_the_task_with_the_reason(runs: Runs, file: Path) -> None:
     run = await runs.start([world("guarded", file)])
     pending = await until_waits(runs, run, "tool")
 
-    runs.stack("approvals", "reject", pending["approval"], "--comment", "not today")
+    say(runs, "approvals", "reject", pending["approval"], "--comment", "not today")
 
     assert "rejected world.guarded@1.0.0: not today" in await run.failure()
     assert effects(file).total() == 0
@@ -164,12 +170,12 @@ async def test_a_task_that_asks_people_is_in_the_same_inbox(runs: Runs) -> None:
     run = await runs.start([{"id": "ask", "name": "Pay it?", "approval": spec}])
     await until_waits(runs, run, "task")
 
-    listed = json.loads(runs.stack("approvals", "list", "--run", run.handle.id, "--json").stdout)
+    listed = json.loads(say(runs, "approvals", "list", "--run", run.handle.id, "--json"))
     assert [(one["kind"], one["title"], one["shown"]) for one in listed] == [("task", "Pay it?", {"sum": 100})]
-    runs.stack("approvals", "approve", listed[0]["id"], "--field", "limit=5")
+    say(runs, "approvals", "approve", listed[0]["id"], "--field", "limit=5")
 
     assert (await run.handle.result())["form"] == {"limit": 5}
-    assert json.loads(runs.stack("approvals", "list", "--run", run.handle.id, "--json").stdout) == []
+    assert json.loads(say(runs, "approvals", "list", "--run", run.handle.id, "--json")) == []
 
 
 async def test_a_run_that_is_cancelled_leaves_nothing_in_the_inbox(runs: Runs, file: Path) -> None:
@@ -180,7 +186,7 @@ async def test_a_run_that_is_cancelled_leaves_nothing_in_the_inbox(runs: Runs, f
     with pytest.raises(WorkflowFailureError):
         await run.handle.result()
 
-    assert json.loads(runs.stack("approvals", "list", "--run", run.handle.id, "--json").stdout) == []
+    assert json.loads(say(runs, "approvals", "list", "--run", run.handle.id, "--json")) == []
 
 
 def test_a_tool_is_called_from_the_command_line(runs_stack: Stack, file: Path) -> None:

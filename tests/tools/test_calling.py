@@ -27,6 +27,7 @@ from resprout.memory.database import Database
 from resprout.memory.effects import Effects
 from resprout.memory.migrate import migrate
 from resprout.memory.tools import ToolRegistry
+from resprout.runtime.sandboxes import SecretsFromEnvironment
 
 AGENT = ("user:ada", "run:publish", "agent:writer/a")
 
@@ -148,7 +149,7 @@ async def desk(database: Database, tmp_path: Path) -> Desk:
 
     rules, world = Rules(), World()
     toolbox, effects, approvals = Toolbox(world.tools()), Effects.of(database), Approvals.of(database)
-    caller = ToolCaller(toolbox, rules, effects, approvals, audit, Secrets(), uses)
+    caller = ToolCaller(toolbox, rules, effects, approvals, audit, Secrets(SecretsFromEnvironment()), uses)
     return Desk(caller, rules, world, Doubts(rules, effects, audit), Approve(approvals, rules, toolbox, audit), log)
 
 
