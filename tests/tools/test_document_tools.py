@@ -68,8 +68,8 @@ DOCX = zipped(
 ODT = zipped(
     {
         "mimetype": "application/vnd.oasis.opendocument.text",
-        "content.xml": f"<office:document-content {ODF}><text:h>Head</text:h><text:p>One <text:span>two</text:span> three"
-        "</text:p></office:document-content>",
+        "content.xml": f"<office:document-content {ODF}><text:h>Head</text:h><text:p>One <text:span>two</text:span> "
+        "three</text:p></office:document-content>",
         "meta.xml": f"<m {DC}><dc:title>Letter</dc:title></m>",
     }
 )
