@@ -63,8 +63,11 @@ class Uses(ast.NodeVisitor):
         }
         self.visit(tree)
 
-    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:  # noqa: N802
-        kinds = {"error" if _awaits_error(inner) else "effect" for inner in node.body if ".use" in ast.unparse(inner)}
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        awaiting = [inner for inner in ast.walk(node) if _awaits_error(inner)]
+        within = sum(ast.unparse(inner).count("use(") for inner in awaiting)
+        kinds = {"error"} if awaiting else set()
+        kinds |= {"effect"} if ast.unparse(node).count("use(") > within else set()
         for decorator in node.decorator_list:
             self._visit_as(kinds, decorator)
             for name in ast.walk(decorator):
@@ -75,15 +78,15 @@ class Uses(ast.NodeVisitor):
 
     visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815
 
-    def visit_Assign(self, node: ast.Assign) -> None:  # noqa: N802
+    def visit_Assign(self, node: ast.Assign) -> None:
         """Of itself a constant tries nothing."""
         if ast.unparse(node.targets[0]) not in self._constants:
             self.generic_visit(node)
 
-    def visit_With(self, node: ast.With) -> None:  # noqa: N802
+    def visit_With(self, node: ast.With) -> None:
         self._visit_as({"error"} if _awaits_error(node) else self._kinds, *node.body)
 
-    def visit_Attribute(self, node: ast.Attribute) -> None:  # noqa: N802
+    def visit_Attribute(self, node: ast.Attribute) -> None:
         if isinstance(node.value, ast.Name) and node.value.id in self._modules:
             named = getattr(import_module(self._modules[node.value.id]), node.attr)
             if isinstance(named, Tool):
