@@ -38,6 +38,20 @@ class SandboxInput(BaseModel):
 
     spec: SandboxSpec
     tenant: str = "default"
+    task: str | None = Field(default=None, description="key of the task in its run, for who watches the output")
+
+
+class OutputTail(BaseModel):
+    text: str = Field(description="the last characters that were written so far")
+    end: int = Field(description="how many characters were written so far")
+
+
+class SandboxProgress(BaseModel):
+    """What a heartbeat of `sandbox.run` carries."""
+
+    task: str | None
+    stdout: OutputTail
+    stderr: OutputTail
 
 
 class RouteInput(BaseModel):

@@ -27,26 +27,22 @@ class NotAsExpected(Broken):
 
 def explain(
     ctx: typer.Context,
-    tool: Annotated[str, typer.Argument(help="As in http.get or http.get@1.2.0.")] = "",
+    tool: Annotated[str, typer.Argument(help="As in http.get or http.get@1.2.")] = "",
     chain: Annotated[
         list[str] | None, typer.Option("--as", help="In whose name, the first first; may be repeated [you].")
     ] = None,
-    needs: Annotated[
-        list[str] | None, typer.Option("--need", help="What the call does, as in net.connect:example.org:443.")
+    arguments: Annotated[
+        str | None, typer.Option("--args", help="The arguments, as a JSON object [all that the tool may do].")
     ] = None,
-    arguments: Annotated[str, typer.Option("--args", help="The arguments, as a JSON object.")] = "{}",
     action: Annotated[str, typer.Option("--action", help="tool.call, policy.grant, approval.answer, …")] = "tool.call",
-    danger: Annotated[str, typer.Option("--danger", help="none, low, medium or high.")] = "none",
     asked_by: Annotated[list[str] | None, typer.Option("--asked-by", help="Of approval.answer: who asked.")] = None,
     tenant: Annotated[str, typer.Option("--tenant", help="The tenant.")] = "default",
     as_json: AsJson = False,
 ) -> None:
     """Show what would be decided, and which rules, roles and grants say so. Nothing is done or recorded."""
-    name, _, version = tool.partition("@")
     question = _question(
-        chain=chain or [identity.user()], tenant=tenant, run=None, action=action, tool=name, version=version,
-        newest=version, danger=danger, permissions=[_need(one) for one in needs or ()],
-        arguments=_object(arguments), asked_by=asked_by or [],
+        chain=chain or [identity.user()], tenant=tenant, run=None, action=action, asked_by=asked_by or [],
+        **(_call(ctx, tool, arguments) if tool else {}),
     )  # fmt: skip
 
     async def ask(database: "Database") -> "tuple[Decision, dict[str, Any]]":
@@ -143,9 +139,26 @@ def _question(**words: Any) -> "Question":
         raise Rejected(f"{where}: {first['msg']}; write it as `resprout policy explain --help` shows.") from None
 
 
-def _need(text: str) -> dict[str, str]:
-    action, _, on = text.partition(":")
-    return {"action": action, "on": on or "*"}
+def _call(ctx: typer.Context, reference: str, arguments: str | None) -> dict[str, Any]:
+    """As it would be asked. Without arguments, of all that the tool may do, anywhere."""
+    from ...activities.tools.secrets import references_in
+    from ..tools import known_tools
+
+    toolbox = known_tools(settings_of(ctx).settings)
+    tool = toolbox.find(reference)
+    given = _object(arguments or "{}")
+    needs: list[Any] = [{"action": action} for action in tool.manifest.permissions]
+    if arguments is not None:
+        needs = [need.model_dump() for need in (*tool.needs(tool.parse(given)), *references_in(given))]
+    return {
+        "tool": tool.name,
+        "version": tool.manifest.version,
+        "newest": toolbox.find(tool.name).manifest.version,
+        "source": tool.source,
+        "danger": tool.manifest.danger,
+        "permissions": needs,
+        "arguments": given,
+    }
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -165,7 +165,7 @@ class Steps:
             await self.load.admit(refuse_large(spec.model_dump(mode="json"), "what is put into the sandbox", task.key))
             result: SandboxResult = await workflow.execute_activity(
                 RUN_SANDBOX,
-                SandboxInput(spec=spec, tenant=self.run_input.tenant),
+                SandboxInput(spec=spec, tenant=self.run_input.tenant, task=key),
                 result_type=SandboxResult,
                 start_to_close_timeout=spec.limits.time + SANDBOX_STARTS,
                 schedule_to_close_timeout=spec.limits.time + SANDBOX_GIVE_UP,

@@ -14,7 +14,7 @@ from .engine import Engine
 from .frames import frames
 from .shape import JOB_USER
 
-_RUNNER = (files(__package__) / "runner.sh").read_text()
+RUNNER = (files(__package__) / "runner.sh").read_text()
 
 # Beyond the job's own time: until its container has ended it, and until its results are here.
 STARTING = 10.0
@@ -58,7 +58,7 @@ class Attachment:
     @classmethod
     async def open(cls, engine: Engine, container: str) -> "Attachment":
         word = token_hex(16)
-        command = ["/bin/sh", "-c", _RUNNER, "runner", word]
+        command = ["/bin/sh", "-c", RUNNER, "runner", word]
         created = await engine.call(lambda api: api.exec_create(container, command, stdin=True, user=JOB_USER))
         return cls(word.encode(), *await engine.execute(created["Id"]))
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from ....actors.errors import Rejected
 from ....actors.size import format_size
-from ..backend import Ending, InDoubt, Job, NoSandbox, Unfinished, Watch
+from ..backend import BadSpec, Ending, InDoubt, Job, NoSandbox, Unfinished, Watch
 from ..selection import Selection
 from ..spec import Isolation, SandboxLimits, SandboxSpec
 from ..way_out import hand_over
@@ -99,6 +99,12 @@ class DockerBackend:
     async def forget(self, key: str) -> None:
         await self._removals.begin(run_name(self._instance, key))
 
+    async def end(self, key: str, place: str) -> bool:
+        if place != await self.place():
+            return False
+        await self._containers.remove(run_name(self._instance, key))
+        return True
+
     async def reap(self, unfinished: Unfinished | None = None) -> int:
         return await self._reaper.reap(unfinished)
 
@@ -123,6 +129,10 @@ class DockerBackend:
         A runner that waits in it has been given to `runners`, to be closed whatever happens.
         """
         life = job.spec.limits.time + KEPT
+        if job.has_begun:
+            if not await self._started(name):
+                raise InDoubt(_removed(job))
+            return None
         async with asyncio.timeout(CLAIMING):
             while True:
                 with suppress(NameTaken):
@@ -200,14 +210,14 @@ class DockerBackend:
         try:
             state = await self._containers.state(name)
         except Gone as error:
-            raise InDoubt(f"The container of {job.key} was removed while it ran: see who did that.") from error
+            raise InDoubt(_removed(job)) from error
         if state["Running"]:
             return None
         if state["OOMKilled"]:
             return broken_off(image, "memory", _ran(state), witness)
         if state["ExitCode"] == _LACKS_TOOLS:
             await self._containers.remove(name)
-            raise NoSandbox(f"The image {job.spec.image} lacks tar, find or one of the core utilities: add them.")
+            raise BadSpec(f"The image {job.spec.image} lacks tar, find or one of the core utilities: add them.")
         said = f"The container of {job.key} ended with its results in it, perhaps with the engine"
         raise InDoubt(f"{said}: look at what it did, then run it under another key.")
 
@@ -217,6 +227,10 @@ def _is_common(spec: SandboxSpec, shape: Shape) -> bool:
     limits, default = spec.limits, SandboxLimits()
     same = limits.model_copy(update={"time": default.time}) == default
     return spec.language is not None and same and shape.gate is None and shape.scratch == SCRATCH
+
+
+def _removed(job: Job) -> str:
+    return f"The container of {job.key} was removed while it ran: see who did that."
 
 
 def _ran(state: dict[str, Any]) -> float:

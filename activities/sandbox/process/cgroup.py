@@ -12,6 +12,7 @@ from uuid import uuid4
 from ..spec import SandboxLimits
 
 ROOT = Path("/sys/fs/cgroup")
+MEMBERSHIP = Path("/proc/self/cgroup")
 PERIOD_MICROSECONDS = 100_000
 KINDS = ("memory", "pids", "cpu", "cpuacct")
 # A process joins by itself. To move another one, the kernel first holds up every fork of the machine, which it waits
@@ -68,7 +69,7 @@ class Group:
             file.write_text(str(value))
 
 
-def parents(membership: Path = Path("/proc/self/cgroup")) -> dict[str, Path] | None:
+def parents(membership: Path = MEMBERSHIP, root: Path = ROOT) -> dict[str, Path] | None:
     """Where groups of ours can be made, by kind; None where they cannot.
 
     Version 2 gives limits to groups without processes of their own only, and this process is in its group: there a
@@ -79,8 +80,8 @@ def parents(membership: Path = Path("/proc/self/cgroup")) -> dict[str, Path] | N
         _, controllers, path = line.split(":", 2)
         for kind in controllers.split(","):
             if kind in KINDS:
-                own = ROOT / kind / path.lstrip("/")
-                found[kind] = (own if own.is_dir() else ROOT / kind).resolve()
+                own = root / kind / path.lstrip("/")
+                found[kind] = (own if own.is_dir() else root / kind).resolve()
     usable = len(found) == len(KINDS) and all(os.access(folder, os.W_OK) for folder in found.values())
     return found if usable else None
 

@@ -78,6 +78,11 @@ class ProcessSandbox:
     async def forget(self, key: str) -> None:
         """Nothing outlives a run here."""
 
+    async def end(self, key: str, place: str) -> bool:
+        """What ran has died with its process."""
+        host, _, pid = place.rpartition("/")
+        return host == socket.gethostname() and not _is_there(pid)
+
     async def reap(self, unfinished: Unfinished | None = None) -> int:
         """What ran has died with its process; the groups that limited it stay."""
         return cgroup.remove_left_behind(self.parents) if self.parents is not None else 0
@@ -171,6 +176,10 @@ def _with_usage(ending: Ending, usage: cgroup.Usage) -> Ending:
     if ending.ended == "signal":
         return replace(ending, ended="memory")
     return replace(ending, reason=f"{ending.reason} One of its processes was ended when memory ran out.".strip())
+
+
+def _is_there(pid: str) -> bool:
+    return Path("/proc", pid).exists()
 
 
 async def _remove(group: cgroup.Group) -> None:
