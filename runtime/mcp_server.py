@@ -26,8 +26,8 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 LONGEST_NAME = 60
 ONLY_READ = {"files.read", "runs.read"}
 INSTRUCTIONS = (
-    "Tools of a Resprout stack. Each call is decided by policy and done durably. What needs a person to approve it says "
-    "so, and the same call again gives its result once that was done."
+    "Tools of a Resprout stack. Each call is decided by policy and done durably. What needs a person to approve it "
+    "says so, and the same call again gives its result once that was done."
 )
 Context = ServerRequestContext[Any, Any]
 

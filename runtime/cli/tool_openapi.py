@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ...actors.errors import NotFound, Rejected, Unavailable
+from ...actors.errors import Rejected, Unavailable
 from .run_options import AsJson
+from .tool_files import text_of
 from .tool_import import Contract, Danger, Family, Look, Only, Timeout, Yes, bring_in, choices_of
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def openapi(
 
     async def read(imports: "ToolImports") -> "ImportedApi":
         await imports.allow(source, _asked(url, server))
-        text = _text_of(file) if file is not None else await _fetched(str(url))
+        text = text_of(file) if file is not None else await _fetched(str(url))
         document = read_document(text, str(file or url))
         origin = _origin(server_of(document, server, url), auth or [])
         return import_openapi(name, document, origin, choices, await imports.known())
@@ -85,14 +86,6 @@ def _origin(server: str, auth: list[str]) -> "OpenApiOrigin":
             raise Rejected(f"--auth {place}:{key}: give the value by reference, as in {key}=secret://token.")
         given[place][key] = value
     return OpenApiOrigin(server=server, headers=given["header"], query=given["query"])
-
-
-def _text_of(file: Path) -> str:
-    try:
-        return file.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
-        raise NotFound(f"{file} cannot be read: {reason}.") from None
 
 
 async def _fetched(url: str) -> str:

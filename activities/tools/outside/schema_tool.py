@@ -36,12 +36,13 @@ def schema_tool(
     """Of schemas that `refuse_bad_schemas` found good. Permissions without `needs` are needed by every call, on `*`."""
     arguments = create_model(manifest.name, __base__=SchemaArguments)
     arguments.schema_of = cache(lambda: JsonSchema(manifest.input, f"{manifest.name}'s arguments"))
+    output_of = cache(lambda: JsonSchema(manifest.output, f"{manifest.name}'s result"))
     every = tuple(Permission(action=action) for action in manifest.permissions)
 
     async def run_given(call: ToolCall, parsed: BaseModel) -> Any:
         result = await run(call, _given(parsed))
         if manifest.output and checks_output:
-            _refuse_unfit(manifest, result)
+            _refuse_unfit(manifest, output_of(), result)
         return result
 
     def need(parsed: BaseModel) -> Sequence[Permission]:
@@ -63,8 +64,8 @@ def refuse_bad_schemas(manifest: ToolManifest) -> None:
     JsonSchema(manifest.output, f"{manifest.name}'s result")
 
 
-def _refuse_unfit(manifest: ToolManifest, result: Any) -> None:
-    problems = JsonSchema(manifest.output, f"{manifest.name}'s result").problems(result)
+def _refuse_unfit(manifest: ToolManifest, output: JsonSchema, result: Any) -> None:
+    problems = output.problems(result)
     if problems:
         said = "; ".join(f"`{'.'.join(map(str, one.path))}`: {one.said}" for one in problems[:3])
         raise Broken(f"{manifest.reference} gave what does not fit its own schema: {said}.")
