@@ -1,7 +1,8 @@
 """Runs of flows as a tool's call sees them: `ToolCall.runs`.
 
 The invariant: runs of another tenant do not exist for it. A run that it starts has an id derived from the call's key,
-which is never free again, so that the call, tried again, finds its run.
+which is never free again, so that the call, tried again, finds its run; and it acts for all for whom the call acts, so
+that it may do no more than they.
 """
 
 from collections.abc import Awaitable, Callable
@@ -26,10 +27,12 @@ class CallRuns:
     runs: Callable[[], Awaitable[Runs]]
     key: str  # of the call
     tenant: str
-    principal: str
+    chain: tuple[str, ...]  # on whose behalf, whose will it is first
 
     async def start(self, flow: dict[str, Any], inputs: dict[str, Any]) -> str:
-        given = run_input(frozen_of(freeze_document(flow, _no_files, "flow")), inputs, tenant=self.tenant)
+        given = run_input(
+            frozen_of(freeze_document(flow, _no_files, "flow")), inputs, tenant=self.tenant, chain=self.chain
+        )
         name = f"{given.name}-{sha256(self.key.encode()).hexdigest()[:16]}"
         return (await (await self.runs()).start(given, name, once=True)).id
 
@@ -45,7 +48,7 @@ class CallRuns:
         ref, row = await self._find(run)
         if not row.is_open:
             raise ToolError(f"the run {run} has ended already: it is {row.status}.")
-        log.info("run cancelled by a tool", run=run, principal=self.principal, reason=reason)
+        log.info("run cancelled by a tool", run=run, principal=self.chain[-1], reason=reason)
         await ref.cancel()
 
     async def output(self, run: str) -> Any:

@@ -4,9 +4,10 @@ import asyncio
 import hashlib
 import importlib
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from temporalio.client import Client
@@ -17,23 +18,31 @@ from ..activities.sandbox.sandboxes import Sandboxes
 from ..activities.tools.builtin import ALL
 from ..activities.tools.calling import Plan, ToolCaller, idempotency_key
 from ..activities.tools.doubts import Doubts
+from ..activities.tools.reach_agents import CallAgents
 from ..activities.tools.run_sandbox import CallSandbox
 from ..activities.tools.secrets import Secrets
 from ..activities.tools.tool import Tool, ToolCall
 from ..activities.tools.toolbox import Toolbox
+from ..actors.calls import Caller
 from ..actors.logger import get_logger
+from ..memory import large_payloads
 from ..memory.approvals import Approvals
 from ..memory.audit import Audit
+from ..memory.database import Database
 from ..memory.effects import Effects
 from ..memory.grants import Grants
+from ..memory.registry import Registry
 from ..memory.tools import Registration, ToolRegistry
 from . import identity
 from .agent_modules import import_agents
+from .calls import caller
 from .lazy_database import LazyDatabase
 from .policy.policy import Policy
 from .policy.rules import load
+from .runs import Runs
 from .sandboxes import SecretsFromEnvironment
 from .settings import Settings
+from .tool_runs import CallRuns
 
 log = get_logger("resprout.tools")
 
@@ -71,11 +80,11 @@ async def tools(settings: Settings, boxes: Sandboxes, client: Client) -> AsyncIt
     audit = Audit(database.open).append
     effects, approvals = Effects(database.open), Approvals(database.open)
     policy = Policy(load(owner=identity.user_name()), Grants(database.open))
-    uses = Uses(settings, boxes, client)
-    caller = ToolCaller(toolbox, policy, effects, approvals, audit, Secrets(SecretsFromEnvironment()), uses.of_plan)
+    uses = Uses(settings, boxes, caller(settings), client, database.open)
+    hands = ToolCaller(toolbox, policy, effects, approvals, audit, Secrets(SecretsFromEnvironment()), uses.of_plan)
     registering = asyncio.create_task(register(toolbox, ToolRegistry(database.open)))
     try:
-        yield Tools(CallTool(caller, Doubts(policy, effects, audit)), Approve(approvals, policy, toolbox, audit))
+        yield Tools(CallTool(hands, Doubts(policy, effects, audit)), Approve(approvals, policy, toolbox, audit))
     finally:
         registering.cancel()
         await database.close()
@@ -103,17 +112,30 @@ class Uses:
 
     settings: Settings
     boxes: Sandboxes
+    agents: Caller
     client: Client
+    open: Callable[[], Awaitable[Database]]
 
-    def of_plan(self, plan: Plan) -> ToolCall:
-        key = idempotency_key(plan.key)
+    def of_plan(self, plan: Plan, began: datetime) -> ToolCall:
+        key, tenant, chain = idempotency_key(plan.key), plan.request.tenant, plan.request.chain
         return ToolCall(
             key=key,
-            tenant=plan.request.tenant,
-            principal=plan.question.actor,
-            workspace=workspace_of(self.settings.data_dir, plan.request.tenant, plan.run),
-            sandbox=CallSandbox(self.boxes, key, plan.request.tenant),
+            tenant=tenant,
+            principal=chain[-1],
+            workspace=workspace_of(self.settings.data_dir, tenant, plan.run),
+            sandbox=CallSandbox(self.boxes, key, tenant, self._kept),
+            agents=CallAgents(self.agents, self._registry, key, began, chain[-1], tenant, plan.run),
+            runs=CallRuns(self._runs, key, tenant, chain),
         )
+
+    async def _runs(self) -> Runs:
+        return Runs(self.client, self.settings.temporal)
+
+    async def _registry(self) -> Registry:
+        return Registry(await self.open())
+
+    async def _kept(self, hashes: Sequence[bytes]) -> list[bytes | None]:
+        return await large_payloads.fetch(await self.open(), hashes)
 
 
 def workspace_of(data_dir: Path, tenant: str, run: str) -> Path:

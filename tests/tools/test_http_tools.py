@@ -11,7 +11,7 @@ from resprout.activities.tools.web import NoAnswer, Unanswered
 from support.gates import certificate
 from support.gates import site as tls_site
 from support.tool_calls import Hands, sandboxed
-from support.web_site import HOST, Heard, Said, Website, website
+from support.web_site import HOST, Heard, Page, Said, Website, website
 
 
 def echo(heard: Heard) -> Said:
@@ -20,7 +20,7 @@ def echo(heard: Heard) -> Said:
 
 @pytest.fixture
 def site() -> Iterator[Website]:
-    pages = {
+    pages: dict[str, Page] = {
         "/hello": Said("Grüße", headers={"X-Kind": "greeting"}),
         "/data": Said('{"n": 42}', "application/json"),
         "/picture": Said(bytes(range(256)), "image/png"),

@@ -39,7 +39,7 @@ async def call(stack: Stack, tmp_path: Path) -> AsyncIterator[ToolCall]:
     async with await Client.connect(settings, tenant=TENANT) as client:
         key, who = uuid4().hex, "agent:tester/ada"
         reached = CallAgents(client.caller, registry, key, datetime.now(UTC), who, TENANT)
-        yield ToolCall(key, TENANT, who, tmp_path, None, reached, CallRuns(client.runs, key, TENANT, who))
+        yield ToolCall(key, TENANT, who, tmp_path, None, reached, CallRuns(client.runs, key, TENANT, (who,)))
     await database.close()
 
 

@@ -79,6 +79,7 @@ def _clones(arguments: Any) -> tuple[Permission, ...]:
     contract="safe-to-retry",
     permissions=("files.read", "files.write"),
     needs=_changes,
+    danger="low",
     tags=("repository",),
 )
 def init(
@@ -155,6 +156,7 @@ def status(call: ToolCall, path: Path = ".") -> Status:
     contract="safe-to-retry",
     permissions=("files.read", "files.write"),
     needs=_changes,
+    danger="low",
     tags=("repository", "stage"),
 )
 def add(
@@ -186,6 +188,7 @@ def add(
     contract="keyed",
     permissions=("files.read", "files.write"),
     needs=_changes,
+    danger="low",
     tags=("repository", "save"),
 )
 def commit(

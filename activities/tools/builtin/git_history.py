@@ -116,6 +116,7 @@ def show(call: ToolCall, path: Path = ".", name: Name = "HEAD") -> Shown:
     contract="safe-to-retry",
     permissions=("files.read", "files.write"),
     needs=_changes,
+    danger="low",
     tags=("repository",),
 )
 def branch(
