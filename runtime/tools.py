@@ -30,15 +30,12 @@ from ..memory.approvals import Approvals
 from ..memory.audit import Audit
 from ..memory.database import Database
 from ..memory.effects import Effects
-from ..memory.grants import Grants
 from ..memory.registry import Registry
 from ..memory.tools import Registration, ToolRegistry
-from . import identity
 from .agent_modules import import_agents
 from .calls import caller
 from .lazy_database import LazyDatabase
-from .policy.policy import Policy
-from .policy.rules import load
+from .policy import policy_of
 from .runs import Runs
 from .sandboxes import SecretsFromEnvironment
 from .settings import Settings
@@ -79,7 +76,7 @@ async def tools(settings: Settings, boxes: Sandboxes, client: Client) -> AsyncIt
     toolbox = known_tools(settings)
     audit = Audit(database.open).append
     effects, approvals = Effects(database.open), Approvals(database.open)
-    policy = Policy(load(owner=identity.user_name()), Grants(database.open))
+    policy = policy_of(settings, database.open)
     uses = Uses(settings, boxes, caller(settings), client, database.open)
     hands = ToolCaller(toolbox, policy, effects, approvals, audit, Secrets(SecretsFromEnvironment()), uses.of_plan)
     registering = asyncio.create_task(register(toolbox, ToolRegistry(database.open)))

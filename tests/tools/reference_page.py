@@ -74,7 +74,7 @@ def _type(about: dict[str, Any]) -> str:
     kind = about.get("type", "any")
     if kind == "array":
         return f"list of {_type(about.get('items', {}))}"
-    return {"object": "object", "string": "text", "boolean": "true or false"}.get(kind, kind)
+    return {"object": "object", "string": "text", "boolean": "true or false"}.get(kind, str(kind))
 
 
 def _cell(text: str) -> str:
