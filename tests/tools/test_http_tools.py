@@ -5,12 +5,16 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from resprout.activities.sandbox.backend import NoSandbox
+from resprout.activities.sandbox.sandboxes import Sandboxes
 from resprout.activities.tools.builtin import http, http_changes
+from resprout.activities.tools.run_sandbox import CallSandbox
 from resprout.activities.tools.tool import BadArguments, Tool, ToolError
 from resprout.activities.tools.web import NoAnswer, Unanswered
 from support.gates import certificate
 from support.gates import site as tls_site
-from support.tool_calls import Hands, sandboxed
+from support.tool_calls import Hands, NoSecrets, sandboxed
+from support.tool_calls import hands as bare_hands
 from support.web_site import HOST, Heard, Page, Said, Website, website
 
 
@@ -216,3 +220,13 @@ async def test_no_answer_means_what_the_contract_says(
 async def test_what_was_refused_at_the_gate_is_in_no_doubt(hands: Hands) -> None:
     with pytest.raises(ToolError, match="could not be reached"):
         await hands.use(http_changes.post, url="http://127.0.0.1:9/", body="x")
+
+
+async def test_where_no_sandbox_can_be_had_nothing_was_sent(tmp_path: Path) -> None:
+    boxes = Sandboxes({}, NoSecrets())
+    hands = bare_hands(tmp_path, sandbox=CallSandbox(boxes, "key", "default"))
+
+    with pytest.raises(ToolError, match="nothing was sent: no sandbox can run this"):
+        await hands.use(http_changes.post, url="http://shop.example/", body="x")
+    with pytest.raises(NoSandbox):  # which is tried again
+        await hands.use(http.get, url="http://shop.example/")
