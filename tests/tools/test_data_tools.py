@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from resprout.activities.tools.builtin import csv_tables, documents, json_values, sql
 from resprout.activities.tools.builtin.json_patches import apply_patch, difference
 from resprout.activities.tools.tool import BadArguments, Tool, ToolError
-from support.tool_hands import Hands
+from support.tool_calls import Hands
 
 USERS = {"users": [{"name": "ada", "age": 36}, {"name": "bob", "age": 7}], "a/b": {"~": 1}}
 SALES = "city,price\nRome,2.5\nOslo,4\nRome,3\n"
