@@ -51,6 +51,8 @@ class Handling:
         assert activation.agent is not None
         envelope = entry.envelope
         handler = activation.kind.handler_of(envelope.type)
+        if envelope.lost:
+            entry.begins()
         turn = Turn(activation.address, envelope, self.station.clock, partial(self._ask, activation))
         after = activation.agent.for_turn(turn)
         with self.stoppable(activation, envelope):
