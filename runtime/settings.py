@@ -128,6 +128,9 @@ class SandboxSettings(Section):
         description="of code that names none; auto: a container where there is an engine, else a process",
     )
     warm: int = Field(default=0, ge=0, le=100, description="containers that a worker keeps ready for each language")
+    recorded_days: int = Field(
+        default=30, ge=2, le=3650, description="how long it is remembered that a key was run, and how it ended"
+    )
     private_hosts: Listed = Field(
         default=(),
         description="hosts with private addresses that `net` may list; commas in the environment",

@@ -27,6 +27,7 @@ from .registry_reader import RegistryReader
 from .sandboxes import sandboxes
 from .settings import Settings
 from .telemetry import serve_metrics
+from .tools import Tools, tools
 
 log = get_logger("resprout.worker")
 
@@ -44,7 +45,11 @@ async def run(settings: Settings, metrics_port: int = 0) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, halt.set)
     metrics = serve_metrics(metrics_port)
-    async with sandboxes(settings, recorded=True) as boxes, make(client, settings, boxes):
+    async with (
+        sandboxes(settings, recorded=True) as boxes,
+        tools(settings, boxes, client) as hands,
+        make(client, settings, boxes, hands),
+    ):
         log.info("worker ready", task_queue=settings.temporal.task_queue, metrics=metrics.url)
         notify(READY=1, **{STATE_FIELD: {"metrics": metrics.url}})
         clearing = asyncio.create_task(PayloadRetention(client, settings).run())
@@ -55,7 +60,7 @@ async def run(settings: Settings, metrics_port: int = 0) -> None:
         notify(STOPPING=1)
 
 
-def make(client: Client, settings: Settings, sandboxes: Sandboxes) -> Worker:
+def make(client: Client, settings: Settings, sandboxes: Sandboxes, hands: Tools) -> Worker:
     return Worker(
         client,
         task_queue=settings.temporal.task_queue,
@@ -64,6 +69,10 @@ def make(client: Client, settings: Settings, sandboxes: Sandboxes) -> Worker:
             AskAgent(caller(settings)).ask,
             RouteTask(RegistryReader(settings.postgres)).route,
             RunSandbox(sandboxes).run,
+            hands.call.call,
+            hands.call.resolve,
+            hands.approve.ask,
+            hands.approve.answer,
         ],
         workflow_runner=workflow_runner(),
         # Bad input fails the run at once with its reason, instead of failing the task for ever.
