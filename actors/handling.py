@@ -152,7 +152,7 @@ def unforeseen(activation: "Activation", envelope: Envelope, error: BaseExceptio
 
 
 def said(error: BaseException) -> str:
-    """What a developer's code raised. Of pydantic's report the problems, as of a wrong value for a field of the state."""
+    """What a developer's code raised. Of pydantic's report the problems, as of a wrong value for a field."""
     what = "; ".join(problems(error)) if isinstance(error, ValidationError) else str(error)
     name = error.title if isinstance(error, ValidationError) else type(error).__name__
     return f"{name}: {what.rstrip('.')}"
