@@ -105,6 +105,7 @@ class BlockingClient:
         self._client = client
         self._thread = thread
         self.publish = thread.blocking(client.publish)
+        self.call_tool = thread.blocking(client.call_tool)
         self.submit = self._giving_a_run(client.submit)
         self.ask = self._by_address(AgentRef.ask)
         self.tell = self._by_address(AgentRef.tell)

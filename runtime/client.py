@@ -147,6 +147,24 @@ class Client:
         run = await (await self.runs()).start(given, id)
         return await run.result() if wait else run
 
+    async def call_tool(
+        self,
+        tool: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        id: str | None = None,  # noqa: A002
+    ) -> Any:
+        """Calls a tool as a durable step and waits for what it gives; a call that needs approval waits for that too.
+
+        The `id` of a run names the call: who asks again under an id gets the run that is going on, or has given it.
+        """
+        from .flow_start import run_input
+        from .tool_flow import flow_of_call
+
+        given = run_input(flow_of_call(tool, dict(arguments or {})), {}, tenant=self.tenant, tags=("tool",))
+        run = await (await self.runs()).start(given, id, once=id is not None)
+        return await run.result()
+
     async def submit(
         self,
         message: Message,

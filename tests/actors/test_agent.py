@@ -2,6 +2,7 @@ import json
 import pickle
 from collections.abc import Callable
 from datetime import UTC, datetime
+from types import new_class
 from typing import Any, cast
 from uuid import UUID
 
@@ -288,12 +289,16 @@ class Connection:
     """Nothing that JSON has."""
 
 
+def made(class_name: str, parent: type, fields: dict[str, Any], **options: Any) -> type:
+    return new_class(class_name, (parent,), options, lambda space: space.update(AT_HOME | fields))
+
+
 def a_message(version: Any = 1, **fields: Any) -> type[Message]:
-    return cast("type[Message]", type(Message)("M", (Message,), {**AT_HOME, **fields}, name="test.m", version=version))
+    return cast("type[Message]", made("M", Message, fields, name="test.m", version=version))
 
 
 def an_agent(version: Any = 1, **fields: Any) -> type[Agent]:
-    return cast("type[Agent]", type(Agent)("A", (Agent,), {**AT_HOME, **fields}, kind="test-a", version=version))
+    return cast("type[Agent]", made("A", Agent, fields, kind="test-a", version=version))
 
 
 AT_HOME = {"__module__": __name__, "__qualname__": "made in a test"}

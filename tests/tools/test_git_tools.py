@@ -12,7 +12,7 @@ from wsgiref.simple_server import make_server
 
 import pytest
 from dulwich.repo import Repo
-from dulwich.server import DictBackend
+from dulwich.server import BackendRepo, DictBackend
 from dulwich.web import HTTPGitApplication, WSGIRequestHandlerLogger, WSGIServerLogger
 from resprout.activities.tools.builtin import git, git_history
 from resprout.activities.tools.tool import BadArguments, Tool, ToolError
@@ -264,7 +264,8 @@ async def test_what_cannot_be_added_or_begun_is_said(hands: Hands) -> None:
 @contextmanager
 def served(repository: Path) -> Iterator[str]:
     with Repo(str(repository)) as repo:
-        application = HTTPGitApplication(DictBackend({"/shop": repo}))
+        served: dict[str, BackendRepo] = {"/shop": repo}
+        application = HTTPGitApplication(DictBackend(served))
         server = make_server(
             HOST, 0, application, server_class=WSGIServerLogger, handler_class=WSGIRequestHandlerLogger
         )

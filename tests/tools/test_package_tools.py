@@ -10,7 +10,7 @@ from resprout.activities.tools.builtin import package
 from resprout.activities.tools.tool import BadArguments, Tool, ToolError
 from support.tool_calls import Hands, sandboxed
 from support.tool_calls import hands as bare_hands
-from support.web_site import HOST, Heard, Said, Website, website
+from support.web_site import HOST, Heard, Page, Said, Website, website
 
 JSON = "application/vnd.pypi.simple.v1+json"
 METADATA = """Metadata-Version: 2.4
@@ -48,7 +48,7 @@ def listed(heard: Heard) -> Said:
 
 @pytest.fixture
 def index() -> Iterator[Website]:
-    pages = {
+    pages: dict[str, Page] = {
         "/simple/sprout/": listed,
         "/simple/old/": Said(AS_HTML, "text/html"),
         "/simple/odd/": Said("{}", JSON),
