@@ -17,7 +17,7 @@ from .translated import translated
 
 INTEND = """
 INSERT INTO resprout.effects (key, tenant, run, step, tool, version, source, contract, chain, arguments, digest, owner)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (key) DO NOTHING RETURNING key
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (key) DO NOTHING RETURNING intended_at
 """
 
 _COLUMNS = (
@@ -147,7 +147,7 @@ class Limit:
 
 @dataclass(frozen=True)
 class Begun:
-    pass
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,6 @@ class Effects:
         self, intent: Intent, events: Sequence[AuditEvent], limits: Sequence[Limit], approval: str | None
     ) -> Begun | Known | Over | NoApproval:
         """Only after `Begun` may it happen. The events are in the audit log then."""
-        outcome: Begun | Known | Over | NoApproval = Begun()
         with translated():
             async with (await self.open()).pool.acquire() as connection:
                 try:
@@ -218,11 +217,12 @@ class Effects:
             return Known(Effect(**found)) if found is not None else over
         values = (intent.key, intent.tenant, intent.run, intent.step, intent.tool, intent.version, intent.source)
         more = (intent.contract, list(intent.chain), json.dumps(intent.arguments), intent.digest, intent.owner)
-        if await connection.fetchval(INTEND, *values, *more) is None:
+        began = await connection.fetchval(INTEND, *values, *more)
+        if began is None:
             return Known(Effect(**await connection.fetchrow(FIND, intent.key)))
         if approval is not None and await connection.fetchval(USE_APPROVAL, approval) is None:
             return NoApproval()
-        return Begun()
+        return Begun(began)
 
     async def _over(self, connection: Any, intent: Intent, limits: Sequence[Limit]) -> Over | None:
         rows = await connection.fetch(QUOTAS, intent.tenant, intent.chain[-1], intent.tool)

@@ -140,6 +140,22 @@ class SandboxSettings(Section):
     )
 
 
+class PolicySettings(Section):
+    dir: Path | None = Field(
+        default=None, description="directory with rules of your own (*.rego, data.json), beside those that ship"
+    )
+    owner: str | None = Field(
+        default=None,
+        min_length=1,
+        description="user who may grant and answer without a grant; of an embedded stack, who started it",
+    )
+
+    @field_validator("dir")
+    @classmethod
+    def _is_absolute(cls, value: Path | None) -> Path | None:
+        return value.absolute() if value is not None else None  # the services of a stack run elsewhere
+
+
 class GatewaySettings(Section):
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int | None = Port
@@ -172,6 +188,7 @@ class Settings(BaseSettings):
     agents: AgentsSettings = AgentsSettings()
     hosts: HostsSettings = HostsSettings()
     sandbox: SandboxSettings = SandboxSettings()
+    policy: PolicySettings = PolicySettings()
     gateway: GatewaySettings = GatewaySettings()
     telemetry: TelemetrySettings = TelemetrySettings()
 

@@ -3,10 +3,10 @@
 import asyncio
 import hashlib
 import importlib
-import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from temporalio.client import Client
@@ -17,30 +17,40 @@ from ..activities.sandbox.sandboxes import Sandboxes
 from ..activities.tools.builtin import ALL
 from ..activities.tools.calling import Plan, ToolCaller, idempotency_key
 from ..activities.tools.doubts import Doubts
+from ..activities.tools.outside.sources import Outside
+from ..activities.tools.reach_agents import CallAgents
 from ..activities.tools.run_sandbox import CallSandbox
 from ..activities.tools.secrets import Secrets
 from ..activities.tools.tool import Tool, ToolCall
 from ..activities.tools.toolbox import Toolbox
+from ..actors.calls import Caller
 from ..actors.logger import get_logger
+from ..memory import large_payloads
 from ..memory.approvals import Approvals
 from ..memory.audit import Audit
+from ..memory.database import Database
 from ..memory.effects import Effects
-from ..memory.grants import Grants
-from ..memory.tools import Registration, ToolRegistry
-from . import identity
+from ..memory.registry import Registry
+from ..memory.tools import ToolRegistry
 from .agent_modules import import_agents
+from .calls import caller
 from .lazy_database import LazyDatabase
-from .policy.policy import Policy
-from .policy.rules import load
+from .policy import policy_of
+from .runs import Runs
 from .sandboxes import SecretsFromEnvironment
 from .settings import Settings
+from .tool_imports import registration
+from .tool_runs import CallRuns
+from .tool_sources import ToolSources
 
 log = get_logger("resprout.tools")
 
 
-def known_tools(settings: Settings) -> Toolbox:
+def known_tools(settings: Settings | None) -> Toolbox:
     """Those that are code: ours, and those in the modules that the settings name."""
     toolbox = Toolbox(ALL)
+    if settings is None:
+        return toolbox
     import_agents(settings.agents)
     for module in settings.agents.modules:
         for one in _tools_in(module):
@@ -68,30 +78,22 @@ async def tools(settings: Settings, boxes: Sandboxes, client: Client) -> AsyncIt
     toolbox = known_tools(settings)
     audit = Audit(database.open).append
     effects, approvals = Effects(database.open), Approvals(database.open)
-    policy = Policy(load(owner=identity.user_name()), Grants(database.open))
-    uses = Uses(settings, boxes, client)
-    caller = ToolCaller(toolbox, policy, effects, approvals, audit, Secrets(SecretsFromEnvironment()), uses.of_plan)
-    registering = asyncio.create_task(register(toolbox, ToolRegistry(database.open)))
+    policy = policy_of(settings, database.open)
+    uses = Uses(settings, boxes, caller(settings), client, database.open)
+    registry, known = ToolRegistry(database.open), SecretsFromEnvironment()
+    registering = asyncio.create_task(register(list(toolbox), registry))
+    sources = ToolSources(toolbox, registry, Outside(known))
+    hands = ToolCaller(toolbox, policy, effects, approvals, audit, Secrets(known), uses.of_plan, sources.look)
     try:
-        yield Tools(CallTool(caller, Doubts(policy, effects, audit)), Approve(approvals, policy, toolbox, audit))
+        yield Tools(CallTool(hands, Doubts(policy, effects, audit)), Approve(approvals, policy, toolbox, audit))
     finally:
         registering.cancel()
+        await sources.close()
         await database.close()
 
 
-async def register(toolbox: Toolbox, registry: ToolRegistry) -> None:
-    given = [
-        Registration(
-            one.name,
-            one.manifest.version,
-            one.manifest.digest,
-            json.dumps(one.manifest.model_dump(mode="json")),
-            one.source,
-            one.manifest.deprecated,
-        )
-        for one in toolbox
-    ]
-    for clash in await registry.register(given):
+async def register(tools: Sequence[Tool], registry: ToolRegistry) -> None:
+    for clash in await registry.register([registration(one) for one in tools]):
         log.error("a tool changed without a new version", registered=clash, remedy="raise its version")
 
 
@@ -101,17 +103,30 @@ class Uses:
 
     settings: Settings
     boxes: Sandboxes
+    agents: Caller
     client: Client
+    open: Callable[[], Awaitable[Database]]
 
-    def of_plan(self, plan: Plan) -> ToolCall:
-        key = idempotency_key(plan.key)
+    def of_plan(self, plan: Plan, began: datetime) -> ToolCall:
+        key, tenant, chain = idempotency_key(plan.key), plan.request.tenant, plan.request.chain
         return ToolCall(
             key=key,
-            tenant=plan.request.tenant,
-            principal=plan.question.actor,
-            workspace=workspace_of(self.settings.data_dir, plan.request.tenant, plan.run),
-            sandbox=CallSandbox(self.boxes, key, plan.request.tenant),
+            tenant=tenant,
+            principal=chain[-1],
+            workspace=workspace_of(self.settings.data_dir, tenant, plan.run),
+            sandbox=CallSandbox(self.boxes, key, tenant, self._kept),
+            agents=CallAgents(self.agents, self._registry, key, began, chain[-1], tenant, plan.run),
+            runs=CallRuns(self._runs, key, tenant, chain),
         )
+
+    async def _runs(self) -> Runs:
+        return Runs(self.client, self.settings.temporal)
+
+    async def _registry(self) -> Registry:
+        return Registry(await self.open())
+
+    async def _kept(self, hashes: Sequence[bytes]) -> list[bytes | None]:
+        return await large_payloads.fetch(await self.open(), hashes)
 
 
 def workspace_of(data_dir: Path, tenant: str, run: str) -> Path:

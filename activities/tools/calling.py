@@ -16,7 +16,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
@@ -91,7 +91,8 @@ class ToolCaller:
     approvals: Approvals
     audit: Callable[[Sequence[AuditEvent]], Awaitable[None]]
     secrets: Secrets
-    uses: Callable[["Plan"], ToolCall]  # what a call may use
+    uses: Callable[["Plan", datetime], ToolCall]  # what a call may use, and when it began, first of all
+    look: Callable[[str], Awaitable[None]] | None = None  # for tools that came since, before this one is found
     is_leaving: Callable[[], bool] = lambda: False  # this process ends, and another goes on with what it had
     owner: UUID = field(default_factory=uuid4)
 
@@ -101,6 +102,8 @@ class ToolCaller:
         if known is not None and known.state in ("done", "failed", "in-doubt"):
             return _recorded(known)
         attempt = replace(self, owner=uuid4())
+        if self.look is not None:
+            await self.look(request.tool)
         if known is not None:
             return await attempt._go_on(known, request, run)
         approval = await self.approvals.find(request.step)
@@ -178,7 +181,7 @@ class ToolCaller:
             return None
         try:
             async with asyncio.timeout(PREVIEW_SECONDS):
-                return await plan.tool.preview(self.uses(plan), plan.parsed)
+                return await plan.tool.preview(self.uses(plan, datetime.now(UTC)), plan.parsed)
         except (ResproutError, TimeoutError) as error:
             return {"problem": str(error) or "it took too long to see what would change."}
 
@@ -189,8 +192,8 @@ class ToolCaller:
         limits = [Limit(plan.tool.name, "*", rate.calls, rate.per)] if rate is not None else []
         begun = await self.effects.intend(self._intent(plan), [_decided(plan, decision, approval)], limits, approval)
         match begun:
-            case Begun():
-                return await self._do(plan)
+            case Begun(at):
+                return await self._do(plan, at)
             case Known(effect):
                 return await self._found(effect, plan)
             case NoApproval():
@@ -236,7 +239,7 @@ class ToolCaller:
             known = "the process that called it ended before it could say what became of it."
             await self._doubt(plan, replace(self, owner=effect.owner), known)
         elif await self.effects.take_over(effect, self.owner):
-            return await self._do(plan)
+            return await self._do(plan, effect.intended_at)
         latest = await self.effects.find(effect.key)
         if latest is None or latest.state in ("intended", "again"):
             raise Unavailable(f"another worker has taken over the call {effect.key}. It is asked for again.")
@@ -244,7 +247,7 @@ class ToolCaller:
 
     # It happens.
 
-    async def _do(self, plan: Plan) -> ToolDone | ToolInDoubt:
+    async def _do(self, plan: Plan, began: datetime) -> ToolDone | ToolInDoubt:
         reference = plan.tool.manifest.reference
         seconds = plan.tool.manifest.timeout.total_seconds()
         try:
@@ -253,7 +256,9 @@ class ToolCaller:
             return await self._ended_badly(plan, type(error).__name__, str(error), is_answer=True)
         try:
             async with asyncio.timeout(seconds):
-                output = revealed.hidden(await plan.tool.run(self.uses(plan), plan.tool.parse(revealed.arguments)))
+                output = revealed.hidden(
+                    await plan.tool.run(self.uses(plan, began), plan.tool.parse(revealed.arguments))
+                )
             _refuse_large(reference, output)
         except asyncio.CancelledError:
             if not self.is_leaving():  # else the next worker goes on

@@ -2,11 +2,13 @@
 
 import base64
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 from ..sandbox.result import ResultFile, SandboxResult
 from ..sandbox.sandboxes import Sandboxes
 from ..sandbox.spec import SandboxSpec
+from ..sandbox.way_out import Connections, way_out
 from .tool import ToolError
 
 Fetch = Callable[[Sequence[bytes]], Awaitable[Sequence[bytes | None]]]  # what is kept aside, by its hashes
@@ -27,6 +29,10 @@ class CallSandbox:
         contents = await self.fetch([bytes.fromhex(file.sha256) for file in aside]) if self.fetch is not None else []
         found = {file.path: content for file, content in zip(aside, contents, strict=True)} if contents else {}
         return result.model_copy(update={"files": tuple(_whole(file, found) for file in result.files)})
+
+    def way_out(self, host: str) -> AbstractAsyncContextManager[str]:
+        key = f"tool/{self.key}"
+        return way_out((host,), key, self.sandboxes.private_hosts, Connections(key))
 
 
 def _whole(file: ResultFile, found: dict[str, bytes | None]) -> ResultFile:

@@ -11,6 +11,7 @@ else a tool may use. What a tool raises as ToolError is its answer that it canno
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -41,6 +42,11 @@ class RunsSandboxes(Protocol):
     async def __call__(self, spec: SandboxSpec, *, once: bool = True) -> SandboxResult:
         """With the contents of all its files. `once`: under the key of this call, so that the same call tried again
         gets the result on record; InDoubt where that cannot be known. Else it is run again."""
+        ...
+
+    def way_out(self, host: str) -> AbstractAsyncContextManager[str]:
+        """The unix socket of a proxy that reaches this host:port and nothing else, for a library that speaks a protocol
+        itself."""
         ...
 
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -142,7 +142,7 @@ async def desk(database: Database, tmp_path: Path) -> Desk:
     async def audit(events: Sequence[AuditEvent]) -> None:
         log.extend(events)
 
-    def uses(plan: Plan) -> ToolCall:
+    def uses(plan: Plan, began: datetime) -> ToolCall:
         return ToolCall(
             key=idempotency_key(plan.key), tenant="default", principal=plan.question.actor, workspace=tmp_path
         )

@@ -1,5 +1,6 @@
 """Requests that tools make, from a real sandbox through its gate to a real server."""
 
+from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -7,8 +8,10 @@ import pytest
 from resprout.activities.tools.builtin import http
 from resprout.activities.tools.tool import BadArguments, Tool, ToolError
 from resprout.activities.tools.web import NoAnswer, Unanswered
+from support.gates import certificate
+from support.gates import site as tls_site
 from support.tool_calls import Hands, sandboxed
-from support.web_site import HOST, Heard, Said, Website, website
+from support.web_site import HOST, Heard, Page, Said, Website, website
 
 
 def echo(heard: Heard) -> Said:
@@ -17,7 +20,7 @@ def echo(heard: Heard) -> Said:
 
 @pytest.fixture
 def site() -> Iterator[Website]:
-    pages = {
+    pages: dict[str, Page] = {
         "/hello": Said("Grüße", headers={"X-Kind": "greeting"}),
         "/data": Said('{"n": 42}', "application/json"),
         "/picture": Said(bytes(range(256)), "image/png"),
@@ -84,6 +87,29 @@ async def test_a_private_address_that_no_operator_allows_is_refused(tmp_path: Pa
         with pytest.raises(ToolError, match="which is of loopback: an operator can exempt the host"):
             await hands.use(http.get, url=site.url("/hello"))
     assert site.heard == []
+
+
+async def test_a_tunnel_is_refused_in_the_same_words(tmp_path: Path, site: Website) -> None:
+    async with sandboxed(tmp_path) as hands:
+        with pytest.raises(ToolError, match="which is of loopback: an operator can exempt the host"):
+            await hands.use(http.post, url=site.url("/echo").replace("http:", "https:"), body="x")
+
+
+async def test_a_server_that_speaks_no_tls_may_have_heard_something(hands: Hands, site: Website) -> None:
+    with pytest.raises(NoAnswer, match="It may have been done"):
+        await hands.use(http.post, url=site.url("/echo").replace("http:", "https:"), body="x")
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
+    certified = certificate(tmp_path, HOST)
+
+    async def serve(reader: StreamReader, writer: StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: text/plain\r\n\r\nhi")
+
+    async with sandboxed(tmp_path, HOST) as hands, tls_site(serve, tls=certified.server()) as there:
+        with pytest.raises(ToolError, match="certificate"):
+            await hands.use(http.get, url=f"https://{HOST}:{there.port}/")
 
 
 async def test_nobody_is_there(hands: Hands) -> None:

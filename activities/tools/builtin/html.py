@@ -3,7 +3,6 @@
 Nothing of a page is run or fetched. The page is given as text, or as a file of the workspace.
 """
 
-import re
 from typing import Annotated, Any
 from urllib.parse import urljoin, urlsplit
 
@@ -11,16 +10,13 @@ from pydantic import BaseModel, Field
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
 from ..manifest import Permission
+from ..page_text import page_text
 from ..place import reads
 from ..tool import BadArguments, ToolCall, tool
 from ..workspace import Workspace
 
 LARGEST = 5_000_000
 MOST = 1_000  # links, matches, rows
-UNSEEN = ("script", "style", "noscript", "template", "svg", "head")
-_BLOCKS = """address article aside blockquote br dd div dl dt fieldset figcaption figure footer form h1 h2 h3 h4 h5 h6
-    header hr li main nav ol p pre section table tr ul"""
-BLOCKS = frozenset(_BLOCKS.split())
 
 Html = Annotated[
     str | None, Field(description="The page's source; or leave it out and give `path`.", max_length=LARGEST)
@@ -58,7 +54,7 @@ def text(
 ) -> Text:
     """Gives the text of a web page as a person sees it, a line for each block, without scripts and styles."""
     page = _page(call, html, path)
-    seen = _seen(page)
+    seen = page_text(page)
     return Text(title=_title(page), text=seen[:most], is_cut=len(seen) > most)
 
 
@@ -198,28 +194,6 @@ def _page(call: ToolCall, html: str | None, path: str | None) -> LexborHTMLParse
     if html is not None:
         return LexborHTMLParser(html)
     return LexborHTMLParser(Workspace(call.workspace).read(str(path), LARGEST).decode(errors="replace"))
-
-
-def _seen(page: LexborHTMLParser) -> str:
-    body = page.body
-    if body is None:
-        return ""
-    parts: list[str] = []
-    for node in body.traverse(include_text=True):
-        if node.tag == "-text":
-            if not _is_unseen(node):
-                parts.append(re.sub(r"\s+", " ", node.text_content or ""))
-        elif node.tag in BLOCKS:
-            parts.append("\n")
-        elif node.tag in ("td", "th"):
-            parts.append(" ")
-    lines = (" ".join(line.split()) for line in "".join(parts).split("\n"))
-    return "\n".join(line for line in lines if line)
-
-
-def _is_unseen(node: LexborNode) -> bool:
-    above = node.parent
-    return above is not None and above.tag in UNSEEN
 
 
 def _table(node: LexborNode, most: int) -> Table:
