@@ -10,6 +10,7 @@ from datetime import timedelta
 from ..activities.sandbox.backend import Backend
 from ..activities.sandbox.docker.backend import DockerBackend
 from ..activities.sandbox.docker.engine import Engine
+from ..activities.sandbox.egress.meter import Bounds
 from ..activities.sandbox.process.sandbox import ProcessSandbox
 from ..activities.sandbox.sandboxes import Sandboxes
 from ..activities.sandbox.spec import Isolation
@@ -48,6 +49,7 @@ async def sandboxes(settings: Settings, *, recorded: bool) -> AsyncIterator[Sand
         runs=SandboxRuns(database.open) if recorded else None,
         keep=keep if recorded else None,
         private_hosts=settings.sandbox.private_hosts,
+        bounds=_bounds(settings),
         remember=timedelta(days=settings.sandbox.recorded_days),
     )
     tasks = [asyncio.create_task(made.reap_forever())]
@@ -82,6 +84,11 @@ async def engine() -> AsyncIterator[Engine]:
         yield opened
     finally:
         await opened.close()
+
+
+def _bounds(settings: Settings) -> Bounds:
+    net = settings.sandbox
+    return Bounds(connections=net.net_connections, sent=net.net_sent_bytes, received=net.net_received_bytes)
 
 
 def _backends(settings: Settings, *, recorded: bool, warm: int) -> dict[Isolation, Backend]:

@@ -131,6 +131,9 @@ class SandboxSettings(Section):
     recorded_days: int = Field(
         default=30, ge=2, le=3650, description="how long it is remembered that a key was run, and how it ended"
     )
+    net_connections: int = Field(default=10_000, ge=1, description="connections that a run may make")
+    net_sent_bytes: int = Field(default=256 << 20, ge=1, description="bytes that a run may send")
+    net_received_bytes: int = Field(default=2_048 << 20, ge=1, description="bytes that a run may receive")
     private_hosts: Listed = Field(
         default=(),
         description="hosts with private addresses that `net` may list; commas in the environment",
