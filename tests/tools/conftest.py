@@ -1,7 +1,8 @@
 from pathlib import Path
 
 import pytest
-from support.tool_hands import Hands, hands_in
+from support.tool_calls import Hands
+from support.tool_calls import hands as hands_in
 
 
 @pytest.fixture

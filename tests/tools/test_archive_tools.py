@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from resprout.activities.tools.builtin import archives
 from resprout.activities.tools.tool import BadArguments, ToolError
-from support.tool_hands import Hands, hands_in
+from support.tool_calls import Hands
+from support.tool_calls import hands as hands_in
 
 KINDS = ["zip", "tar", "tar.gz", "tar.bz2", "tar.xz"]
 

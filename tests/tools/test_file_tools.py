@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from resprout.activities.tools.builtin import file_changes, files
 from resprout.activities.tools.tool import BadArguments, Tool, ToolError
-from support.tool_hands import Hands
+from support.tool_calls import Hands
 
 
 async def test_a_file_is_read_as_text_or_as_base64(hands: Hands) -> None:
@@ -205,6 +205,64 @@ async def test_a_folder_is_made_with_those_above_it(hands: Hands) -> None:
         await hands.use(file_changes.mkdir, path="a/b/c")
 
     assert (hands.workspace / "a" / "b" / "c").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "shown"),
+    [
+        (
+            file_changes.write,
+            {"path": "a.txt", "content": "one\n3\n"},
+            {
+                "is_new": False,
+                "diff": "--- before\n+++ after\n@@ -1,2 +1,2 @@\n one\n-2\n+3\n",
+                "added": 1,
+                "removed": 1,
+            },
+        ),
+        (
+            file_changes.write,
+            {"path": "a.txt", "content": "/w==", "encoding": "base64"},
+            {"size_before": 6, "size_after": 1},
+        ),
+        (
+            file_changes.append,
+            {"path": "new.txt", "content": "x"},
+            {"is_new": True, "diff": "--- before\n+++ after\n@@ -0,0 +1 @@\n+x\n", "added": 1, "removed": 0},
+        ),
+        (
+            file_changes.edit,
+            {"path": "a.txt", "old": "one", "new": "1"},
+            {
+                "is_new": False,
+                "diff": "--- before\n+++ after\n@@ -1,2 +1,2 @@\n-one\n+1\n 2\n",
+                "added": 1,
+                "removed": 1,
+            },
+        ),
+        (file_changes.delete, {"path": "d", "recursive": True}, {"deletes": ["d", "d/x", "d/y"], "and_more": False}),
+    ],
+)
+async def test_who_approves_a_change_sees_it_and_nothing_has_changed(
+    hands: Hands, tool: Tool, arguments: dict[str, Any], shown: dict[str, Any]
+) -> None:
+    hands.put("a.txt", "one\n2\n")
+    hands.put("d/x", "")
+    hands.put("d/y", "")
+    assert tool.preview is not None
+
+    assert await tool.preview(hands.call, tool.parse(arguments)) == shown
+
+    assert sorted(path.name for path in hands.workspace.rglob("*")) == ["a.txt", "d", "x", "y"]
+    assert hands.text("a.txt") == "one\n2\n"
+
+
+async def test_an_edit_leaves_the_mark_at_the_beginning_and_the_ends_of_lines(hands: Hands) -> None:
+    hands.put("a.txt", b"\xef\xbb\xbfone\r\ntwo\r\n")
+
+    await hands.use(file_changes.edit, path="a.txt", old="two", new="2")
+
+    assert (hands.workspace / "a.txt").read_bytes() == b"\xef\xbb\xbfone\r\n2\r\n"
 
 
 async def test_each_needs_permission_on_the_very_paths(hands: Hands) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from resprout.activities.tools.builtin import hashes
 from resprout.activities.tools.tool import BadArguments, Tool, ToolError
-from support.tool_hands import Hands
+from support.tool_calls import Hands
 
 ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 

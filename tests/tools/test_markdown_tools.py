@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from resprout.activities.tools.builtin import markdown
 from resprout.activities.tools.tool import BadArguments, Tool, ToolError
-from support.tool_hands import Hands
+from support.tool_calls import Hands
 
 PAGE = """\
 # A *title*

@@ -10,7 +10,7 @@ from resprout.activities.tools.builtin import numbers
 from resprout.activities.tools.builtin.arithmetic import compute
 from resprout.activities.tools.builtin.units import KINDS, converted
 from resprout.activities.tools.tool import BadArguments, Tool, ToolError
-from support.tool_hands import Hands
+from support.tool_calls import Hands
 
 
 @pytest.mark.parametrize(

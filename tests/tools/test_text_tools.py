@@ -9,7 +9,7 @@ from resprout.activities.tools.bounded.differences import split_lines, unified
 from resprout.activities.tools.builtin import patches, patterns, templates, text
 from resprout.activities.tools.builtin.hunks import apply_hunks, parse_hunks
 from resprout.activities.tools.tool import BadArguments, Tool, ToolError
-from support.tool_hands import Hands
+from support.tool_calls import Hands
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from resprout.activities.tools.builtin import times
 from resprout.activities.tools.builtin.cron import following
 from resprout.activities.tools.tool import BadArguments, Tool, ToolError
-from support.tool_hands import Hands
+from support.tool_calls import Hands
 
 
 async def test_now_is_now(hands: Hands) -> None:

@@ -15,7 +15,7 @@ from resprout.activities.tools.place import Place, place
 from resprout.activities.tools.tool import BadArguments, ToolError
 from resprout.activities.tools.walk import walk
 from resprout.activities.tools.workspace import Workspace
-from support.tool_hands import Hands
+from support.tool_calls import Hands
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 
 from .process import MB, Refused
 
-SECONDS = 3.0  # of processor time; the process would be killed somewhat later
+SECONDS = 2.0  # of processor time; the process would be killed somewhat later
 LONGEST_VALUE = 8 * MB
 _ALLOWED = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE}
 _DENIED_FUNCTIONS = {"load_extension", "readfile", "writefile", "edit", "fts3_tokenizer"}

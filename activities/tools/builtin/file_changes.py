@@ -1,7 +1,5 @@
 """Tools that change files. The contract of each says what a second try does: mostly nothing."""
 
-import base64
-import binascii
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -12,7 +10,8 @@ from ..once import change_once, move_once
 from ..place import FilePath, FolderPath, place, reads, writes
 from ..tool import BadArguments, ToolCall, ToolError, tool
 from ..walk import kind_of, walk
-from ..workspace import MB, Workspace, as_text
+from ..workspace import MB, Workspace
+from .edits import appended, as_data, edited, preview_append, preview_delete, preview_edit, preview_write
 
 MOST_COPIED = 64 * MB
 Content = Annotated[str, Field(max_length=4 * MB, description="What shall be in it.")]
@@ -58,7 +57,13 @@ def _needs_to_move(arguments: Any) -> tuple[Permission, ...]:
 
 
 @tool(
-    "files.write", version="1.0.0", contract="safe-to-retry", danger="low", permissions=("files.write",), needs=_needs
+    "files.write",
+    version="1.0.0",
+    contract="safe-to-retry",
+    danger="low",
+    permissions=("files.write",),
+    needs=_needs,
+    preview=preview_write,
 )
 def write(
     call: ToolCall,
@@ -68,22 +73,21 @@ def write(
     overwrite: Overwrite = True,
 ) -> Written:
     """Writes a file, whole or not at all. Folders on the way are made."""
-    workspace, data = Workspace(call.workspace), _data(content, encoding)
+    workspace, data = Workspace(call.workspace), as_data(content, encoding)
     if overwrite or not workspace.has(path, data):
         workspace.write(path, data, overwrite)
     return Written(path, len(data))
 
 
-def _data(content: str, encoding: str) -> bytes:
-    try:
-        return base64.b64decode(content, validate=True) if encoding == "base64" else content.encode()
-    except binascii.Error as error:
-        raise BadArguments(f"`content` is not base64 ({error}): encode it again, or leave `encoding` out.") from None
-    except UnicodeEncodeError:
-        raise BadArguments("`content` has half a character in it, which no file can hold: leave it out.") from None
-
-
-@tool("files.append", version="1.0.0", contract="keyed", danger="low", permissions=("files.write",), needs=_needs)
+@tool(
+    "files.append",
+    version="1.0.0",
+    contract="keyed",
+    danger="low",
+    permissions=("files.write",),
+    needs=_needs,
+    preview=preview_append,
+)
 def append(
     call: ToolCall,
     path: FilePath,
@@ -91,13 +95,10 @@ def append(
     newline: Annotated[bool, Field(description="End `content` with a line break if it has none.")] = True,
 ) -> Written:
     """Adds text at the end of a file, which is made if it is not there. A call adds once, however often it is tried."""
-    added = _data(content if content.endswith("\n") or not newline else f"{content}\n", "utf-8")
-
-    def change(data: bytes | None) -> tuple[bytes, dict[str, Any]]:
-        longer = (data or b"") + added
-        return longer, {"path": path, "size": len(longer)}
-
-    return Written(**change_once(Workspace(call.workspace), call.key, place(path), change))
+    changed = change_once(
+        Workspace(call.workspace), call.key, place(path), lambda data: appended(data, path, content, newline)
+    )
+    return Written(**changed)
 
 
 @tool(
@@ -107,6 +108,7 @@ def append(
     danger="low",
     permissions=("files.read", "files.write"),
     needs=lambda arguments: (reads(arguments.path), writes(arguments.path)),
+    preview=preview_edit,
 )
 def edit(
     call: ToolCall,
@@ -117,19 +119,10 @@ def edit(
 ) -> Edited:
     """Replaces an exact piece of a text file by another one. The piece must occur once, unless you say `everywhere`."""
 
-    def change(data: bytes | None) -> tuple[bytes, dict[str, Any]]:
-        if data is None:
-            raise ToolError(f"`{path}` does not exist: write it with files.write.")
-        text = as_text(data, path)
-        count = text.count(old)
-        if count == 0:
-            raise ToolError(f"`{path}` does not have this text: read it again, and give `old` exactly as it is there.")
-        if count > 1 and not everywhere:
-            raise ToolError(f"`{path}` has this text {count} times: give more of what is around it.")
-        line = text.count("\n", 0, text.index(old)) + 1
-        return _data(text.replace(old, new), "utf-8"), {"path": path, "line": line, "replacements": count}
-
-    return Edited(**change_once(Workspace(call.workspace), call.key, place(path), change))
+    changed = change_once(
+        Workspace(call.workspace), call.key, place(path), lambda data: edited(data, path, old, new, everywhere)
+    )
+    return Edited(**changed)
 
 
 @tool(
@@ -186,6 +179,7 @@ def move(call: ToolCall, source: FilePath, target: FilePath, overwrite: Overwrit
     danger="medium",
     permissions=("files.write",),
     needs=_needs,
+    preview=preview_delete,
 )
 def delete(
     call: ToolCall,

@@ -15,7 +15,7 @@ from ..workspace import Workspace, as_text
 from .globs import Selected, selected
 from .patterns import compiled
 
-MOST_READ = 1 << 20
+MOST_READ = 500_000  # in base64, what a result may be
 MOST_LINE = 2_000  # characters of a line that is shown
 Lines = Annotated[int, Field(ge=1, le=10_000)]
 
