@@ -44,6 +44,7 @@ class Job:
     files: Mapping[str, bytes] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict, repr=False)  # secrets included
     gate: str | None = None  # path of the unix socket that leads to the egress proxy; None: no network
+    workspace: str | None = None  # the id of the one that it is a command in
     starting: Callable[[], Awaitable[None]] = nothing  # awaited right before the code may begin; raises to prevent it
 
 
@@ -68,15 +69,13 @@ class Ending:
     image: str | None = None
 
 
-class Backend(Protocol):
+class Runner(Protocol):
+    """What runs jobs by key."""
+
     name: str
     # Whether `run` with the key of a run in flight, or ended and not yet forgotten, comes back to it, from any process
     # that reaches the same engine. Else such a run is in doubt.
     comes_back: bool
-
-    async def refusal(self, spec: SandboxSpec, isolation: Isolation) -> str | None:
-        """Why it cannot run this, in one sentence with the remedy; None when it can. Starts nothing."""
-        ...
 
     async def place(self) -> str:
         """What has the runs: a key that began in one place is not looked for in another."""
@@ -86,12 +85,18 @@ class Backend(Protocol):
         """Until its end. Cancelled: kills it within 2 s and removes what is left of it, unless `leave` was said."""
         ...
 
-    def leave(self) -> None:
-        """This process is about to end: from now on, what can be come back to is left running when it is cancelled."""
-        ...
-
     async def forget(self, key: str) -> None:
         """Its ending is on record: what is left of it goes."""
+        ...
+
+
+class Backend(Runner, Protocol):
+    async def refusal(self, spec: SandboxSpec, isolation: Isolation) -> str | None:
+        """Why it cannot run this, in one sentence with the remedy; None when it can. Starts nothing."""
+        ...
+
+    def leave(self) -> None:
+        """This process is about to end: from now on, what can be come back to is left running when it is cancelled."""
         ...
 
     async def reap(self, unfinished: Unfinished | None = None) -> int:

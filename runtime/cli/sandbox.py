@@ -2,14 +2,22 @@
 
 import typer
 
+from .sandbox_exec import exec_
 from .sandbox_images import build, images
 from .sandbox_probe import doctor
 from .sandbox_run import run
+from .sandbox_workspaces import create, list_, pause, resume, rm
 
 
 def register(app: typer.Typer) -> None:
     sandbox = typer.Typer(no_args_is_help=True, help="Run untrusted code where it cannot hurt.")
     sandbox.command("run")(run)
+    sandbox.command("create")(create)
+    sandbox.command("exec")(exec_)
+    sandbox.command("list")(list_)
+    sandbox.command("pause")(pause)
+    sandbox.command("resume")(resume)
+    sandbox.command("rm")(rm)
     sandbox.command("doctor")(doctor)
     of_images = typer.Typer(invoke_without_command=True, help="The images of the languages, for containers.")
     of_images.callback()(images)

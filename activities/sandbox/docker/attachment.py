@@ -4,7 +4,7 @@ All of them may come and go: the container elects who starts the job, the others
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.resources import files
 from secrets import token_hex
 
@@ -46,19 +46,27 @@ class Witness:
         self.see(name, whole)
 
 
+def _runs(word: str) -> list[str]:
+    return ["/bin/sh", "-c", _RUNNER, "runner", word]
+
+
 class Attachment:
-    def __init__(self, engine: Engine, container: str, witness: Witness) -> None:
+    def __init__(
+        self, engine: Engine, container: str, witness: Witness, command: Callable[[str], list[str]] = _runs
+    ) -> None:
+        """`command` is what is executed, given the word that divides output from results."""
         self._engine = engine
         self._container = container
         self._witness = witness
+        self._command = command
 
     async def results(self, parcel: bytes, seconds: float, budget: int) -> bytes | None:
         """A tar of at most so many bytes; None when the container, or the process in it, ended before there were any.
 
         Raises TimeoutError when the container did not end the job in time.
         """
-        word = token_hex(16).encode()
-        command = ["/bin/sh", "-c", _RUNNER, "runner", word.decode()]
+        word = token_hex(16)
+        command = self._command(word)
         created = await self._engine.call(
             lambda api: api.exec_create(self._container, command, stdin=True, user=JOB_USER)
         )
@@ -66,7 +74,7 @@ class Attachment:
         try:
             writer.write(parcel)
             writer.write_eof()
-            return await self._read(reader, _Divider(word), seconds, budget)
+            return await self._read(reader, _Divider(word.encode()), seconds, budget)
         finally:
             writer.close()
 
