@@ -1,0 +1,54 @@
+"""What policy is asked before a call, and what it may answer.
+
+The invariant: who acts for somebody else may never do more than he may. So a question names everybody on whose behalf
+the call is made, the first first, and the strictest answer of all counts.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from .manifest import Danger, Permission
+
+# `user:ada`, `agent:researcher/alice`, `run:publish` (a flow by its name): kind and name.
+Principal = Annotated[str, StringConstraints(pattern=r"^(user|agent|run|tenant|service):.{1,250}$")]
+
+Verdict = Literal["allow", "approve", "deny"]  # `approve`: somebody must, before it happens
+STRICTNESS: dict[Verdict, int] = {"allow": 0, "approve": 1, "deny": 2}
+
+
+class Question(BaseModel):
+    """May it happen? Everything that policy can go by."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    chain: Annotated[tuple[Principal, ...], Field(min_length=1, max_length=32)]  # whose will it is first, who acts last
+    tenant: str
+    run: str | None
+    action: Literal["tool.call", "approval.answer", "policy.grant", "policy.revoke", "effect.resolve", "tool.import"]
+    tool: str = ""  # name
+    version: str = ""
+    source: str = ""  # built-in, plugin:…, mcp:…, openapi:…, manifest:…
+    danger: Danger = "none"
+    permissions: tuple[Permission, ...] = ()
+    arguments: dict[str, Any] = {}  # secrets stand in it by reference
+    subject: str = ""  # of other actions: the approval, the grant, the effect
+    asked_by: tuple[Principal, ...] = ()  # of `approval.answer`: the chain that asked
+
+    @property
+    def actor(self) -> str:
+        return self.chain[-1]
+
+
+@dataclass(frozen=True)
+class Decision:
+    verdict: Verdict
+    reasons: tuple[str, ...]  # sentences; of `deny` and `approve`, with what would change it
+    who: tuple[str, ...] = ()  # of `approve`: who may; empty: everybody who may answer approvals, but not the asker
+    expires_seconds: float | None = None  # of `approve`: how long the question stands
+    policy: str = ""  # the digest of the rules and grants that it was decided by
+
+
+class Decides(Protocol):
+    async def decide(self, question: Question) -> Decision: ...
