@@ -23,7 +23,7 @@ from ..memory.database import redacted
 from ..memory.sandbox_runs import SandboxRuns
 from ..memory.workspaces import WorkspaceRecords
 from .lazy_database import LazyDatabase
-from .settings import SECRET_PREFIX, Settings
+from .settings import SECRET_PREFIX, SandboxSettings, Settings
 
 
 class SecretsFromEnvironment:
@@ -88,7 +88,13 @@ async def workspaces(settings: Settings, tenant: str = "default") -> AsyncIterat
         boxes,
         DockerWorkspaces(engine, instance),
         WorkspaceRecords(database.open),
-        Bounds(timedelta(seconds=of.idle_seconds), timedelta(seconds=of.life_seconds), of.per_tenant, of.at_most),
+        Bounds(
+            timedelta(seconds=of.idle_seconds),
+            timedelta(seconds=of.life_seconds),
+            of.per_tenant,
+            of.at_most,
+            of.snapshots,
+        ),
         f"{getpass.getuser()}@{socket.gethostname()}",
         tenant,
     )
@@ -101,6 +107,11 @@ async def workspaces(settings: Settings, tenant: str = "default") -> AsyncIterat
         await asyncio.gather(*tasks, return_exceptions=True)
         await boxes.close()
         await database.close()
+
+
+def _bounds(of: SandboxSettings) -> Bounds:
+    idle, life = timedelta(seconds=of.idle_seconds), timedelta(seconds=of.life_seconds)
+    return Bounds(idle, life, of.per_tenant, of.at_most, of.snapshots)
 
 
 @asynccontextmanager

@@ -132,6 +132,7 @@ class SandboxSettings(Section):
     life_seconds: float = Field(default=86_400, gt=0, description="how long a workspace is kept at most")
     per_tenant: int = Field(default=20, ge=1, description="workspaces of one tenant")
     at_most: int = Field(default=100, ge=1, description="workspaces of all tenants")
+    snapshots: int = Field(default=50, ge=1, description="snapshots of one tenant's workspaces")
     private_hosts: Listed = Field(
         default=(),
         description="hosts with private addresses that `net` may list; commas in the environment",

@@ -22,6 +22,7 @@ from ...actors.logger import get_logger
 from ...memory.workspaces import WorkspaceRecords, WorkspaceRow
 from .backend import NoSandbox, Watch
 from .docker.commands import Commands
+from .docker.ports import Port
 from .docker.workspaces import DockerWorkspaces
 from .result import SandboxResult
 from .sandboxes import Sandboxes, check, unwatched
@@ -50,6 +51,7 @@ class Bounds:
     life: timedelta  # the most
     per_tenant: int
     at_most: int
+    snapshots: int  # of a tenant
 
 
 @dataclass
@@ -96,6 +98,14 @@ class Workspaces:
             job = self.sandboxes.job(workspace.key(key or uuid4().hex), spec, workspace.isolation, str(workspace.id))
             runner = Commands(self.home, workspace, key is not None)
             return await self.sandboxes.run_job(job, runner, self.tenant, watch, once=key is not None)
+
+    @asynccontextmanager
+    async def port(self, name: str, number: int) -> AsyncIterator[Port]:
+        """To be served to its owner, and nobody else."""
+        async with self.using(name) as workspace:
+            if workspace.owner != self.user:
+                raise Rejected(f"the ports of {name} are for {workspace.owner}, who made it: make one of your own.")
+            yield Port(self.home.engine, workspace, number)
 
     async def pause(self, name: str) -> Workspace:
         workspace = await self.get(name)

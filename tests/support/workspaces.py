@@ -1,4 +1,4 @@
-"""Workspaces over a Postgres of the test run and the engine of this machine, with short bounds where a test wants them."""
+"""Workspaces over a Postgres of the test run and the engine of this machine, with bounds as a test wants them."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
