@@ -110,10 +110,10 @@ async def test_a_directory_goes_in_and_comes_out_as_it_was(workspaces: Workspace
     (tmp_path / "tree/link").symlink_to("/etc/passwd")
 
     sent = await files.upload(tmp_path / "tree", "box", "in/")
-    ran = await workspaces.run("box", {"run": "in/tree/sub/run.sh && ls -A in/tree"})
+    ran = await workspaces.run("box", {"run": "in/tree/sub/run.sh && cd in/tree && find . | sort"})
     got = await files.download("box", "in/tree", tmp_path / "out")
 
-    assert ran.stdout.text == "ran\nbig\nsub\n", ran
+    assert ran.stdout.text == "ran\n.\n./big\n./sub\n./sub/run.sh\n", ran
     assert (sent.files, got.files, "link" in sent.left_out[0]) == (2, 2, True)
     assert (tmp_path / "out/big").read_bytes() == (tmp_path / "tree/big").read_bytes()
     assert os.access(tmp_path / "out/sub/run.sh", os.X_OK)

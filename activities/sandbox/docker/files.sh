@@ -41,7 +41,7 @@ put() {
 # A directory that may not be written to cannot be moved.
 move() {
     if [ -d "$1" ] && [ ! -L "$1" ] && [ ! -w "$1" ]; then
-        mode=$(stat -c %a -- "$1")
+        mode=$(find "./$1" -maxdepth 0 -printf %m)
         chmod u+w -- "$1" && mv -- "$1" "$2" && chmod "$mode" -- "$2${1##*/}"
     else
         mv -- "$1" "$2"

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from importlib.resources import files
 from pathlib import Path
 
 from ....actors.errors import Rejected, ResproutError
@@ -26,8 +27,10 @@ log = get_logger("resprout.sandbox")
 
 AT_ONCE = 32
 LONGEST = timedelta(hours=12)  # of one connection
+ENDING = timedelta(seconds=5)
 LONGEST_PATH = 107  # bytes, of a unix socket
 CHUNK = 64 << 10
+_PORT = (files(__package__) / "port.sh").read_text()
 _TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 
 
@@ -92,8 +95,7 @@ class Port:
         visit.add_done_callback(self.visits.discard)
 
     async def _carry(self, reader: StreamReader, writer: StreamWriter) -> None:
-        # When one side has said all, the other may still have something to say.
-        words = ["socat", "-t", "600", "-", f"TCP4:127.0.0.1:{self.number}"]
+        words = ["/bin/sh", "-c", _PORT, "port", str(self.number)]
         try:
             async with piped(self.engine, workspace_name(self.workspace.id), words, LONGEST) as pipe:
                 sending = asyncio.ensure_future(_send(reader, pipe))
@@ -101,16 +103,29 @@ class Port:
                     async for piece in pipe.output():
                         writer.write(piece)
                         await writer.drain()
+                except (ConnectionError, asyncio.CancelledError):
+                    await asyncio.shield(self._end(pipe))
+                    raise
                 finally:
                     sending.cancel()
                     await asyncio.wait({sending})
-                if code := await pipe.code():
-                    said = bytes(pipe.said).decode(errors="replace").strip()[-200:]
-                    log.info("nothing answers at the port", port=self.number, code=code, said=said)
+                self._tell_failure(pipe)
         except (ConnectionError, ResproutError) as error:
             log.info("a connection to a port broke", workspace=self.workspace.name, port=self.number, error=str(error))
         finally:
             writer.close()
+
+    async def _end(self, pipe: Pipe) -> None:
+        """Nobody listens any more: the program in the workspace would go on."""
+        process = bytes(pipe.said).partition(b"\n")[0].decode(errors="replace")
+        if process.isdecimal():
+            async with piped(self.engine, workspace_name(self.workspace.id), ["kill", process], ENDING) as killing:
+                async for _ in killing.output():
+                    pass
+
+    def _tell_failure(self, pipe: Pipe) -> None:
+        if said := bytes(pipe.said).decode(errors="replace").partition("\n")[2].strip():
+            log.info("nothing answers at the port", port=self.number, said=said[-200:])
 
 
 def _clear(path: Path) -> None:
