@@ -24,7 +24,7 @@ from .calls import caller
 from .notify import STATE_FIELD, notify
 from .payload_retention import PayloadRetention
 from .registry_reader import RegistryReader
-from .sandboxes import sandboxes
+from .sandboxes import sandboxes, workspaces
 from .settings import Settings
 from .telemetry import serve_metrics
 
@@ -45,7 +45,8 @@ async def run(settings: Settings, metrics_port: int = 0) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, halt.set)
     metrics = serve_metrics(metrics_port)
-    async with sandboxes(settings, recorded=True) as boxes, make(client, settings, boxes):
+    reaping = workspaces(settings)  # those whose time is over go
+    async with sandboxes(settings, recorded=True) as boxes, reaping, make(client, settings, boxes):
         log.info("worker ready", task_queue=settings.temporal.task_queue, metrics=metrics.url)
         notify(READY=1, **{STATE_FIELD: {"metrics": metrics.url}})
         clearing = asyncio.create_task(PayloadRetention(client, settings).run())

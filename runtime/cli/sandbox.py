@@ -3,9 +3,12 @@
 import typer
 
 from .sandbox_exec import exec_
+from .sandbox_expose import expose
+from .sandbox_files import cp, ls
 from .sandbox_images import build, images
 from .sandbox_probe import doctor
 from .sandbox_run import run
+from .sandbox_snapshots import restore, snapshot, snapshots
 from .sandbox_workspaces import create, list_, pause, resume, rm
 
 
@@ -14,7 +17,13 @@ def register(app: typer.Typer) -> None:
     sandbox.command("run")(run)
     sandbox.command("create")(create)
     sandbox.command("exec")(exec_)
+    sandbox.command("cp")(cp)
+    sandbox.command("ls")(ls)
     sandbox.command("list")(list_)
+    sandbox.command("snapshot")(snapshot)
+    sandbox.command("snapshots")(snapshots)
+    sandbox.command("restore")(restore)
+    sandbox.command("expose")(expose)
     sandbox.command("pause")(pause)
     sandbox.command("resume")(resume)
     sandbox.command("rm")(rm)

@@ -137,7 +137,9 @@ sweep)
     read -r pid <"$id/root" && roots=" $pid "
     end_theirs
     [ "$roots" = ' ' ] || kill -s KILL $roots
-    [ -e "$id/done" ] || { measure 137 >>"$id/job/end"; : >"$id/done"; }
+    [ ! -e "$id/root" ] || [ -e "$id/done" ] || { measure 137 >>"$id/job/end"; : >"$id/done"; }
+    find_theirs
+    [ "$theirs" = ' ' ]
     exit
     ;;
 esac

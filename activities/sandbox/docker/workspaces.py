@@ -3,6 +3,7 @@
 Nothing runs in one but what is executed in it. Its working directory is memory: it lives as long as the container.
 """
 
+import asyncio
 from contextlib import suppress
 from importlib.resources import files
 from typing import Any
@@ -21,6 +22,7 @@ AT_ONCE = 4  # commands in one; `command.sh` counts them
 # Ours for each: two that adopt, the runner, two captures of four, two tails, a watch, `timeout` and a subshell; and for
 # copies and connections.
 OWN_PROCESSES = 16 * AT_ONCE + 64
+MAKING = 60.0
 _LACKS_TOOLS = 127
 _KEEPER = """\
 for tool in cp env find head mkfifo mv rm tail tar tee timeout wc; do
@@ -49,11 +51,15 @@ class DockerWorkspaces:
             gate=gate,
         )
         labelled = labels(self._instance, workspace.ends_at - workspace.made_at + KEPT)
-        with suppress(NameTaken):  # whoever made it did not live to say so, or makes it at this moment
-            await self.engine.call(
-                lambda api: api.create_container_from_config(_configuration(shape, labelled), name)  # type: ignore[no-untyped-call]
-            )
-        await self._start(name, spec)
+        config = _configuration(shape, labelled)
+        async with asyncio.timeout(MAKING):
+            while True:
+                with suppress(NameTaken):  # whoever made it did not live to say so, or makes it at this moment
+                    await self.engine.call(lambda api: api.create_container_from_config(config, name))  # type: ignore[no-untyped-call]
+                try:
+                    return await self._start(name, spec)
+                except Gone:
+                    await asyncio.sleep(0.02)  # a name is taken before its container can be found; nothing tells when
 
     async def image(self, workspace: UUID) -> str:
         """By digest."""
