@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from inspect import isawaitable
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import UUID
 
@@ -42,6 +43,10 @@ class LoopInThread:
         self.loop.close()
 
 
+class Part:
+    """What a client hands out to be called, by an attribute or after a wait: a blocking client has it block as well."""
+
+
 class Blocking:
     """Looks like `target`; what it would await is waited for, and what it hands out blocks as well."""
 
@@ -51,7 +56,17 @@ class Blocking:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._target, name)
+        if isinstance(found, Part):
+            return Blocking(found, self._thread)
         return self._blocking(found) if callable(found) else found
+
+    def __enter__(self) -> Any:
+        return self._thread.wait(self._target.__aenter__())
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> Any:
+        return self._thread.wait(self._target.__aexit__(kind, error, trace))
 
     def __repr__(self) -> str:
         return f"<blocking {self._target!r}>"
@@ -66,7 +81,8 @@ class Blocking:
                 )
             result = call(*args, **options)
             if isawaitable(result):
-                return self._thread.wait(result)
+                awaited = self._thread.wait(result)
+                return Blocking(awaited, self._thread) if isinstance(awaited, Part) else awaited
             return Blocking(result, self._thread) if result is not None else None
 
         return blocking

@@ -16,7 +16,9 @@ from resprout.activities.sandbox.result import SandboxResult
 from resprout.activities.sandbox.workspace import NoRoom, WorkspaceGone, WorkspaceLost, WorkspaceSpec
 from resprout.activities.sandbox.workspaces import Workspaces
 from resprout.actors.errors import BadArgument, NotFound, Rejected
-from support.workspaces import opened
+from resprout.runtime.blocking_client import Blocking, LoopInThread
+from resprout.runtime.sandbox_client import SandboxClient
+from support.workspaces import opened, settings_of
 
 COUNTING = "import time; open('count', 'a').write('x'); print('begun', flush=True); time.sleep(4); print('ended')"
 
@@ -156,7 +158,9 @@ async def test_a_command_with_a_key_runs_once_although_its_process_is_killed(wor
 
 OWNER = f"""
 import asyncio, sys
-from support.workspaces import opened
+from resprout.runtime.blocking_client import Blocking, LoopInThread
+from resprout.runtime.sandbox_client import SandboxClient
+from support.workspaces import opened, settings_of
 
 async def main():
     async with opened(sys.argv[1]) as workspaces:
@@ -194,3 +198,45 @@ async def test_a_cancelled_command_ends_within_two_seconds_and_the_workspace_sta
 
     left = await workspaces.run("box", {"run": "cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -c 'sleep 6[7]'"})
     assert left.stdout.text == "0\n"
+
+
+async def test_commands_at_once_each_have_their_way_out_and_are_told_what_is_refused(workspaces: Workspaces) -> None:
+    await workspaces.create("box", spec(net=["listed.example:80"]))
+    code = """
+import urllib.request, urllib.error
+try: urllib.request.urlopen('http://unlisted.example/')
+except urllib.error.HTTPError as error: print(error.code, error.read().decode()[:200])
+"""
+
+    results = await asyncio.gather(*(workspaces.run("box", {"code": code}) for _ in range(3)))
+
+    for result in results:
+        assert (result.stdout.text[:3], "unlisted.example" in result.stdout.text) == ("403", True), result
+        assert [(one.host, one.allowed) for one in result.connections] == [("unlisted.example", False)]
+
+
+async def test_python_has_it_all_with_a_loop_and_without(dsn: str, images: None, engine_api: APIClient) -> None:
+    client = SandboxClient(settings_of(dsn), "default")
+    single = await client.run(language="python", code="import uuid; print(uuid.uuid4())", key="k")
+    assert await client.run(language="python", code="import uuid; print(uuid.uuid4())", key="k") == single
+    box = await client.create("box", language="python", isolation="container")
+    await box.write("n", "42")
+    await box.snapshot("first")
+    await client.close()
+    thread = LoopInThread()
+
+    blocking: Any = Blocking(SandboxClient(settings_of(dsn), "default"), thread)
+    same = blocking.get("box")
+    assert same.exec("cat n", timeout="5s").stdout.text == "42"
+    assert [one.path for one in same.files()] == ["n"]
+    with same.expose(8000) as url:
+        assert url.startswith("http://127.0.0.1:")
+    assert [one.name for one in blocking.snapshots()] == ["first"]
+    assert blocking.restore("first", "second").read("n") == b"42"
+    for one in blocking.list():
+        blocking.get(one.name).remove()
+
+    with pytest.raises(BadArgument, match="languages"):
+        blocking.create("third", languages="python")
+    blocking.close()
+    thread.stop()

@@ -29,6 +29,7 @@ from .endings import broken_off, ending
 from .engine import Gone, NameTaken
 from .harvest import harvest
 from .names import workspace_name
+from .parcel import forwarder
 from .pipes import piped
 from .shape import BLOCK, GATE, JOB_UID, flood
 from .workspaces import DockerWorkspaces, executed
@@ -37,6 +38,7 @@ ATTEMPTS = 5
 ENDING = timedelta(seconds=10)
 MOST_GIVEN = 4 << 20  # bytes of a command: its code, its input, its environment
 _SLACK = 1 << 20
+_PORTS = range(20_000, 30_000)
 
 
 @dataclass
@@ -178,11 +180,9 @@ def _launch(job: Job, words: tuple[str, ...], mark: str, code: list[str]) -> Ite
     variables = dict(job.env)
     if job.gate is not None:
         gate = Path(job.gate)
-        yield _FORWARDER.format(gate=quote(f"{GATE}/{gate.parent.name}/{gate.name}"))
-        variables = {**environment(), **variables}
+        port = _PORTS.start + int(mark, 16) % len(_PORTS)  # one for each: they have one loopback
+        yield forwarder(f"{GATE}/{gate.parent.name}/{gate.name}", port)
+        variables = {**environment(port), **variables}
     settings = " ".join(quote(f"{name}={value}") for name, value in variables.items())
     seconds = job.spec.limits.time.total_seconds()
     yield f"exec timeout -s KILL {seconds:.3f} env -- {settings} {' '.join(quote(word) for word in words)}"
-
-
-_FORWARDER = "false {gate}"
