@@ -160,6 +160,15 @@ class WorkspaceRef(Part):
         said = {word: value for word, value in words.items() if value is not None}
         return await (await self.client.workspaces()).run(self.name, said, key, watch or unwatched)
 
+    async def begin(self, run: str | Sequence[str], *, key: str | None = None, **words: Any) -> str:
+        """Leaves a command running; the key is what `exec` with the same words comes back to it by, and `end` ends."""
+        said = {"run": run if isinstance(run, str) else tuple(run), **words}
+        return await (await self.client.workspaces()).begin(self.name, said, key)
+
+    async def end(self, key: str) -> None:
+        """A command that was left running, with all that it started."""
+        await (await self.client.workspaces()).end(self.name, key)
+
     async def describe(self) -> "Workspace":
         return await (await self.client.workspaces()).get(self.name)
 

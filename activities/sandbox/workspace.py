@@ -42,6 +42,10 @@ class NoRoom(Unavailable):
     """There are as many workspaces as may be."""
 
 
+class LeftRunning(Rejected):
+    """Nobody waits for this command: it was begun, and goes on."""
+
+
 class WorkspaceBusy(Unavailable):
     """As many commands run in it as may."""
 

@@ -7,7 +7,7 @@ whoever asks for it, and a container without a living record is removed by the r
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
@@ -20,7 +20,7 @@ from ...actors.duration import format_duration
 from ...actors.errors import BadArgument, NotFound, Rejected, ResproutError
 from ...actors.logger import get_logger
 from ...memory.workspaces import WorkspaceRecords, WorkspaceRow
-from .backend import NoSandbox, Watch
+from .backend import Job, NoSandbox, Watch
 from .docker.commands import Commands
 from .docker.ports import Port
 from .docker.workspaces import DockerWorkspaces
@@ -29,6 +29,7 @@ from .sandboxes import Sandboxes, check, unwatched
 from .spec import Isolation, SandboxSpec
 from .way_out import home_of, remove_home
 from .workspace import (
+    LeftRunning,
     NoRoom,
     State,
     Workspace,
@@ -94,10 +95,23 @@ class Workspaces:
     ) -> SandboxResult:
         """A command. With a key, it runs once: the same key is come back to, or answered from the record."""
         async with self.using(name) as workspace:
-            spec = command_of(workspace, words)
-            job = self.sandboxes.job(workspace.key(key or uuid4().hex), spec, workspace.isolation, str(workspace.id))
             runner = Commands(self.home, workspace, key is not None)
+            job = self._job(workspace, words, key or uuid4().hex)
             return await self.sandboxes.run_job(job, runner, self.tenant, watch, once=key is not None)
+
+    async def begin(self, name: str, words: Mapping[str, Any], key: str | None = None) -> str:
+        """Leaves a command running, and returns its key: by `run` with the same words and key, it is come back to."""
+        key = key or uuid4().hex[:12]
+        async with self.using(name) as workspace:
+            runner, job = Commands(self.home, workspace, True, is_left=True), self._job(workspace, words, key)
+            with suppress(LeftRunning):
+                await self.sandboxes.run_job(job, runner, self.tenant, unwatched, once=True)
+        return key
+
+    async def end(self, name: str, key: str) -> None:
+        """The command of this key, with all that it started; nothing happens when it has ended."""
+        async with self.using(name) as workspace:
+            await Commands(self.home, workspace, True).end(workspace.key(key))
 
     @asynccontextmanager
     async def port(self, name: str, number: int) -> AsyncIterator[Port]:
@@ -163,6 +177,10 @@ class Workspaces:
             except ResproutError as error:
                 log.warning("workspaces cannot be looked for", error=str(error))
             await asyncio.sleep(min(REAP_EVERY, self.bounds.idle).total_seconds())
+
+    def _job(self, workspace: Workspace, words: Mapping[str, Any], key: str) -> Job:
+        spec = command_of(workspace, words)
+        return self.sandboxes.job(workspace.key(key), spec, workspace.isolation, str(workspace.id))
 
     async def _clear(self, workspace: UUID) -> None:
         await self.home.remove(workspace)

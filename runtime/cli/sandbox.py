@@ -2,7 +2,7 @@
 
 import typer
 
-from .sandbox_exec import exec_
+from .sandbox_exec import exec_, kill
 from .sandbox_expose import expose
 from .sandbox_files import cp, ls
 from .sandbox_images import build, images
@@ -17,6 +17,7 @@ def register(app: typer.Typer) -> None:
     sandbox.command("run")(run)
     sandbox.command("create")(create)
     sandbox.command("exec")(exec_)
+    sandbox.command("kill")(kill)
     sandbox.command("cp")(cp)
     sandbox.command("ls")(ls)
     sandbox.command("list")(list_)

@@ -1,5 +1,6 @@
 """`resprout sandbox exec`: a command in a workspace, its output while it comes."""
 
+import json
 import sys
 from typing import Annotated, Any
 
@@ -8,7 +9,7 @@ import typer
 from .inputs import read_pairs
 from .run_options import AsJson
 from .sandbox_run import Shown, exit_code, mute
-from .sandbox_workspaces import Name, with_workspaces
+from .sandbox_workspaces import Name, Within, with_workspaces
 
 
 def exec_(
@@ -28,6 +29,9 @@ def exec_(
     timeout: Annotated[str, typer.Option("--timeout", metavar="TIME", help="Until it is killed, as in 90s.")] = "30s",
     output: Annotated[str | None, typer.Option("--output", metavar="SIZE", help="Kept of it [1MB].")] = None,
     key: Annotated[str | None, typer.Option("--key", help="Run this key at most once in this workspace.")] = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="Leave it running, and print its key; --key comes back to it.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a command in a workspace. Ends with its exit code; what it started and left running ends with it, too."""
@@ -42,6 +46,10 @@ def exec_(
         "output": output,
     }
     said = {word: value for word, value in given.items() if value is not None}
+    if detach:
+        key = with_workspaces(ctx, lambda workspaces: workspaces.begin(name, said, key), None)
+        typer.echo(json.dumps({"key": key}) if as_json else key)
+        return
     shown = Shown()
     result = with_workspaces(
         ctx, lambda workspaces: workspaces.run(name, said, key, mute if as_json else shown.watch), None
@@ -53,3 +61,13 @@ def exec_(
         if result.reason:
             typer.secho(result.reason, fg="red" if not result.is_success else None, err=True)
     raise typer.Exit(exit_code(result))
+
+
+def kill(
+    ctx: typer.Context,
+    name: Name,
+    key: Annotated[str, typer.Argument(metavar="KEY", help="Of a command that was left running.")],
+    timeout: Within = "30s",
+) -> None:
+    """End a command in a workspace, with all that it started."""
+    with_workspaces(ctx, lambda workspaces: workspaces.end(name, key), timeout)

@@ -240,3 +240,15 @@ async def test_python_has_it_all_with_a_loop_and_without(dsn: str, images: None,
         blocking.create("third", languages="python")
     blocking.close()
     thread.stop()
+
+
+async def test_a_command_that_is_left_running_goes_on_is_come_back_to_and_can_be_ended(workspaces: Workspaces) -> None:
+    await workspaces.create("box", spec())
+    words = {"run": "echo begun; sleep 2; echo ended"}
+    left = await workspaces.begin("box", words)
+    endless = await workspaces.begin("box", {"run": "sleep 68"})
+
+    await workspaces.end("box", endless)
+
+    assert (await workspaces.run("box", words, left)).stdout.text == "begun\nended\n"
+    assert (await workspaces.run("box", {"run": "cat /proc/[0-9]*/comm | grep -c sleep"})).stdout.text == "1\n"

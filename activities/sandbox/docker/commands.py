@@ -22,7 +22,7 @@ from ..egress.inside import environment
 from ..program import program
 from ..selection import Selection
 from ..way_out import hand_over
-from ..workspace import Workspace, WorkspaceBusy, WorkspaceLost, WorkspacePaused
+from ..workspace import LeftRunning, Workspace, WorkspaceBusy, WorkspaceLost, WorkspacePaused
 from .attachment import Attachment, Witness
 from .containers import Containers
 from .endings import broken_off, ending
@@ -31,7 +31,7 @@ from .harvest import harvest
 from .names import workspace_name
 from .parcel import forwarder
 from .pipes import piped
-from .shape import BLOCK, GATE, JOB_UID, flood
+from .shape import BLOCK, GATE, JOB_UID, JOB_USER, flood
 from .workspaces import DockerWorkspaces, executed
 
 ATTEMPTS = 5
@@ -48,7 +48,7 @@ class Commands:
     home: DockerWorkspaces
     workspace: Workspace
     is_keyed: bool
-    is_leaving: bool = False
+    is_left: bool = False  # begun, and not waited for
     name = "docker"
     comes_back = True
 
@@ -62,10 +62,14 @@ class Commands:
         given = _given(job, _mark(job.key), self.is_keyed)
         await job.starting()
         try:
+            if self.is_left:
+                await self._begin(job, given)
+                raise LeftRunning(f"the command {job.key} goes on.")
             return await self._attend(job, given, image, witness)
+        except LeftRunning:
+            raise
         except (asyncio.CancelledError, Rejected):
-            if not self.is_leaving:
-                await asyncio.shield(self._end(job.key))
+            await asyncio.shield(self.end(job.key))
             raise
 
     async def forget(self, key: str) -> None:
@@ -74,20 +78,14 @@ class Commands:
 
     async def _attend(self, job: Job, given: bytes, image: str, witness: Witness) -> Ending:
         started, limits = time.monotonic(), job.spec.limits
-        words = (str(-(-limits.output // BLOCK)), str(flood(limits.output)))
-        mark = _mark(job.key)
-        attachment = Attachment(
-            self.home.engine,
-            workspace_name(self.workspace.id),
-            witness,
-            lambda word: executed(self.workspace.isolation, (mark, word, *words)),
-        )
+        container = workspace_name(self.workspace.id)
+        attachment = Attachment(self.home.engine, container, witness, lambda word: self._words(job, word))
         for _ in range(ATTEMPTS):
             left = limits.time.total_seconds() - (time.monotonic() - started)
             try:
                 found = await attachment.results(given, max(0.0, left), 2 * limits.output + _SLACK)
             except TimeoutError:
-                await self._end(job.key)
+                await self.end(job.key)
                 return broken_off(image, "timeout", time.monotonic() - started, witness)
             except (Gone, NameTaken):
                 found = None
@@ -95,9 +93,31 @@ class Commands:
                 return known
             await self._check_alive(job)
             if found is not None or witness.seen["stdout"] or witness.seen["stderr"]:
-                await self._end(job.key)  # it ended who watched over it
+                await self.end(job.key)  # it ended who watched over it
                 return broken_off(image, "signal", time.monotonic() - started, witness)
         raise InDoubt(f"The command {job.key} ends whoever comes to it: see what runs in {self.workspace.name}.")
+
+    def _words(self, job: Job, word: str) -> list[str]:
+        limits = job.spec.limits
+        captured = (str(-(-limits.output // BLOCK)), str(flood(limits.output)))
+        return executed(self.workspace.isolation, (_mark(job.key), word, *captured))
+
+    async def _begin(self, job: Job, given: bytes) -> None:
+        """Returns when it has begun: from then on it needs nobody."""
+        container, words = workspace_name(self.workspace.id), self._words(job, "-")
+        created = await self.home.engine.call(lambda api: api.exec_create(container, words, stdin=True, user=JOB_USER))
+        _, writer = await self.home.engine.execute(created["Id"])
+        try:
+            writer.write(given)
+            writer.write_eof()
+            begun = f"until [ -e /run/commands/{_mark(job.key)}/stderr ]; do sleep 0.05; done"
+            async with piped(self.home.engine, container, ["/bin/sh", "-c", begun], ENDING) as pipe:
+                async for _ in pipe.output():
+                    pass
+                if await pipe.code() != 0:
+                    raise WorkspaceBusy(f"{job.key} did not begin: see what runs in {self.workspace.name}.")
+        finally:
+            writer.close()
 
     def _ending(self, job: Job, image: str, found: bytes, witness: Witness) -> Ending | None:
         harvested = harvest(found, Selection(()))
@@ -119,7 +139,7 @@ class Commands:
                     f"the workspace {self.workspace.name} was paused while {job.key} began: resume it, and try again."
                 )
 
-    async def _end(self, key: str) -> None:
+    async def end(self, key: str) -> None:
         """With all that it started. What cannot be ended in some way is ended with its container."""
         for _ in range(3):
             try:
