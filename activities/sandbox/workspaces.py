@@ -103,6 +103,8 @@ class Workspaces:
         """Leaves a command running, and returns its key: by `run` with the same words and key, it is come back to."""
         key = key or uuid4().hex[:12]
         async with self.using(name) as workspace:
+            if not isinstance(workspace.spec.net, str):
+                raise Rejected(f"nobody would watch the way out of {name}: leave no command running where `net` is.")
             runner, job = Commands(self.home, workspace, True, is_left=True), self._job(workspace, words, key)
             with suppress(LeftRunning):
                 await self.sandboxes.run_job(job, runner, self.tenant, unwatched, once=True)
