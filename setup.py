@@ -35,7 +35,8 @@ def package_dir():
 
 found = find_packages(include=[*ROOMS, *(f"{room}.*" for room in ROOMS)])
 setup(
-    packages=["resprout", *(f"resprout.{name}" for name in found)],
+    # The rules of policy are no code of ours, but an installed package needs them.
+    packages=["resprout", "resprout.deploy.policy", *(f"resprout.{name}" for name in found)],
     package_dir=package_dir(),
     cmdclass={"build_py": BuildRooms},
 )

@@ -1,8 +1,9 @@
 """The names, inputs and outputs of our activities: all that a workflow may know of them."""
 
-from typing import Any
+from datetime import timedelta
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from ..actors.envelope import Priority
 from .sandbox.spec import SandboxSpec
@@ -10,6 +11,10 @@ from .sandbox.spec import SandboxSpec
 ASK_AGENT = "agent.ask"
 ROUTE_TASK = "task.route"
 RUN_SANDBOX = "sandbox.run"
+CALL_TOOL = "tool.call"
+RESOLVE_EFFECT = "effect.resolve"
+ASK_APPROVAL = "approval.ask"
+ANSWER_APPROVAL = "approval.answer"
 
 
 class AskInput(BaseModel):
@@ -33,6 +38,20 @@ class SandboxInput(BaseModel):
 
     spec: SandboxSpec
     tenant: str = "default"
+    task: str | None = Field(default=None, description="key of the task in its run, for who watches the output")
+
+
+class OutputTail(BaseModel):
+    text: str = Field(description="the last characters that were written so far")
+    end: int = Field(description="how many characters were written so far")
+
+
+class SandboxProgress(BaseModel):
+    """What a heartbeat of `sandbox.run` carries."""
+
+    task: str | None
+    stdout: OutputTail
+    stderr: OutputTail
 
 
 class RouteInput(BaseModel):
@@ -44,3 +63,85 @@ class RouteInput(BaseModel):
 
 class RouteOutput(BaseModel):
     agent: str = Field(description="the agent's address, kind/key")
+
+
+class ToolInput(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    tool: str = Field(description="a name, as in text.count, or one version of it, text.count@1.2")
+    arguments: dict[str, JsonValue] = {}
+    step: str = Field(description="names this call within all runs: the same for each time that it is tried")
+    task: str = Field(default="", description="the task that calls, for who reads of it")
+    chain: tuple[str, ...] = Field(description="on whose behalf, whose will it is first")
+    tenant: str = "default"
+
+
+class ToolDone(BaseModel):
+    outcome: Literal["done"] = "done"
+    tool: str = Field(description="name and version of what was called")
+    output: JsonValue
+
+
+class ToolWaits(BaseModel):
+    """Somebody must approve it first; then the same call goes on."""
+
+    outcome: Literal["waits"] = "waits"
+    tool: str
+    approval: str = Field(description="the id of the approval")
+    arguments: dict[str, JsonValue]
+    reasons: tuple[str, ...]
+    who: tuple[str, ...]
+    seconds_left: float | None
+
+
+class ToolInDoubt(BaseModel):
+    """Whether it was done is unknown, and it must not be done twice: somebody must find out."""
+
+    outcome: Literal["in-doubt"] = "in-doubt"
+    tool: str
+    effect: str = Field(description="the key of the effect")
+    known: str
+
+
+class ToolOutput(BaseModel):
+    result: Annotated[ToolDone | ToolWaits | ToolInDoubt, Field(discriminator="outcome")]
+
+
+class ResolveInput(BaseModel):
+    """What became of an effect that was in doubt, or that it is to be done again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    effect: str
+    resolution: Literal["done", "failed", "again"]
+    by: str
+    comment: str = ""
+    result: JsonValue = None
+
+
+class ApprovalInput(BaseModel):
+    """A question of a task to people, for the inbox."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    approval: str
+    task: str
+    title: str
+    chain: tuple[str, ...]
+    tenant: str = "default"
+    who: tuple[str, ...] = ()
+    show: JsonValue = None
+    form: dict[str, JsonValue] = {}
+    lasts: timedelta | None = None
+
+
+class AnswerInput(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    approval: str
+    approved: bool
+    by: str
+    comment: str = ""
+    arguments: dict[str, JsonValue] | None = Field(
+        default=None, description="what is approved instead of what was asked"
+    )

@@ -5,8 +5,8 @@ result on record. The code runs at most once.
 """
 
 import asyncio
+from codecs import getincrementaldecoder
 from collections.abc import Awaitable
-from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
@@ -14,7 +14,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from ..actors.errors import Broken, Rejected
-from .contracts import RUN_SANDBOX, SandboxInput
+from .contracts import RUN_SANDBOX, OutputTail, SandboxInput, SandboxProgress
 from .sandbox.backend import NoSandbox
 from .sandbox.result import SandboxResult
 from .sandbox.sandboxes import Sandboxes
@@ -23,14 +23,33 @@ HEARTBEAT = timedelta(seconds=1)
 SHOWN = 2_000  # characters of each stream, for who watches
 
 
-@dataclass
 class Tail:
-    """The end of what was written so far; heartbeats carry it."""
+    """The end of one stream. A character may come in two pieces."""
 
-    text: dict[str, str] = field(default_factory=lambda: {"stdout": "", "stderr": ""})
+    def __init__(self) -> None:
+        self.text, self.end = "", 0
+        self._decoder = getincrementaldecoder("utf-8")(errors="replace")
+
+    def add(self, chunk: bytes) -> None:
+        fresh = self._decoder.decode(chunk)
+        self.text, self.end = (self.text + fresh)[-SHOWN:], self.end + len(fresh)
+
+    def told(self) -> OutputTail:
+        return OutputTail(text=self.text, end=self.end)
+
+
+class Progress:
+    """The ends of both streams so far; heartbeats carry them."""
+
+    def __init__(self, task: str | None) -> None:
+        self.task = task
+        self.tails = {"stdout": Tail(), "stderr": Tail()}
 
     def watch(self, stream: str, chunk: bytes) -> None:
-        self.text[stream] = (self.text[stream] + chunk.decode(errors="replace"))[-SHOWN:]
+        self.tails[stream].add(chunk)
+
+    def told(self) -> SandboxProgress:
+        return SandboxProgress(task=self.task, **{stream: tail.told() for stream, tail in self.tails.items()})
 
 
 class RunSandbox:
@@ -42,18 +61,19 @@ class RunSandbox:
         step = activity.info()
         structlog.contextvars.bind_contextvars(run=step.workflow_id)
         key = f"{step.namespace}/{step.workflow_id}/{step.workflow_run_id}/{step.activity_id}"
-        tail = Tail()
+        progress = Progress(request.task)
+        work = self.sandboxes.run(request.spec, key, request.tenant, progress.watch)
         try:
-            return await _heartbeating(self.sandboxes.run(request.spec, key, request.tenant, tail.watch), tail)
+            return await _heartbeating(work, progress)
         except (Rejected, Broken, NoSandbox) as error:
             raise ApplicationError(str(error), type=type(error).__name__, non_retryable=True) from None
 
 
-async def _heartbeating(work: Awaitable[SandboxResult], tail: Tail) -> SandboxResult:
+async def _heartbeating(work: Awaitable[SandboxResult], progress: Progress) -> SandboxResult:
     task = asyncio.ensure_future(work)
     try:
         while not task.done():
-            activity.heartbeat(tail.text)
+            activity.heartbeat(progress.told())
             await asyncio.wait({task}, timeout=HEARTBEAT.total_seconds())
         return task.result()
     finally:

@@ -163,7 +163,7 @@ class Activation:
             error, entry.refused = entry.refused, None
             raise error
         generation = self.uncommitted.generation
-        reply = await self.host.records.reply_of(self.address, entry.envelope.id)
+        reply = await self.host.records.reply_to(self.address, entry.envelope)
         if self.uncommitted.generation != generation:
             raise Abandoned  # it is back in the mailbox, and not to be removed behind its back
         if reply is None:

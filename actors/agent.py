@@ -34,6 +34,7 @@ from .fullness import refuse_unfit
 from .logger import get_logger
 from .message import Message
 from .reminders import Missed
+from .storable import overrides, refuse_unstorable, refuse_version
 from .supervision import Supervision
 from .turn import LARGEST_BODY, Turn, current
 
@@ -129,7 +130,7 @@ def ephemeral(**kwargs: Any) -> Any:
 
 
 class Agent(BaseModel):
-    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+    model_config = ConfigDict(extra="forbid", validate_assignment=True, arbitrary_types_allowed=True)
     kind: ClassVar[str]
     options: ClassVar[Options] = Options()
     handlers: ClassVar[dict[str, Handler]] = {}
@@ -151,6 +152,10 @@ class Agent(BaseModel):
         AgentAddress.of(kind, "any")
         cls.kind = kind
         cls.options = _options(cls.__name__, options)
+        refuse_version(cls.__name__, cls.options.version, upcasts=overrides(cls, Agent, "upcast"))
+        refuse_unstorable(
+            cls, "Use a type that JSON has, a pydantic model, or `ephemeral(default=…)` for what shall go."
+        )
         cls.handlers = {handler.message.message_name: handler for handler in _handlers_of(cls)}
         missing = [name for name, about in cls.model_fields.items() if about.is_required()]
         if missing:
@@ -406,12 +411,35 @@ def _handlers_of(cls: type[Agent]) -> list[Handler]:
         for name, method in inspect.getmembers(cls, inspect.isfunction)
         if hasattr(method, "__resprout_handler__")
     ]
+    _refuse_forgotten(cls, {handler.method for handler in found})
     by_message: dict[str, Handler] = {}
     for handler in found:
         other = by_message.setdefault(handler.message.message_name, handler)
         if other is not handler:
             raise BadClass(f"{cls.__name__}: {other.method} and {handler.method} both handle the same message type.")
     return found
+
+
+def _refuse_forgotten(cls: type[Agent], handlers: set[str]) -> None:
+    """What is made as a handler is: without its mark, its messages would be refused when they come."""
+    for name, method in inspect.getmembers(cls, inspect.iscoroutinefunction):
+        if name.startswith("_") or name in handlers or hasattr(Agent, name):
+            continue
+        if (message := _message_taken(method)) is not None:
+            raise BadClass(
+                f"{cls.__name__}.{name} takes a {message.__name__} and is no handler. Write `@on` above it, or begin "
+                "its name with an underscore."
+            )
+
+
+def _message_taken(method: Callable[..., Any]) -> type[Message] | None:
+    """By a method that takes this one message and nothing else."""
+    parameters = list(inspect.signature(method).parameters)[1:]  # without self
+    try:
+        taken = get_type_hints(method).get(parameters[0]) if len(parameters) == 1 else None
+    except NameError:  # names that are there for the type checker only
+        return None
+    return taken if isinstance(taken, type) and issubclass(taken, Message) and taken is not Message else None
 
 
 def _handler(cls: type[Agent], name: str, method: Callable[..., Any]) -> Handler:

@@ -151,10 +151,7 @@ class Caller:
             self.looking = None
 
 
-BLIND = (
-    ". No host of the cluster that this process is connected to answers: was the stack started anew? A process is "
-    "connected to one cluster for as long as it lives: start it anew, too."
-)
+BLIND = ". Nobody who knows hosts answers, neither Postgres nor a host: is the stack running (`resprout status`)?"
 
 
 def _too_late(address: AgentAddress, envelope: Envelope, last: str) -> DeadlinePassed:

@@ -26,7 +26,7 @@ def describe(kind: type[Agent]) -> dict[str, Any]:
         "labels": dict(options.labels),
         "capabilities": [capability.model_dump(mode="json") for capability in options.capabilities],
         "ephemeral": options.ephemeral,
-        "state": kind.model_json_schema(),
+        "state": kind.model_json_schema(mode="serialization"),  # without what is ephemeral
         "handlers": {
             name: {
                 "method": handler.method,

@@ -20,6 +20,7 @@ from .mailbox import Entry
 from .population import Population
 from .station import Station
 from .store import Collected, Held, Unreadable
+from .strangers import Strangers
 from .waiting import wait_until_set
 
 log = get_logger("resprout.host")
@@ -39,6 +40,7 @@ class Collection:
         population: Population,
         backlog: Backlog,
         burial: Burial,
+        strangers: Strangers,
     ) -> None:
         self.station = station
         self.limits = station.limits
@@ -47,6 +49,7 @@ class Collection:
         self.population = population
         self.backlog = backlog
         self.burial = burial
+        self.strangers = strangers
         self.asks: list[tuple[Activation, Entry]] = []  # that wait until the store's mail is in memory
 
     async def run(self) -> None:
@@ -140,8 +143,7 @@ class Collection:
         try:
             kind = agent_class(row.address.kind)
         except ResproutError as error:
-            unreadable = Unreadable(row.held, row.address, row.envelope.id, row.attempts, str(error))
-            self.background.spawn(self.burial.bury_unread(unreadable))
+            self.strangers.keep(row, error)
             return
         activation = self.population.at(row.address, kind, row.held)
         activation.left_out.discard(row.envelope.id)

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, assert_never
 from uuid import UUID
 
 from .agent import Agent, bounds_of
-from .envelope import Envelope, Replied
-from .errors import Rejected, ResproutError
+from .envelope import Envelope, Failed, Replied, failed
+from .errors import IdTaken, Rejected, ResproutError
 from .fullness import mailbox_full
 from .lanes import Lane, Pending
 from .logger import get_logger
 from .mailbox import Entry
+from .marks import Mark
 from .outlet import Outlet
 from .records import Records
 from .station import Station
@@ -53,7 +54,7 @@ class Commits:
         activation.uncommitted.version += 1
         activation.heat += 1
         self.turns += 1
-        self.records.remember(activation.address, entry.envelope.id, handled.reply)
+        self.records.remember(activation.address, entry.envelope, handled.reply)
         activation.done(entry, handled.reply)
 
     def withdraw(self, activation: "Activation") -> list[Entry]:
@@ -70,13 +71,13 @@ class Commits:
         match outcome:
             case Committed():
                 self._durable(activation, turns, outcome)
-            case Duplicate(replies):
+            case Duplicate(marks):
                 self._reset(activation, doubtful=True)
                 for turn in turns:
-                    self._part_from_handled(activation, turn.entry, replies)
-                    if (reply := replies.get(turn.entry.envelope.id)) is not None:
+                    self._part_from_handled(activation, turn.entry, marks)
+                    if (mark := marks.get(turn.entry.envelope.id)) is not None:
                         activation.mailbox.withdraw(turn.entry)
-                        activation.done(turn.entry, reply)
+                        activation.done(turn.entry, _outcome(mark, turn.entry.envelope))
             case Superseded():
                 self._reset(activation, doubtful=True)
             case Full():
@@ -119,12 +120,12 @@ class Commits:
                 version=activation.uncommitted.version,
             )
 
-    def _part_from_handled(self, activation: "Activation", entry: Entry, replies: Mapping[UUID, Replied]) -> None:
+    def _part_from_handled(self, activation: "Activation", entry: Entry, marks: Mapping[UUID, Mark]) -> None:
         """What joined this turn and was handled before gets its own reply; it would spoil the next try as well."""
         for joined in entry.joined:
-            if (reply := replies.get(joined.envelope.id)) is not None:
-                activation.done(joined, reply)
-        entry.joined = tuple(joined for joined in entry.joined if joined.envelope.id not in replies)
+            if (mark := marks.get(joined.envelope.id)) is not None:
+                activation.done(joined, _outcome(mark, joined.envelope))
+        entry.joined = tuple(joined for joined in entry.joined if joined.envelope.id not in marks)
 
     def _refuse_one(self, activation: "Activation", turns: list[Pending], full: Full) -> None:
         """The first of the turns that tells the full recipient meets the refusal; the others are taken again."""
@@ -145,3 +146,10 @@ class Commits:
         activation.mailbox.back(again)
         activation.uncommitted.tell_settled()
         activation.start()
+
+
+def _outcome(mark: Mark, envelope: Envelope) -> Replied | Failed:
+    try:
+        return mark.reply_to(envelope)
+    except IdTaken as error:
+        return failed(error)

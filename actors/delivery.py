@@ -7,6 +7,7 @@
     holdings     the shards that the host has; backlog, what waits here
     handling     handlers at work; commits, how their turns become durable
     failing      what becomes of messages whose turns fail; burial, where most of these end
+    strangers    messages that only the code of other hosts knows
     records      what agents read of their past; outlet, what goes out
 
 The invariant: a message is answered with an acceptance or a reply only after the store has it. Everything that is
@@ -42,6 +43,7 @@ from .runners import Runners
 from .shards import View
 from .station import Station
 from .store import Held, Store
+from .strangers import Strangers
 from .surroundings import Surroundings
 from .ticks import Ticks
 
@@ -65,8 +67,11 @@ class Delivery:
         self.outlet = Outlet(station, outside, holdings, self.mail_waits, self.reminders_changed)
         self.records = Records(station, self.lost)
         self.burial = Burial(station, holdings, self.lost, self.outlet.wake)
-        self.collection = Collection(station, holdings, population, backlog, self.burial)
-        self.reception = Reception(station, holdings, population, backlog, self.collection, self.records, self.lost)
+        self.strangers = Strangers(station, holdings, self.burial)
+        self.collection = Collection(station, holdings, population, backlog, self.burial, self.strangers)
+        self.reception = Reception(
+            station, holdings, population, backlog, self.collection, self.records, self.strangers, self.lost
+        )
         self.passivation = Passivation(station, holdings, population, backlog, self.collection)
         self.ticks = Ticks(station, holdings, self.mail_waits, self.reminders_changed)
         self.runners = Runners()
@@ -79,7 +84,7 @@ class Delivery:
             backlog=backlog,
             handling=self.handling,
             commits=self.commits,
-            failing=Failing(station, self.burial),
+            failing=Failing(station, self.burial, self.strangers),
             broke=self._broke,
         )
 

@@ -86,6 +86,10 @@ class TooLarge(Rejected):
     """The message, the reply or the state is larger than what is carried."""
 
 
+class IdTaken(Rejected):
+    """The id given names another message, which came before."""
+
+
 class DeadlineInPast(Rejected):
     """The deadline given lies before now."""
 

@@ -16,6 +16,7 @@ class Limits:
     idle: timedelta = timedelta(minutes=5)
     mail_in_memory: int = 50_000  # told messages
     mail_of_one_agent: int = 1_000  # of these; the rest waits in the store, so that slow ones leave room for the others
+    unknown: timedelta = timedelta(minutes=10)  # that a message no living host knows waits for one that does
     tenant_rows: int = 1_000_000
     tenant_bytes: int = 4_000_000_000
 

@@ -32,6 +32,7 @@ class Entry:
     joined: Sequence["Entry"] = ()  # equal messages that share this one's turn
     refused: ResproutError | None = None  # what its turn met when it should have been committed
     number: int = 0
+    strange_since: float | None = None  # when it was first found that the code here has no handler for it
     met_full_at: float | None = None  # when its turn first told something to a mailbox without room
 
     @property

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from .errors import BadClass, BadMessage, NewerVersion, UnknownMessage
+from .storable import overrides, refuse_unstorable, refuse_version
 
 MOST_NAMED = 20
 
@@ -21,7 +22,7 @@ _types: dict[str, type["Message"]] = {}
 class Message(BaseModel):
     """Subclass with a name: `class Add(Message, name="counter.add")`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)  # looked at below
     message_name: ClassVar[str]
     message_version: ClassVar[int]
 
@@ -37,6 +38,8 @@ class Message(BaseModel):
                 f"the message class {cls.__name__} has no name. Give it one that stays when the class is renamed: "
                 f'`class {cls.__name__}(Message, name="counter.add")`.'
             )
+        refuse_version(cls.__name__, version, upcasts=overrides(cls, Message, "upcast"))
+        refuse_unstorable(cls, "Use a type that JSON has, or a pydantic model.")
         cls.message_name = name
         cls.message_version = version
         known = _types.setdefault(name, cls)

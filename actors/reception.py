@@ -16,14 +16,28 @@ from .backlog import Backlog
 from .batching import Batcher
 from .collection import Collection
 from .envelope import Accepted, Envelope, failed
-from .errors import Busy, DatabaseLost, MailboxFull, Moved, NotRunning, OutcomeUnknown, Rejected, ResproutError
+from .errors import (
+    Busy,
+    DatabaseLost,
+    MailboxFull,
+    Moved,
+    NewerVersion,
+    NotRunning,
+    OutcomeUnknown,
+    Rejected,
+    ResproutError,
+    UnknownKind,
+    UnknownMessage,
+)
 from .fullness import mailbox_full
 from .holdings import Holdings
 from .mailbox import Answer, Entry
+from .marks import digest_of, refuse_another
 from .population import Population
 from .records import Records
 from .station import Station
 from .store import AcceptOutcome, Arrival, Arrived, Fenced, Full, Held
+from .strangers import Strangers
 from .turn import refuse_cycle, refuse_large
 
 
@@ -36,6 +50,7 @@ class Reception:
         backlog: Backlog,
         collection: Collection,
         records: Records,
+        strangers: Strangers,
         lose: Callable[[Held], None],
     ) -> None:
         self.station = station
@@ -44,6 +59,7 @@ class Reception:
         self.backlog = backlog
         self.collection = collection
         self.records = records
+        self.strangers = strangers
         self.lose = lose
         self.arrivals: Batcher[Arrival, AcceptOutcome | Rejected] = Batcher(self._accept_fenced)
 
@@ -56,13 +72,29 @@ class Reception:
                 self.station.background.spawn(self._look_before_refusing(envelope, answer, error))
             else:
                 answer(failed(error))
+        except (UnknownKind, UnknownMessage) as error:
+            self.station.background.spawn(self._look_who_knows(envelope, answer, error))
         except ResproutError as error:
             answer(failed(error))
+
+    async def _look_who_knows(self, envelope: Envelope, answer: Answer, refusal: Rejected) -> None:
+        """What newer code takes is no mistake of the caller: it comes too early, this host is yet to be replaced."""
+        if await self.strangers.known_elsewhere(AgentAddress.parse(envelope.recipient).kind, envelope.type):
+            answer(
+                failed(
+                    NewerVersion(
+                        f"the host that has {envelope.recipient} runs older code than another one, and does not know "
+                        f"`{envelope.type}` to it. Deploy the newer code there too, and ask again."
+                    )
+                )
+            )
+        else:
+            answer(failed(refusal))
 
     async def _look_before_refusing(self, envelope: Envelope, answer: Answer, refusal: ResproutError) -> None:
         """ "Nothing was done" would be wrong of a message that was handled when it came before."""
         try:
-            reply = await self.records.reply_of(AgentAddress.parse(envelope.recipient), envelope.id)
+            reply = await self.records.reply_to(AgentAddress.parse(envelope.recipient), envelope)
         except ResproutError as error:
             answer(failed(error))
         else:
@@ -91,6 +123,7 @@ class Reception:
 
     def _admit_again(self, known: Entry, envelope: Envelope, answer: Answer) -> None:
         """The same message again, while it waits or works."""
+        refuse_another(envelope, known.envelope.type, digest_of(known.envelope.version, known.envelope.body))
         if envelope.way == "ask":
             known.answers.append(answer)
         elif known.envelope.way == "tell":

@@ -13,8 +13,9 @@ from uuid import UUID
 from .address import AgentAddress
 from .agent import agent_class
 from .batching import Batcher
-from .envelope import Replied
+from .envelope import Envelope, Replied
 from .mailbox import Entry
+from .marks import Mark, digest_of
 from .station import Station
 from .store import Beginning, Held, Snapshot
 
@@ -28,22 +29,25 @@ class Records:
         self.lose = lose
         self.beginnings: Batcher[Beginning, bool] = Batcher(partial(station.store.begin, station.host))
         self.reads: Batcher[AgentAddress, Snapshot] = Batcher(station.store.load)
-        self.lookups: Batcher[tuple[AgentAddress, UUID], Replied | None] = Batcher(station.store.replies)
-        self.recent: OrderedDict[tuple[AgentAddress, int], Replied] = OrderedDict()  # of ephemeral agents
+        self.lookups: Batcher[tuple[AgentAddress, UUID], Mark | None] = Batcher(station.store.marks)
+        self.recent: OrderedDict[tuple[AgentAddress, int], Mark] = OrderedDict()  # of ephemeral agents
 
     async def read(self, activation: "Activation") -> Snapshot:
         if activation.kind.options.ephemeral:
             return Snapshot(None, 1, 0)
         return await self.reads.submit(activation.address)
 
-    async def reply_of(self, address: AgentAddress, message_id: UUID) -> Replied | None:
+    async def reply_to(self, address: AgentAddress, envelope: Envelope) -> Replied | None:
+        """None if it was not handled. Raises IdTaken if another one was, under its id."""
         if agent_class(address.kind).options.ephemeral:
-            return self.recent.get((address, message_id.int))
-        return await self.lookups.submit((address, message_id))
+            mark = self.recent.get((address, envelope.id.int))
+        else:
+            mark = await self.lookups.submit((address, envelope.id))
+        return mark.reply_to(envelope) if mark is not None else None
 
-    def remember(self, address: AgentAddress, message_id: UUID, reply: Replied) -> None:
+    def remember(self, address: AgentAddress, envelope: Envelope, reply: Replied) -> None:
         """An ephemeral agent's turn has ended: it is in memory, which is all that was promised."""
-        self.recent[address, message_id.int] = reply
+        self.recent[address, envelope.id.int] = Mark(reply, envelope.type, digest_of(envelope.version, envelope.body))
         if len(self.recent) > self.most_recent:
             self.recent.popitem(last=False)
 

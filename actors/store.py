@@ -12,7 +12,9 @@ from uuid import UUID
 
 from .address import AgentAddress
 from .envelope import Envelope, Replied
+from .errors import IdTaken
 from .fullness import Bound
+from .marks import Mark
 from .reminders import Reminder
 from .shards import Shard, View
 from .turn import Effects
@@ -148,9 +150,9 @@ class Superseded:
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """Some of the messages were handled before: these are their replies. Nothing was written."""
+    """Some of the messages were handled before: these are their marks. Nothing was written."""
 
-    replies: Mapping[UUID, Replied]
+    marks: Mapping[UUID, Mark]
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,7 @@ class Fired:
 
 
 CommitOutcome = Committed | Superseded | Fenced | Full | Duplicate
-AcceptOutcome = Arrived | Fenced | Full
+AcceptOutcome = Arrived | Fenced | Full | IdTaken
 FireOutcome = Fired | Superseded | Full
 
 
@@ -199,7 +201,7 @@ class Store(Protocol):
 
     async def load(self, agents: Sequence[AgentAddress]) -> list[Snapshot]: ...
 
-    async def replies(self, asked: Sequence[tuple[AgentAddress, UUID]]) -> list[Replied | None]:
+    async def marks(self, asked: Sequence[tuple[AgentAddress, UUID]]) -> list[Mark | None]:
         """Of those that were handled. Mailbox rows that are left of these are swept out."""
         ...
 
@@ -219,6 +221,10 @@ class Store(Protocol):
 
         `only` those of some agents, if given, and none `but` of some. Mail of agents in quarantine stays where it is.
         """
+        ...
+
+    async def taken_within(self, time: timedelta, asked: Sequence[tuple[str, str]]) -> list[bool]:
+        """Of kinds with types of messages: whether a host has said within the time that it takes these."""
         ...
 
     async def begin(self, host: UUID, turns: Sequence[Beginning]) -> list[bool]:

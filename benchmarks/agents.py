@@ -266,7 +266,7 @@ class Plain:
 
 async def run(stack: Stack, *, quick: bool, only: set[str]) -> Measures:
     gc.set_threshold(50_000, 20, 100)
-    settings = attach(Settings(data_dir=stack.data_dir), "ray.address", "postgres.dsn")
+    settings = attach(Settings(data_dir=stack.data_dir), "postgres.dsn")
     assert settings.postgres.dsn is not None
     async with await Client.connect(settings) as client:
         bench = Bench(stack, client, settings.postgres.dsn.get_secret_value(), quick=quick)

@@ -5,6 +5,8 @@ A password never leaves this file: messages name a DSN only through `redacted`.
 
 import re
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from urllib.parse import parse_qsl
@@ -60,14 +62,22 @@ class Database:
 
 async def check(dsn: str, timeout: timedelta = timedelta(seconds=5)) -> str:
     """Connects once and returns the server's version; otherwise says in one sentence what is wrong."""
+    async with connected(dsn, timeout) as connection:
+        return str(await connection.fetchval("show server_version"))
+
+
+@asynccontextmanager
+async def connected(dsn: str, timeout: timedelta) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+    """One connection for a few questions; what is wrong with it, or with Postgres' answers, in one sentence."""
+    seconds = timeout.total_seconds()
     try:
         if not dsn:
             raise ValueError("empty")  # the driver would take its defaults instead
-        connection = await asyncpg.connect(dsn, timeout=timeout.total_seconds())
+        connection = await asyncpg.connect(dsn, timeout=seconds, command_timeout=seconds)
         try:
-            return str(await connection.fetchval("show server_version", timeout=timeout.total_seconds()))
+            yield connection
         finally:
-            await connection.close(timeout=timeout.total_seconds())
+            await connection.close(timeout=seconds)
     except (OSError, TimeoutError, ValueError, OverflowError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise _explained(error, redacted(dsn)) from None
 

@@ -92,6 +92,19 @@ ON CONFLICT (kind) DO UPDATE SET described = excluded.described, version = exclu
 WHERE resprout.kinds.version <= excluded.version
 """
 
+SEEN_MESSAGES = """
+INSERT INTO resprout.messages_taken (kind, type) SELECT * FROM unnest($1::text[], $2::text[])
+ON CONFLICT (kind, type) DO UPDATE SET last_seen = now()
+"""
+
+TAKEN_WITHIN = """
+SELECT EXISTS (SELECT FROM resprout.messages_taken t
+               WHERE t.kind = asked.kind AND t.type = asked.type AND t.last_seen > now() - $1::interval) AS taken
+FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS asked (kind, type, n) ORDER BY n
+"""
+
+FORGET_MESSAGES = "DELETE FROM resprout.messages_taken WHERE last_seen < now() - $1::interval"
+
 FORGET_KINDS = "DELETE FROM resprout.kinds WHERE last_seen < now() - $1::interval"
 
 
@@ -164,6 +177,8 @@ class Leases:
 
     async def say_kinds(self, described: Mapping[str, tuple[int, Mapping[str, Any]]]) -> None:
         """That this host runs these kinds, each with its version and description. Kinds unseen for long go."""
+        # In one order for all hosts: they write the same rows at the same time.
+        taken = sorted((kind, name) for kind, (_, about) in described.items() for name in about.get("handlers", ()))
         with translated():
             await self.pool.execute(
                 SEEN_KINDS,
@@ -171,7 +186,14 @@ class Leases:
                 [json.dumps(about) for _, about in described.values()],
                 [version for version, _ in described.values()],
             )
+            await self.pool.execute(SEEN_MESSAGES, [kind for kind, _ in taken], [name for _, name in taken])
             await self.pool.execute(FORGET_KINDS, FORGOTTEN_AFTER)
+            await self.pool.execute(FORGET_MESSAGES, FORGOTTEN_AFTER)
+
+    async def taken_within(self, time: timedelta, asked: Sequence[tuple[str, str]]) -> list[bool]:
+        with translated():
+            rows = await self.pool.fetch(TAKEN_WITHIN, time, [kind for kind, _ in asked], [name for _, name in asked])
+        return [row["taken"] for row in rows]
 
     async def secret(self) -> str:
         with translated():

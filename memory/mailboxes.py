@@ -1,6 +1,6 @@
 """Mailboxes: messages that were accepted, on their way to a turn or to the dead letters."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,8 @@ from pydantic import ValidationError
 
 from ..actors.address import AgentAddress
 from ..actors.envelope import Envelope
+from ..actors.errors import IdTaken
+from ..actors.marks import digest_of, refuse_another
 from ..actors.store import AcceptOutcome, Arrival, Arrived, Beginning, Collected, Fenced, Full, Held, Unreadable
 from .fence import FENCE, claims_of, fence_of
 from .rooms import without_room
@@ -42,16 +44,21 @@ SELECT ARRAY(SELECT a.n FROM arriving a JOIN put USING (kind, key, message_id)) 
        ARRAY(SELECT n FROM arriving) AS arriving
 """
 
-# Of messages that may have been here before, those that have.
-KNOWN = """
-SELECT a.message_id
-FROM unnest($1::text[], $2::text[], $3::uuid[]) AS a (kind, key, message_id)
-WHERE EXISTS (SELECT FROM resprout.mailbox b
-              WHERE b.kind = a.kind AND b.key = a.key AND b.message_id = a.message_id)
-   OR EXISTS (SELECT FROM resprout.handled h
-              WHERE h.kind = a.kind AND h.key = a.key AND h.message_id = a.message_id)
-   OR EXISTS (SELECT FROM resprout.dead_letters d
-              WHERE d.kind = a.kind AND d.key = a.key AND d.message_id = a.message_id)
+# Of messages that may have been here before, what came under their ids then.
+EARLIER = """
+SELECT a.n, h.type, h.digest, w.envelope->>'type' AS waiting, w.envelope->>'body' AS body,
+       coalesce((w.envelope->>'version')::integer, 1) AS version
+FROM unnest($1::text[], $2::text[], $3::uuid[]) WITH ORDINALITY AS a (kind, key, message_id, n)
+LEFT JOIN resprout.handled h USING (kind, key, message_id)
+LEFT JOIN LATERAL (
+    SELECT envelope FROM resprout.mailbox b
+    WHERE b.kind = a.kind AND b.key = a.key AND b.message_id = a.message_id
+    UNION ALL
+    SELECT envelope FROM resprout.dead_letters d
+    WHERE d.kind = a.kind AND d.key = a.key AND d.message_id = a.message_id
+    LIMIT 1
+) AS w ON true
+WHERE h.message_id IS NOT NULL OR w.envelope IS NOT NULL
 """
 
 COLLECT_NEXT = """,
@@ -139,43 +146,57 @@ class Mailboxes:
             async with self.pool.acquire() as connection:
                 checked = [(a.address, a.bounds) for a in arrivals if a.bounds is not None]
                 full = await without_room(connection, checked) if checked else {}
-                known = await self._known(connection, [a for a in arrivals if (a.address, a.bounds) in full])
-                # The same message may have come twice at a time; one statement cannot write it twice.
-                fitting = list({_place(a): a for a in arrivals if (a.address, a.bounds) not in full}.values())
-                row: Any = await connection.fetchrow(
-                    ACCEPT,
-                    *fence_of(a.held for a in fitting),
-                    host,
-                    [a.address.kind for a in fitting],
-                    [a.address.key for a in fitting],
-                    claims_of([a.held for a in fitting]),
-                    [a.envelope.id for a in fitting],
-                    [a.envelope.model_dump_json() for a in fitting],
-                    [len(a.envelope.body) for a in fitting],
-                    [a.in_memory for a in fitting],
-                    [a.envelope.attempt > 1 for a in fitting],
-                )
-        put, within_fence = set(row["put"]), set(row["arriving"])
-        places = {_place(a): n for n, a in enumerate(fitting, 1)}
+                outcomes: dict[int, AcceptOutcome] = {
+                    n: Full(str(a.address), full[a.address, a.bounds])
+                    for n, a in enumerate(arrivals)
+                    if a.bounds is not None and (a.address, a.bounds) in full
+                }
+                outcomes |= await self._put(connection, host, arrivals, outcomes)
+                if again := [n for n, a in enumerate(arrivals) if _may_have_been_here(a, outcomes[n])]:
+                    outcomes |= await self._met(connection, arrivals, again)
+        return [outcomes[n] for n in range(len(arrivals))]
 
-        def outcome(a: Arrival) -> AcceptOutcome:
-            if a.bounds is not None and (bound := full.get((a.address, a.bounds))) is not None:
-                return Arrived(new=False) if a.envelope.id in known else Full(str(a.address), bound)
-            place = places[_place(a)]
-            return Arrived(new=place in put) if place in within_fence else Fenced()
-
-        return [outcome(a) for a in arrivals]
-
-    async def _known(self, connection: Any, refused: Sequence[Arrival]) -> set[UUID]:
-        again = [a for a in refused if a.envelope.attempt > 1]
-        if not again:
-            return set()
-        kinds, keys, ids = (
-            [a.address.kind for a in again],
-            [a.address.key for a in again],
-            [a.envelope.id for a in again],
+    async def _put(
+        self, connection: Any, host: UUID, arrivals: Sequence[Arrival], but: Container[int]
+    ) -> dict[int, AcceptOutcome]:
+        # The same message may have come twice at a time; one statement cannot write it twice.
+        fitting = {_place(a): n for n, a in enumerate(arrivals) if n not in but}
+        new = [arrivals[n] for n in fitting.values()]
+        row: Any = await connection.fetchrow(
+            ACCEPT,
+            *fence_of(a.held for a in new),
+            host,
+            [a.address.kind for a in new],
+            [a.address.key for a in new],
+            claims_of([a.held for a in new]),
+            [a.envelope.id for a in new],
+            [a.envelope.model_dump_json() for a in new],
+            [len(a.envelope.body) for a in new],
+            [a.in_memory for a in new],
+            [a.envelope.attempt > 1 for a in new],
         )
-        return {row["message_id"] for row in await connection.fetch(KNOWN, kinds, keys, ids)}
+        places = {place: number for number, place in enumerate(fitting, 1)}
+        put, within_fence = set(row["put"]), set(row["arriving"])
+
+        def outcome(n: int, arrival: Arrival) -> AcceptOutcome:
+            place = _place(arrival)
+            if places[place] not in within_fence:
+                return Fenced()
+            return Arrived(new=places[place] in put and fitting[place] == n)
+
+        return {n: outcome(n, a) for n, a in enumerate(arrivals) if n not in but}
+
+    async def _met(
+        self, connection: Any, arrivals: Sequence[Arrival], again: Sequence[int]
+    ) -> dict[int, Arrived | IdTaken]:
+        """What becomes of those under whose ids something came before."""
+        rows = await connection.fetch(
+            EARLIER,
+            [arrivals[n].address.kind for n in again],
+            [arrivals[n].address.key for n in again],
+            [arrivals[n].envelope.id for n in again],
+        )
+        return {again[row["n"] - 1]: _compared(arrivals[again[row["n"] - 1]].envelope, row) for row in rows}
 
     async def collect(
         self,
@@ -270,6 +291,21 @@ def _read(row: Any) -> Collected | Unreadable:
             f"`{where}` of the envelope cannot be read: {first['msg']}. Mend the row, or drop the letter.",
         )
     return Collected(held, envelope, address, row["attempts"], row["suspect"], row["due_at"])
+
+
+def _may_have_been_here(arrival: Arrival, outcome: AcceptOutcome) -> bool:
+    return outcome == Arrived(new=False) or (isinstance(outcome, Full) and arrival.envelope.attempt > 1)
+
+
+def _compared(envelope: Envelope, row: Any) -> Arrived | IdTaken:
+    """With what came before: it was handled, or waits, or is among the dead letters."""
+    try:
+        refuse_another(envelope, row["type"], row["digest"])
+        if row["body"] is not None:
+            refuse_another(envelope, row["waiting"], digest_of(row["version"], row["body"]))
+    except IdTaken as error:
+        return error
+    return Arrived(new=False)
 
 
 def _place(arrival: Arrival) -> tuple[Held, AgentAddress, UUID]:

@@ -22,6 +22,7 @@ from ..actors.address import AgentAddress
 from ..actors.agent import Bounds, agent_class, agent_classes
 from ..actors.envelope import Envelope, Replied
 from ..actors.errors import UnknownKind
+from ..actors.marks import Mark, digest_of
 from ..actors.store import (
     Advance,
     CommitOutcome,
@@ -47,8 +48,8 @@ LEFT JOIN resprout.quarantined q USING (kind, key)
 ORDER BY asked.n
 """
 
-REPLIES = """
-SELECT h.message_id, h.reply_type, h.reply_version, h.reply
+MARKS = """
+SELECT h.message_id, h.type, h.digest, h.reply_type, h.reply_version, h.reply
 FROM unnest($1::text[], $2::text[], $3::uuid[]) WITH ORDINALITY AS asked (kind, key, message_id, n)
 LEFT JOIN resprout.handled h USING (kind, key, message_id)
 ORDER BY asked.n
@@ -79,16 +80,17 @@ moved AS MATERIALIZED (
     JOIN (SELECT * FROM created UNION ALL SELECT * FROM updated) AS m USING (kind, key)
 ),
 marked AS (
-    INSERT INTO resprout.handled (kind, key, message_id, turn, type, sender, reply_type, reply_version, reply)
+    INSERT INTO resprout.handled
+        (kind, key, message_id, turn, type, sender, reply_type, reply_version, reply, digest)
     SELECT moved.kind, moved.key, h.message_id, moved.expected + h.turn, h.type, h.sender,
-           h.reply_type, h.reply_version, h.reply::jsonb
+           h.reply_type, h.reply_version, h.reply::jsonb, h.digest
     FROM unnest($11::text::bigint[], $12::uuid[], $13::text::integer[], $14::text[], $15::text[],
-                $16::text[], $17::text::integer[], $18::text[])
-         AS h (n, message_id, turn, type, sender, reply_type, reply_version, reply)
+                $16::text[], $17::text::integer[], $18::text[], $19::text::bigint[])
+         AS h (n, message_id, turn, type, sender, reply_type, reply_version, reply, digest)
     JOIN moved USING (n)
 ),
 taken_out AS (
-    DELETE FROM resprout.mailbox b USING unnest($19::bigint[], $20::uuid[]) AS t (n, message_id) JOIN moved USING (n)
+    DELETE FROM resprout.mailbox b USING unnest($20::bigint[], $21::uuid[]) AS t (n, message_id) JOIN moved USING (n)
     WHERE b.kind = moved.kind AND b.key = moved.key AND b.message_id = t.message_id
 )
 """
@@ -97,7 +99,7 @@ SENT = """,
 sent AS (
     INSERT INTO resprout.mailbox (kind, key, shard, message_id, envelope, bytes, in_memory)
     SELECT s.kind, s.key, s.shard, s.message_id, s.envelope::jsonb, s.bytes, false
-    FROM unnest($21::bigint[], $22::text[], $23::text[], $24::integer[], $25::uuid[], $26::text[], $27::integer[])
+    FROM unnest($22::bigint[], $23::text[], $24::text[], $25::integer[], $26::uuid[], $27::text[], $28::integer[])
          WITH ORDINALITY AS s (n, kind, key, shard, message_id, envelope, bytes, place)
     JOIN moved USING (n) ORDER BY s.place
     ON CONFLICT DO NOTHING
@@ -112,11 +114,11 @@ addressed AS MATERIALIZED (
     SELECT t.kind, t.key, t.shard, p.topic, p.message_id, p.bytes, p.after, p.nth,
            p.envelope::jsonb || jsonb_build_object('recipient', t.kind || '/' || t.key) AS envelope,
            count(*) OVER line AS up_to_here, sum(p.bytes) OVER line AS bytes_up_to_here,
-           coalesce(b.most_rows, $52::bigint) AS most_rows, coalesce(b.most_bytes, $53::bigint) AS most_bytes
-    FROM unnest($28::bigint[], $29::text[], $30::uuid[], $31::text[], $32::integer[], $33::integer[])
+           coalesce(b.most_rows, $53::bigint) AS most_rows, coalesce(b.most_bytes, $54::bigint) AS most_bytes
+    FROM unnest($29::bigint[], $30::text[], $31::uuid[], $32::text[], $33::integer[], $34::integer[])
          WITH ORDINALITY AS p (n, topic, message_id, envelope, bytes, after, nth)
     JOIN moved USING (n) JOIN resprout.subscriptions t USING (topic)
-    LEFT JOIN unnest($54::text[], $55::bigint[], $56::bigint[]) AS b (kind, most_rows, most_bytes) ON b.kind = t.kind
+    LEFT JOIN unnest($55::text[], $56::bigint[], $57::bigint[]) AS b (kind, most_rows, most_bytes) ON b.kind = t.kind
     WINDOW line AS (PARTITION BY t.kind, t.key ORDER BY p.nth)
 ),
 fitted AS MATERIALIZED (
@@ -129,7 +131,7 @@ fitted AS MATERIALIZED (
 ),
 mail AS (
     SELECT s.kind, s.key, s.shard, s.message_id, s.envelope::jsonb, s.bytes, s.place, 0 AS behind, s.place AS nth
-    FROM unnest($21::bigint[], $22::text[], $23::text[], $24::integer[], $25::uuid[], $26::text[], $27::integer[])
+    FROM unnest($22::bigint[], $23::text[], $24::text[], $25::integer[], $26::uuid[], $27::text[], $28::integer[])
          WITH ORDINALITY AS s (n, kind, key, shard, message_id, envelope, bytes, place)
     JOIN moved USING (n)
     UNION ALL
@@ -150,8 +152,8 @@ reminded AS (
     INSERT INTO resprout.reminders (kind, key, shard, name, id, due_at, every, missed, type, version, body, tenant)
     SELECT moved.kind, moved.key, moved.shard, r.name, r.id, r.due_at, r.every, r.missed, r.type, r.version, r.body,
            r.tenant
-    FROM unnest($34::bigint[], $35::text[], $36::uuid[], $37::timestamptz[], $38::interval[], $39::text[], $40::text[],
-                $41::integer[], $42::text[], $43::text[])
+    FROM unnest($35::bigint[], $36::text[], $37::uuid[], $38::timestamptz[], $39::interval[], $40::text[], $41::text[],
+                $42::integer[], $43::text[], $44::text[])
          AS r (n, name, id, due_at, every, missed, type, version, body, tenant)
     JOIN moved USING (n)
     ON CONFLICT (kind, key, name) DO UPDATE SET
@@ -159,23 +161,23 @@ reminded AS (
         type = excluded.type, version = excluded.version, body = excluded.body, tenant = excluded.tenant
 ),
 cancelled AS (
-    DELETE FROM resprout.reminders r USING unnest($44::bigint[], $45::text[]) AS c (n, name) JOIN moved USING (n)
+    DELETE FROM resprout.reminders r USING unnest($45::bigint[], $46::text[]) AS c (n, name) JOIN moved USING (n)
     WHERE r.kind = moved.kind AND r.key = moved.key AND r.name = c.name
 ),
 subscribed AS (
     INSERT INTO resprout.subscriptions (topic, kind, key, shard)
     SELECT s.topic, moved.kind, moved.key, moved.shard
-    FROM unnest($46::bigint[], $47::text[]) AS s (n, topic) JOIN moved USING (n)
+    FROM unnest($47::bigint[], $48::text[]) AS s (n, topic) JOIN moved USING (n)
     ON CONFLICT DO NOTHING
 ),
 unsubscribed AS (
-    DELETE FROM resprout.subscriptions t USING unnest($48::bigint[], $49::text[]) AS u (n, topic) JOIN moved USING (n)
+    DELETE FROM resprout.subscriptions t USING unnest($49::bigint[], $50::text[]) AS u (n, topic) JOIN moved USING (n)
     WHERE t.kind = moved.kind AND t.key = moved.key AND t.topic = u.topic
 ),
 described AS (
     INSERT INTO resprout.described_agents (kind, key, described)
     SELECT moved.kind, moved.key, d.described::jsonb
-    FROM unnest($50::bigint[], $51::text[]) AS d (n, described) JOIN moved USING (n)
+    FROM unnest($51::bigint[], $52::text[]) AS d (n, described) JOIN moved USING (n)
     ON CONFLICT (kind, key) DO UPDATE SET described = excluded.described
 )
 """
@@ -200,10 +202,10 @@ class Turns:
             rows = await self.pool.fetch(LOAD, [a.kind for a in agents], [a.key for a in agents])
         return [Snapshot(row["state"], row["state_version"] or 1, row["version"], row["quarantined"]) for row in rows]
 
-    async def replies(self, asked: Sequence[tuple[AgentAddress, UUID]]) -> list[Replied | None]:
-        with translated(), tracer.start_as_current_span("sql.replies"):
+    async def marks(self, asked: Sequence[tuple[AgentAddress, UUID]]) -> list[Mark | None]:
+        with translated(), tracer.start_as_current_span("sql.marks"):
             rows = await self.pool.fetch(
-                REPLIES, [a.kind for a, _ in asked], [a.key for a, _ in asked], [message for _, message in asked]
+                MARKS, [a.kind for a, _ in asked], [a.key for a, _ in asked], [message for _, message in asked]
             )
             if handled := [one for one, row in zip(asked, rows, strict=True) if row["message_id"] is not None]:
                 await self.pool.execute(
@@ -212,12 +214,7 @@ class Turns:
                     [a.key for a, _ in handled],
                     [message for _, message in handled],
                 )
-        return [
-            Replied(type=row["reply_type"], version=row["reply_version"], body=row["reply"])
-            if row["message_id"] is not None
-            else None
-            for row in rows
-        ]
+        return [_mark(row) if row["message_id"] is not None else None for row in rows]
 
     async def commit(self, host: UUID, advances: Sequence[Advance]) -> list[CommitOutcome]:
         outcomes: dict[int, CommitOutcome] = {}
@@ -270,11 +267,9 @@ class Turns:
     async def _find_handled(self, connection: Any, advances: Sequence[Advance]) -> dict[int, CommitOutcome]:
         asked = [(a.address, message) for a in advances for message, _ in _messages(a)]
         kinds, keys, ids = ([a.kind for a, _ in asked], [a.key for a, _ in asked], [e.id for _, e in asked])
-        rows = await connection.fetch(REPLIES, kinds, keys, ids)
+        rows = await connection.fetch(MARKS, kinds, keys, ids)
         handled = {
-            (address, row["message_id"]): Replied(
-                type=row["reply_type"], version=row["reply_version"], body=row["reply"]
-            )
+            (address, row["message_id"]): _mark(row)
             for (address, _), row in zip(asked, rows, strict=True)
             if row["message_id"] is not None
         }
@@ -283,14 +278,19 @@ class Turns:
         )
         found: dict[int, CommitOutcome] = {}
         for n, advance in enumerate(advances):
-            replies = {
+            marks = {
                 message.id: handled[advance.address, message.id]
                 for message, _ in _messages(advance)
                 if (advance.address, message.id) in handled
             }
-            if replies:
-                found[n] = Duplicate(replies)
+            if marks:
+                found[n] = Duplicate(marks)
         return found
+
+
+def _mark(row: Any) -> Mark:
+    reply = Replied(type=row["reply_type"], version=row["reply_version"], body=row["reply"])
+    return Mark(reply, row["type"], row["digest"])
 
 
 class Rows:
@@ -315,19 +315,20 @@ class Rows:
                 reply = handled.reply
                 messages = [(handled.envelope, handled.stored), *handled.joined]
                 for message, stored in messages:
-                    marks.append(
-                        (n, message.id, turn, message.type, message.sender, reply.type, reply.version, reply.body)
-                    )
+                    digest = digest_of(message.version, message.body)
+                    about = (n, message.id, turn, message.type, message.sender)
+                    marks.append((*about, reply.type, reply.version, reply.body, digest))
                     if stored:
                         out.append((n, message.id))
             if any(handled.effects is not None for handled in a.handled):
                 self._add_mail(n, a)
                 self._add_rare(n, a)
         kinds, keys, claim_of, expected, turns, states, versions = _columns(agents, 7)
-        places, ids, nth, types, senders, reply_types, reply_versions, replies = _columns(marks, 8)
+        places, ids, nth, types, senders, reply_types, reply_versions, replies, digests = _columns(marks, 9)
         self.common = [
             *(kinds, keys, _numbers(claim_of), _numbers(expected), _numbers(turns), states, _numbers(versions)),
             *(_numbers(places), ids, _numbers(nth), types, senders, reply_types, _numbers(reply_versions), replies),
+            _numbers(digests),
             *(*_columns(out, 2), *_columns(self._sent, 7)),
         ]
 

@@ -1,26 +1,36 @@
 """The client for code without a loop, a script or a notebook: the same words, without `await`.
 
 Nothing here knows what a client can do: whatever is called on it is called on the async one, whose loop runs in a
-thread of its own, and waited for.
+thread of its own, and waited for. Its types come from there, too: what an async method takes the blocking one takes.
+
+    with Client.in_thread() as client:
+        total = client.of(Counter, "ada").add(Add(amount=1))  # for the type checker: Any
+        total = client.of(Counter, "ada").ask(Counter.add, Add(amount=1))  # a Total
 """
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import wraps
-from inspect import isawaitable
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar, cast
-from uuid import UUID
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, cast, overload
 
-from ..actors.errors import ClientClosed
+from ..actors.agent import Agent
+from ..actors.errors import BadMessage, ClientClosed
 from ..actors.message import Message
 
 if TYPE_CHECKING:
-    from .client import Client
+    from ..workflows.flow import Flow
+    from .blocking_runs import BlockingRun, BlockingRuns
+    from .blocking_sandboxes import BlockingSandboxes
+    from .client import AgentRef, Client
+    from .runs import RunRef
 
+P = ParamSpec("P")
 Result = TypeVar("Result")
+Kind = TypeVar("Kind", bound=Agent)
+Given = TypeVar("Given", bound=Message)
 
 
 class LoopInThread:
@@ -37,68 +47,139 @@ class LoopInThread:
 
         return asyncio.run_coroutine_threadsafe(run(), self.loop).result()
 
+    def blocking(self, call: Callable[P, Awaitable[Result]]) -> Callable[P, Result]:
+        @wraps(call)
+        def blocking(*args: P.args, **options: P.kwargs) -> Result:
+            self.check_open()
+            return self.wait(call(*args, **options))
+
+        return blocking
+
+    def check_open(self) -> None:
+        if self.loop.is_closed():
+            raise ClientClosed(
+                "this client is closed: the `with` block that opened it has ended. Open another with "
+                "`with Client.in_thread() as client:` and call inside of it."
+            )
+
     def stop(self) -> None:
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join()
         self.loop.close()
 
 
-class Part:
-    """What a client hands out to be called, by an attribute or after a wait: a blocking client has it block as well."""
+class BlockingRef:
+    """An agent by its address."""
+
+    def __init__(self, ref: "AgentRef", thread: LoopInThread) -> None:
+        self.address = ref.address
+        self.ask = thread.blocking(ref.ask)
+        self.tell = thread.blocking(ref.tell)
+        self.stop = thread.blocking(ref.stop)
 
 
-class Blocking:
-    """Looks like `target`; what it would await is waited for, and what it hands out blocks as well."""
+class BlockingAgent(Generic[Kind]):
+    """An agent by its class: its handlers can be called on it.
 
-    def __init__(self, target: Any, thread: LoopInThread) -> None:
-        self._target = target
+    What they return without `await` no type checker can know. Where it shall, `ask` takes the handler.
+    """
+
+    def __init__(self, agent: Kind, thread: LoopInThread) -> None:
+        self._agent = agent
         self._thread = thread
 
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._target, name)
-        if isinstance(found, Part):
-            return Blocking(found, self._thread)
-        return self._blocking(found) if callable(found) else found
+    def ask(self, handler: Callable[[Kind, Given], Coroutine[Any, Any, Result]], message: Given) -> Result:
+        name = getattr(handler, "__name__", None)
+        if name is None:
+            raise BadMessage(f"{handler!r} is no handler. Give one of the agent's class, as in Counter.add.")
+        return cast("Result", getattr(self, name)(message))
 
-    def __enter__(self) -> Any:
-        return self._thread.wait(self._target.__aenter__())
+    def __getattr__(self, name: str) -> Callable[[Message], Any]:
+        return self._thread.blocking(getattr(self._agent, name))
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+
+class BlockingClient:
+    def __init__(self, client: "Client", thread: LoopInThread) -> None:
+        from .client import AgentRef
+
+        self.name, self.tenant = client.name, client.tenant
+        self._client = client
+        self._thread = thread
+        self.publish = thread.blocking(client.publish)
+        self.call_tool = thread.blocking(client.call_tool)
+        self.submit = self._giving_a_run(client.submit)
+        self.ask = self._by_address(AgentRef.ask)
+        self.tell = self._by_address(AgentRef.tell)
+        self.stop = self._by_address(AgentRef.stop)
+
+    def agent(self, address: str) -> BlockingRef:
+        self._thread.check_open()
+        return BlockingRef(self._client.agent(address), self._thread)
+
+    def of(self, kind: type[Kind], key: str) -> BlockingAgent[Kind]:
+        self._thread.check_open()
+        return BlockingAgent(self._client.of(kind, key), self._thread)
+
+    @overload
+    def run(
+        self,
+        flow: "str | Path | Flow",
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        id: str | None = None,
+        tags: Sequence[str] = (),
+        wait: Literal[True] = True,
+    ) -> Any: ...
+    @overload
+    def run(
+        self,
+        flow: "str | Path | Flow",
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        id: str | None = None,
+        tags: Sequence[str] = (),
+        wait: Literal[False],
+    ) -> "BlockingRun": ...
+    def run(
+        self,
+        flow: "str | Path | Flow",
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        id: str | None = None,  # noqa: A002
+        tags: Sequence[str] = (),
+        wait: bool = True,
     ) -> Any:
-        return self._thread.wait(self._target.__aexit__(kind, error, trace))
+        run = self._giving_a_run(self._client.run)(flow, inputs, id=id, tags=tags, wait=False)
+        return run.result() if wait else run
 
-    def __repr__(self) -> str:
-        return f"<blocking {self._target!r}>"
+    @property
+    def sandboxes(self) -> "BlockingSandboxes":
+        from .blocking_sandboxes import BlockingSandboxes
 
-    def _blocking(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(call)
-        def blocking(*args: Any, **options: Any) -> Any:
-            if self._thread.loop.is_closed():
-                raise ClientClosed(
-                    "this client is closed: the `with` block that opened it has ended. Open another with "
-                    "`with Client.in_thread() as client:` and call inside of it."
-                )
-            result = call(*args, **options)
-            if isawaitable(result):
-                awaited = self._thread.wait(result)
-                return Blocking(awaited, self._thread) if isinstance(awaited, Part) else awaited
-            return Blocking(result, self._thread) if result is not None else None
+        self._thread.check_open()
+        return BlockingSandboxes(self._client.sandboxes, self._thread)
 
-        return blocking
+    def runs(self) -> "BlockingRuns":
+        from .blocking_runs import BlockingRuns
 
+        return BlockingRuns(self._thread.blocking(self._client.runs)(), self._thread)
 
-class BlockingClient(Blocking):
-    """`agent`, `of`, `publish` as on a Client; and what an AgentRef can do, in one call."""
+    def _by_address(
+        self, call: "Callable[Concatenate[AgentRef, P], Awaitable[Result]]"
+    ) -> Callable[Concatenate[str, P], Result]:
+        def by_address(agent: str, /, *args: P.args, **options: P.kwargs) -> Result:
+            self._thread.check_open()
+            return self._thread.wait(call(self._client.agent(agent), *args, **options))
 
-    def ask(self, agent: str, message: Message, **options: Any) -> Message | None:
-        return cast("Message | None", self.agent(agent).ask(message, **options))
+        return wraps(call)(by_address)
 
-    def tell(self, agent: str, message: Message, **options: Any) -> UUID:
-        return cast("UUID", self.agent(agent).tell(message, **options))
+    def _giving_a_run(self, call: "Callable[P, Awaitable[RunRef]]") -> "Callable[P, BlockingRun]":
+        from .blocking_runs import BlockingRun
 
-    def stop(self, agent: str) -> bool:
-        return cast("bool", self.agent(agent).stop())
+        def giving_a_run(*args: P.args, **options: P.kwargs) -> BlockingRun:
+            return BlockingRun(self._thread.blocking(call)(*args, **options), self._thread)
+
+        return wraps(call)(giving_a_run)
 
 
 @contextmanager

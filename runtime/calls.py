@@ -1,65 +1,50 @@
-"""Reaching agents from a process that is connected to Ray: named host actors are where a caller begins."""
+"""Reaching agents from outside of any host: Postgres knows where hosts are, and their sockets carry the messages.
+
+The invariant: where Postgres is, is looked up anew each time. A stack that was started anew may have it elsewhere, and
+whoever was connected to the one before finds it all the same.
+"""
 
 import asyncio
-from typing import Any
 
 from ..actors.calls import Caller
+from ..actors.errors import ResproutError
 from ..actors.logger import get_logger
 from ..actors.shards import View
+from ..memory.directory import directory
 from .connections import Connections, now
-from .host import HOST_PREFIX
-from .wire import VIEW
+from .settings import Settings
+from .stack.find import attach
 
 log = get_logger("resprout.calls")
 
-ANSWER_SECONDS = 3.0
 
-
-class RayDirectory:
-    """Asks any host actor; Ray knows them by name."""
+class PostgresDirectory:
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
 
     async def find(self) -> tuple[str, View] | None:
         try:
-            hosts = await asyncio.wait_for(asyncio.to_thread(_find_hosts), ANSWER_SECONDS)
-        except Exception as error:  # noqa: BLE001 - whatever Ray raises here, or not answering: there is no cluster
-            log.warning("the Ray cluster does not answer", error=type(error).__name__)
+            return await self.read()
+        except ResproutError as error:
+            log.warning("where hosts are is not known now", error=str(error))
             return None
-        asked = [asyncio.ensure_future(_ask(host)) for host in hosts]
-        try:
-            for answer in asyncio.as_completed(asked, timeout=ANSWER_SECONDS):
-                if (found := await answer) is not None:
-                    return found
-        except TimeoutError:
-            log.warning("no host answers", hosts=len(hosts))
-        finally:
-            for one in asked:
-                one.cancel()
-        return None
+
+    async def read(self) -> tuple[str, View]:
+        """Raises why it cannot."""
+        settings = await asyncio.to_thread(attach, self.settings, "postgres.dsn")
+        assert settings.postgres.dsn is not None
+        return await directory(settings.postgres.dsn.get_secret_value())
 
 
-def caller() -> Caller:
-    return Caller(Connections(RayDirectory(), now), now)
+def caller(settings: Settings) -> Caller:
+    return Caller(Connections(PostgresDirectory(settings), now), now)
 
 
-async def _ask(host: Any) -> tuple[str, View] | None:
-    from ray.exceptions import RayError
-
-    try:
-        found = await host.routes.remote()
-    except RayError as error:
-        log.debug("host does not answer", error=type(error).__name__)
-        return None
-    return (found["secret"], VIEW.validate_python(found["view"])) if found is not None else None
-
-
-def _find_hosts() -> list[Any]:
-    import ray
-
-    hosts = []
-    for name in ray.util.list_named_actors():
-        if name.startswith(HOST_PREFIX):
-            try:
-                hosts.append(ray.get_actor(name))
-            except ValueError:  # it ended since the list was made
-                log.debug("host is gone", host=name)
-    return hosts
+async def connected(settings: Settings) -> Caller:
+    """One that knows where hosts are. Raises why it cannot be known."""
+    reader = PostgresDirectory(settings)
+    connections = Connections(reader, now)
+    connections.secret, view = await reader.read()
+    caller = Caller(connections, now)
+    caller.routes.learn(view)
+    return caller

@@ -32,9 +32,8 @@ from ..actors.message import Message, parse_stored
 from ..actors.roles.topic import Publish
 from ..actors.tracing import carried
 from ..actors.turn import refuse_large
-from . import ray_link
 from .blocking_client import BlockingClient, in_thread
-from .calls import caller
+from .calls import connected
 from .connections import Connections
 from .settings import Settings, load
 from .stack.find import attach
@@ -51,7 +50,7 @@ Kind = TypeVar("Kind", bound=Agent)
 
 
 class Client:
-    """One per process: it holds the process's connection to the Ray cluster on which agents live.
+    """Finds hosts by Postgres and talks to them directly; also to those of a stack that was started anew meanwhile.
 
     Temporal is connected to when the first run is spoken of.
     """
@@ -68,9 +67,8 @@ class Client:
     @classmethod
     async def connect(cls, settings: Settings | None = None, *, tenant: str = "default") -> "Client":
         """By default, to what resprout.toml, the environment and the stack of this directory say."""
-        settings = attach(settings or load().settings, "ray.address")
-        await ray_link.connect(settings.ray)
-        return cls(caller(), tenant=tenant, settings=settings)
+        settings = settings or load().settings
+        return cls(await connected(settings), tenant=tenant, settings=settings)
 
     @classmethod
     def in_thread(
@@ -150,6 +148,24 @@ class Client:
         run = await (await self.runs()).start(given, id)
         return await run.result() if wait else run
 
+    async def call_tool(
+        self,
+        tool: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        id: str | None = None,  # noqa: A002
+    ) -> Any:
+        """Calls a tool as a durable step and waits for what it gives; a call that needs approval waits for that too.
+
+        The `id` of a run names the call: who asks again under an id gets the run that is going on, or has given it.
+        """
+        from .flow_start import run_input
+        from .tool_flow import flow_of_call
+
+        given = run_input(flow_of_call(tool, dict(arguments or {})), {}, tenant=self.tenant, tags=("tool",))
+        run = await (await self.runs()).start(given, id, once=id is not None)
+        return await run.result()
+
     async def submit(
         self,
         message: Message,
@@ -212,7 +228,6 @@ class Client:
         if self._sandboxes is not None:
             await self._sandboxes.close()
         cast("Connections", self.caller.transport).close()
-        await ray_link.disconnect()
 
     async def __aenter__(self) -> "Client":
         return self

@@ -1,17 +1,19 @@
-"""What a flow says to agents, held against the developer's modules: kinds, message types and their fields.
+"""What a flow says to agents and tools, held against what is known here: kinds, message types, tools, their fields.
 
 Only warnings: a host may run modules that this process does not have. What an expression gives is not known here.
 """
 
 import posixpath
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from ..activities.tools.toolbox import Toolbox, UnknownTool
 from ..actors.catalogue import catalogue
+from ..actors.errors import Rejected
 from ..workflows.flow import Problem, read
 from ..workflows.flow.checking import Reading
 from ..workflows.flow.frozen import LoadChild
-from ..workflows.flow.model import Ask, Child, Flow
+from ..workflows.flow.model import Ask, Child, Flow, Tool
 from ..workflows.flow.places import tree
 from ..workflows.flow.problem import Finding, Path
 from ..workflows.flow.templates import OPENING
@@ -20,9 +22,12 @@ from ..workflows.flow.vocabulary import did_you_mean, nearest
 _SEE = "see `resprout agent catalogue`"
 
 
-def warnings(text: str, file: str, load: LoadChild) -> tuple[Problem, ...]:
-    """Of a flow that has no errors, and of the flows that it starts; `load` is as in `freeze`."""
-    known = catalogue()
+def warnings(
+    text: str, file: str, load: LoadChild, tools: Callable[[], Toolbox], *, with_agents: bool = True
+) -> tuple[Problem, ...]:
+    """Of a flow that has no errors, and of the flows that it starts; `load` is as in `freeze`. `tools` is called when
+    a flow calls one. Without agents, nothing is known of them, and nothing said."""
+    known = catalogue() if with_agents else None
     found: dict[str, tuple[Problem, ...]] = {}
     waiting = [(text, file)]
     while waiting:
@@ -30,7 +35,7 @@ def warnings(text: str, file: str, load: LoadChild) -> tuple[Problem, ...]:
         reading = read(text, name)
         if name in found or reading.flow is None:
             continue
-        found[name] = tuple(reading.source.problem(one) for one in _findings(reading.flow, known))
+        found[name] = tuple(reading.source.problem(one) for one in _findings(reading.flow, known, tools))
         waiting += [load(path) for path in _children(reading, name)]
     return tuple(problem for problems in found.values() for problem in problems)
 
@@ -42,7 +47,15 @@ def _children(reading: Reading, file: str) -> Iterator[str]:
             yield posixpath.normpath(posixpath.join(posixpath.dirname(file), task.flow))
 
 
-def _findings(flow: Flow, known: dict[str, Any]) -> Iterator[Finding]:
+def _findings(flow: Flow, known: dict[str, Any] | None, tools: Callable[[], Toolbox]) -> Iterator[Finding]:
+    for place in tree(flow):
+        if isinstance(place.task, Tool):
+            yield from _call(place.task, place.path, tools())
+    if known is not None:
+        yield from _said_to_agents(flow, known)
+
+
+def _said_to_agents(flow: Flow, known: dict[str, Any]) -> Iterator[Finding]:
     for name, spec in flow.agents.items():
         if spec.kind is not None:
             yield from _kind(spec.kind, ("agents", name, "kind"), known["kinds"])
@@ -75,22 +88,37 @@ def _message(task: Ask, kind: str | None, path: Path, known: dict[str, Any]) -> 
         handled = ", ".join(handlers) or "nothing"
         fix = did_you_mean(task.ask, handlers, f"they handle {handled}")
         yield _warning(place, f"agents of kind `{kind}` do not handle `{task.ask}`", fix)
-    yield from _fields(task, path, messages[task.ask]["schema"])
+    yield from _fields(task, task.ask, "ask", path, messages[task.ask]["schema"])
 
 
-def _fields(task: Ask, path: Path, schema: dict[str, Any]) -> Iterator[Finding]:
+def _call(task: Tool, path: Path, toolbox: Toolbox) -> Iterator[Finding]:
+    """An imported tool is known to workers only, so its family is no mistake."""
+    try:
+        manifest = toolbox.find(task.tool).manifest
+    except (UnknownTool, Rejected) as error:
+        if task.tool.partition(".")[0] in {one.manifest.family for one in toolbox}:
+            message, _, fix = str(error).rstrip(".").partition(":")
+            yield _warning((*path, "tool"), message, fix.strip() or "see `resprout tool list --all`")
+        return
+    if manifest.deprecated is not None:
+        yield _warning((*path, "tool"), f"{manifest.reference} is deprecated", manifest.deprecated)
+    yield from _fields(task, task.tool, "tool", path, manifest.input)
+
+
+def _fields(task: Ask | Tool, what: str, word: str, path: Path, schema: dict[str, Any]) -> Iterator[Finding]:
+    noun = "field" if word == "ask" else "argument"
     fields = schema.get("properties", {})
     unknown = [name for name in task.with_ if name not in fields]
     missing = [name for name in schema.get("required", ()) if name not in task.with_]
     if schema.get("additionalProperties") is False:
-        has = f"its fields are {', '.join(fields)}" if fields else "it has none"
+        has = f"its {noun}s are {', '.join(fields)}" if fields else "it has none"
         for name in unknown:
             near = did_you_mean(name, missing or fields, did_you_mean(name, fields, has))
-            yield _warning((*path, "with", name), f"`{task.ask}` has no field `{name}`", near, on_key=True)
+            yield _warning((*path, "with", name), f"`{what}` has no {noun} `{name}`", near, on_key=True)
     for name in missing:
         if nearest(name, unknown) is None:  # else the misspelled one has been told
-            place = (*path, "with") if task.with_ else (*path, "ask")
-            yield _warning(place, f"the field `{name}` of `{task.ask}` is missing", f"add with: {{{name}: …}}")
+            place = (*path, "with") if task.with_ else (*path, word)
+            yield _warning(place, f"the {noun} `{name}` of `{what}` is missing", f"add with: {{{name}: …}}")
 
 
 def _warning(path: Path, message: str, fix: str, **more: Any) -> Finding:

@@ -10,6 +10,7 @@ from temporalio.exceptions import ApplicationError
 from ..actors.errors import Rejected
 from ..workflows.flow import Flow, Freezing, Frozen, Problem, document, freeze_document, inputs_for
 from ..workflows.interpreter.run_input import RunInput, refuse_unfinished_words
+from . import identity
 from .flow_files import frozen, load_child
 from .payloads import sentence
 
@@ -51,9 +52,17 @@ def existing(file: Path) -> Path:
 
 
 def run_input(
-    flow: Frozen, inputs: Mapping[str, Any], *, tenant: str = "default", tags: Sequence[str] = ()
+    flow: Frozen,
+    inputs: Mapping[str, Any],
+    *,
+    tenant: str = "default",
+    tags: Sequence[str] = (),
+    chain: Sequence[str] = (),
 ) -> RunInput:
-    """Raises Rejected when the inputs do not fit, or the flow needs what this version cannot run yet."""
+    """Raises Rejected when the inputs do not fit, or the flow needs what this version cannot run yet.
+
+    `chain` is on whose behalf it runs; the user of this machine, if nobody is said.
+    """
     typed = flow.flow
     check_inputs(typed, inputs)
     try:
@@ -70,6 +79,7 @@ def run_input(
             inputs=dict(inputs),
             tenant=tenant,
             tags=tuple(tags),
+            chain=tuple(chain) or (identity.user(),),
         )
     except ValidationError as error:
         raise Rejected(f"the flow `{typed.name}` cannot run: {sentence(error)}.") from None

@@ -3,7 +3,6 @@
 Without this, a history of large outputs runs into Temporal's limits (2 MB a payload, 50 MB a history).
 """
 
-import asyncio
 from collections.abc import Sequence
 
 from temporalio.api.common.v1 import Payload
@@ -19,6 +18,8 @@ from temporalio.exceptions import ApplicationError
 from ..memory import large_payloads
 from ..memory.database import Database
 from ..workflows.interpreter.sizes import LARGEST_VALUE
+from .lazy_database import LazyDatabase
+from .settings import PostgresSettings
 
 KEPT_ASIDE_FROM = 64 * 1024  # bytes
 LARGEST = LARGEST_VALUE + 1_000_000  # runs refuse what they give away themselves; here the rest ends
@@ -26,10 +27,8 @@ PREVIEW = 300  # characters
 
 
 class InPostgres(StorageDriver):
-    def __init__(self, dsn: str | None) -> None:
-        self.dsn = dsn
-        self.database: Database | None = None
-        self.opening = asyncio.Lock()
+    def __init__(self, settings: PostgresSettings) -> None:
+        self.database = LazyDatabase(settings, "large payloads", pool_size=4)
 
     def name(self) -> str:
         return "resprout"
@@ -61,19 +60,17 @@ class InPostgres(StorageDriver):
         return [_payload(claim, one) for claim, one in zip(claims, found, strict=True)]
 
     async def _open(self) -> Database:
-        async with self.opening:
-            if self.database is None:
-                if self.dsn is None:
-                    raise ApplicationError(
-                        "this value is kept in Postgres, and no Postgres is configured here: set `postgres.dsn`.",
-                        type="NotRunning",
-                    )
-                self.database = await Database.open(self.dsn, pool_size=4, application_name="resprout large payloads")
-            return self.database
+        """Where there is a Postgres that is away, its error is not ours to translate: it is tried again."""
+        if self.database.is_missing:
+            raise ApplicationError(
+                "this value is kept in Postgres, and no Postgres is configured here: set `postgres.dsn`.",
+                type="NotRunning",
+            )
+        return await self.database.open()
 
 
-def external_storage(dsn: str | None) -> ExternalStorage:
-    return ExternalStorage(drivers=[InPostgres(dsn)], payload_size_threshold=KEPT_ASIDE_FROM)
+def external_storage(settings: PostgresSettings) -> ExternalStorage:
+    return ExternalStorage(drivers=[InPostgres(settings)], payload_size_threshold=KEPT_ASIDE_FROM)
 
 
 def _preview(payload: Payload) -> str:

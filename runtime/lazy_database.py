@@ -1,4 +1,4 @@
-"""A connection pool that is opened when it is first needed: many workers never need theirs."""
+"""A connection pool that is opened when it is first needed: many processes never need theirs."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -16,11 +16,15 @@ class LazyDatabase:
     database: Database | None = None
     opening: asyncio.Lock = field(default_factory=asyncio.Lock)
 
+    @property
+    def is_missing(self) -> bool:
+        return self.settings.dsn is None
+
     async def open(self) -> Database:
         async with self.opening:
             if self.database is None:
                 if self.settings.dsn is None:
-                    raise NotRunning(f"the worker has no Postgres for {self.what_for}. Set `postgres.dsn`.")
+                    raise NotRunning(f"no Postgres is configured here for {self.what_for}: set `postgres.dsn`.")
                 self.database = await Database.open(
                     self.settings.dsn.get_secret_value(),
                     pool_size=self.pool_size,

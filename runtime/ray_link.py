@@ -111,9 +111,3 @@ def restart_process() -> NoReturn:
     """Replaces this process by a fresh one of the same command line. Does not return."""
     os.closerange(3, 65536)  # Ray's sockets are not marked close-on-exec
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
-
-
-async def disconnect() -> None:
-    import ray
-
-    await asyncio.to_thread(ray.shutdown)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from ..activities.contracts import SandboxProgress
 from ..workflows.flow import Flow
 from ..workflows.flow.model import Child, Loop, Parallel, Sequential, Task, Try
 from ..workflows.interpreter.run_input import child_id
@@ -31,6 +32,7 @@ class Node:
     note: str = ""
     child: str | None = None  # the id of the run of a child flow
     inner: "tuple[Node, ...]" = field(default=())
+    output: SandboxProgress | None = None  # so far, while it runs in a sandbox
 
     def walk(self) -> "Iterator[Node]":
         yield self
@@ -47,6 +49,18 @@ def with_children(nodes: Iterable[Node], children: Mapping[str, tuple[Node, ...]
     """The trees of child flows, by the ids of their runs, put where they belong."""
     return tuple(
         replace(node, inner=children.get(node.child or "") or with_children(node.inner, children)) for node in nodes
+    )
+
+
+def with_output(nodes: Iterable[Node], output: Mapping[str, SandboxProgress]) -> tuple[Node, ...]:
+    """Of one run; its child flows have output of their own."""
+    return tuple(
+        replace(
+            node,
+            output=output.get(node.key) if node.status in UNDER_WAY else None,
+            inner=node.inner if node.child is not None else with_output(node.inner, output),
+        )
+        for node in nodes
     )
 
 

@@ -5,9 +5,11 @@ from typing import Any
 
 from ..actors.errors import NotFound, NotRunning, RunFailed
 from ..workflows.flow import Flow
+from ..workflows.flow.model import Sandbox
+from .live_output import live_output
 from .run_errors import not_of_a_flow
-from .run_rows import RunRow
-from .run_tree import UNDER_WAY, Node, tree_of, with_children
+from .run_rows import RunRow, row_of
+from .run_tree import UNDER_WAY, Node, tree_of, with_children, with_output
 from .runs import FLOW, RunRef, Runs
 
 
@@ -23,7 +25,7 @@ class View:
         told: dict[str, Any] = {**self.row.as_json(), "approvals": list(self.approvals)}
         if self.failure is not None:
             told["error"] = {"message": str(self.failure), "type": self.failure.type, "task": self.failure.task}
-        return told | {"tasks": [_as_json(node) for top in self.nodes for node in top.walk()]}
+        return told | {"tasks": [node_as_json(node) for top in self.nodes for node in top.walk()]}
 
 
 @dataclass
@@ -32,7 +34,8 @@ class Watch:
     flows: dict[str, Flow] = field(default_factory=dict)  # of runs: these do not change
 
     async def look(self, run: RunRef) -> View:
-        row = await run.describe()
+        execution = await run.execution()
+        row = row_of(execution)
         if row.kind != FLOW:
             raise not_of_a_flow(run.id, row.kind)
         failure = None if row.is_open or row.status == "completed" else await failure_of(run)
@@ -45,6 +48,7 @@ class Watch:
         # What the run says is newer than what Temporal's lists have heard of it.
         status = state["status"] if row.is_open and state["status"] in ("running", "paused", "waiting") else row.status
         nodes = tree_of(await self._flow(run), state, run.id)
+        nodes = with_output(nodes, await live_output(execution, self.runs.client.data_converter))
         return View(replace(row, status=status), await self._with_children(nodes), tuple(state["approvals"]), failure)
 
     async def _with_children(self, nodes: tuple[Node, ...]) -> tuple[Node, ...]:
@@ -57,6 +61,9 @@ class Watch:
     async def _child(self, run: RunRef) -> tuple[Node, ...]:
         try:
             nodes = tree_of(await self._flow(run), await run.state(), run.id)
+            if any(node.word == Sandbox.word and node.status in UNDER_WAY for top in nodes for node in top.walk()):
+                output = await live_output(await run.execution(), self.runs.client.data_converter)
+                nodes = with_output(nodes, output)
         except (NotFound, NotRunning):  # it is just about to be started, or no worker has it yet
             return ()
         return await self._with_children(nodes)
@@ -76,8 +83,9 @@ async def failure_of(run: RunRef) -> RunFailed | None:
     return None
 
 
-def _as_json(node: Node) -> dict[str, Any]:
-    return {
+def node_as_json(node: Node) -> dict[str, Any]:
+    output = {} if node.output is None else {"output": node.output.model_dump(mode="json", exclude={"task"})}
+    return output | {
         "key": node.key,
         "title": node.title,
         "word": node.word,

@@ -24,6 +24,7 @@ from temporalio.client import (
     WorkflowHandle,
     WorkflowHistoryEventFilterType,
 )
+from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -49,14 +50,20 @@ class Runs:
     client: Client
     settings: TemporalSettings
 
-    async def start(self, given: RunInput, id: str | None = None) -> "RunRef":  # noqa: A002
-        """Returns when Temporal has it on disk. An id is free again when its run has ended."""
-        return await self.start_workflow(FLOW, given, id or f"{given.name}-{uuid4().hex[:10]}")
+    async def start(self, given: RunInput, id: str | None = None, *, once: bool = False) -> "RunRef":  # noqa: A002
+        """Returns when Temporal has it on disk. An id is free again when its run has ended; with `once` it never is,
+        and a run of this id that there is or was is what is given."""
+        return await self.start_workflow(FLOW, given, id or f"{given.name}-{uuid4().hex[:10]}", once=once)
 
-    async def start_workflow(self, kind: str, given: Any, id: str) -> "RunRef":  # noqa: A002
+    async def start_workflow(self, kind: str, given: Any, id: str, *, once: bool = False) -> "RunRef":  # noqa: A002
+        reuse = WorkflowIDReusePolicy.REJECT_DUPLICATE if once else WorkflowIDReusePolicy.ALLOW_DUPLICATE
         try:
-            handle = await self.client.start_workflow(kind, given, id=id, task_queue=self.settings.task_queue)
+            handle = await self.client.start_workflow(
+                kind, given, id=id, task_queue=self.settings.task_queue, id_reuse_policy=reuse
+            )
         except WorkflowAlreadyStartedError:
+            if once:
+                return self.get(id)
             raise Rejected(f"a run with the id {id!r} is going on. Choose another --id, or wait for it.") from None
         except ApplicationError as error:  # an input that is too large to be carried
             raise Rejected(f"{id} cannot be started: {error.message}") from None

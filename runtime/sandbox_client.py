@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from ..actors.errors import BadArgument, ClientClosed
-from .blocking_client import Part
 from .settings import Settings, load
 from .stack.find import attach
 
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 Words = TypeVar("Words", bound=BaseModel)
 
 
-class SandboxClient(Part):
+class SandboxClient:
     def __init__(self, settings: Settings | None, tenant: str) -> None:
         self._settings = settings
         self._tenant = tenant
@@ -126,7 +125,7 @@ class SandboxClient(Part):
 
 
 @dataclass(frozen=True)
-class WorkspaceRef(Part):
+class WorkspaceRef:
     """A workspace by its name. Nothing is held: it stays when this goes, until it is removed or nobody uses it."""
 
     client: SandboxClient

@@ -47,12 +47,13 @@ async def sandboxes(settings: Settings, *, recorded: bool) -> AsyncIterator[Sand
 
     wanted = settings.sandbox.isolation
     made = Sandboxes(
-        backends=_backends(settings, recorded=recorded),
+        backends=_backends(settings, recorded=recorded, warm=settings.sandbox.warm if recorded else 0),
         secrets=SecretsFromEnvironment(),
         default=None if wanted == "auto" else wanted,
         runs=SandboxRuns(database.open) if recorded else None,
         keep=keep if recorded else None,
         private_hosts=settings.sandbox.private_hosts,
+        remember=timedelta(days=settings.sandbox.recorded_days),
     )
     tasks = [asyncio.create_task(made.reap_forever())]
     if recorded:
@@ -63,6 +64,18 @@ async def sandboxes(settings: Settings, *, recorded: bool) -> AsyncIterator[Sand
         for task in tasks:
             task.cancel()
         await made.close()
+        await database.close()
+
+
+async def end_all(settings: Settings, *, is_recorded: bool = True) -> None:
+    """What is left of the sandboxes of a stack that is down; `is_recorded`: its Postgres still answers."""
+    database = LazyDatabase(settings.postgres, "sandbox runs", pool_size=4)
+    runs = SandboxRuns(database.open) if is_recorded else None
+    boxes = Sandboxes(_backends(settings, recorded=True, warm=0), SecretsFromEnvironment(), runs=runs)
+    try:
+        await boxes.end_all()
+    finally:
+        await boxes.close()
         await database.close()
 
 
@@ -124,10 +137,10 @@ async def engine() -> AsyncIterator[Engine]:
         await opened.close()
 
 
-def _backends(settings: Settings, *, recorded: bool) -> dict[Isolation, Backend]:
+def _backends(settings: Settings, *, recorded: bool, warm: int) -> dict[Isolation, Backend]:
     # What is on no record is none of those who reap by the record.
     instance = _installation(settings) + ("" if recorded else "-unrecorded")
-    docker = DockerBackend(Engine(_engine_url()), instance, warm=settings.sandbox.warm if recorded else 0)
+    docker = DockerBackend(Engine(_engine_url()), instance, warm=warm)
     return {"process": ProcessSandbox(), "container": docker, "gvisor": docker}
 
 

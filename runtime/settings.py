@@ -133,6 +133,9 @@ class SandboxSettings(Section):
     per_tenant: int = Field(default=20, ge=1, description="workspaces of one tenant")
     at_most: int = Field(default=100, ge=1, description="workspaces of all tenants")
     snapshots: int = Field(default=50, ge=1, description="snapshots of one tenant's workspaces")
+    recorded_days: int = Field(
+        default=30, ge=2, le=3650, description="how long it is remembered that a key was run, and how it ended"
+    )
     private_hosts: Listed = Field(
         default=(),
         description="hosts with private addresses that `net` may list; commas in the environment",

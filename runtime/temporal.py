@@ -21,7 +21,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from ..actors.errors import ConfigError, NotRunning
 from .large_payloads import external_storage
 from .payloads import data_converter
-from .settings import Settings, TemporalSettings
+from .settings import PostgresSettings, Settings, TemporalSettings
 
 PATIENCE = timedelta(seconds=10)
 
@@ -30,8 +30,8 @@ PATIENCE = timedelta(seconds=10)
 atexit.register(time.sleep, 0.05)
 
 
-async def connect(settings: TemporalSettings, dsn: str | None = None) -> Client:
-    """`dsn` is of the Postgres where large payloads are kept; without it they cannot be read or sent."""
+async def connect(settings: TemporalSettings, postgres: PostgresSettings | None = None) -> Client:
+    """Large payloads are kept in this Postgres; without it they cannot be read or sent."""
     if settings.address is None:
         raise NotRunning("no Temporal server is configured. Start one with `resprout up`, or set `temporal.address`.")
     try:
@@ -40,7 +40,7 @@ async def connect(settings: TemporalSettings, dsn: str | None = None) -> Client:
             namespace=settings.namespace,
             api_key=settings.api_key.get_secret_value() if settings.api_key else None,
             tls=_tls(settings),
-            data_converter=replace(data_converter, external_storage=external_storage(dsn)),
+            data_converter=replace(data_converter, external_storage=external_storage(postgres or PostgresSettings())),
             interceptors=[TracingInterceptor()],
         )
         client = await asyncio.wait_for(connecting, PATIENCE.total_seconds())
@@ -71,8 +71,7 @@ async def connect(settings: TemporalSettings, dsn: str | None = None) -> Client:
 
 async def client_of(settings: Settings) -> Client:
     """Of the whole system: with the Postgres in which large payloads are."""
-    dsn = settings.postgres.dsn
-    return await connect(settings.temporal, dsn.get_secret_value() if dsn is not None else None)
+    return await connect(settings.temporal, settings.postgres)
 
 
 async def register_search_attributes(client: Client, keys: Iterable[SearchAttributeKey[Any]]) -> None:

@@ -18,7 +18,7 @@ from ..activities.run_sandbox import RunSandbox
 from ..activities.sandbox.sandboxes import Sandboxes
 from ..actors.logger import get_logger
 from ..workflows import search_attributes
-from . import ray_link, temporal
+from . import temporal
 from .agent_modules import import_agents
 from .calls import caller
 from .notify import STATE_FIELD, notify
@@ -27,6 +27,7 @@ from .registry_reader import RegistryReader
 from .sandboxes import sandboxes, workspaces
 from .settings import Settings
 from .telemetry import serve_metrics
+from .tools import Tools, tools
 
 log = get_logger("resprout.worker")
 
@@ -40,32 +41,39 @@ async def run(settings: Settings, metrics_port: int = 0) -> None:
     import_agents(settings.agents)  # whose messages the activities send
     client = await temporal.client_of(settings)
     await temporal.register_search_attributes(client, search_attributes.ALL)
-    await ray_link.connect(settings.ray)
     halt = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, halt.set)
     metrics = serve_metrics(metrics_port)
-    reaping = workspaces(settings)  # those whose time is over go
-    async with sandboxes(settings, recorded=True) as boxes, reaping, make(client, settings, boxes):
+    async with (
+        sandboxes(settings, recorded=True) as boxes,
+        workspaces(settings),  # which removes those whose time is over
+        tools(settings, boxes, client) as hands,
+        make(client, settings, boxes, hands),
+    ):
         log.info("worker ready", task_queue=settings.temporal.task_queue, metrics=metrics.url)
         notify(READY=1, **{STATE_FIELD: {"metrics": metrics.url}})
         clearing = asyncio.create_task(PayloadRetention(client, settings).run())
-        await _watch(client, halt)
+        await _pulse(halt)
         clearing.cancel()
         boxes.leave()
         log.info("draining worker")
         notify(STOPPING=1)
 
 
-def make(client: Client, settings: Settings, sandboxes: Sandboxes) -> Worker:
+def make(client: Client, settings: Settings, sandboxes: Sandboxes, hands: Tools) -> Worker:
     return Worker(
         client,
         task_queue=settings.temporal.task_queue,
         workflows=workflows.ALL,
         activities=[
-            AskAgent(caller()).ask,
+            AskAgent(caller(settings)).ask,
             RouteTask(RegistryReader(settings.postgres)).route,
             RunSandbox(sandboxes).run,
+            hands.call.call,
+            hands.call.resolve,
+            hands.approve.ask,
+            hands.approve.answer,
         ],
         workflow_runner=workflow_runner(),
         # Bad input fails the run at once with its reason, instead of failing the task for ever.
@@ -84,11 +92,8 @@ def workflow_runner() -> SandboxedWorkflowRunner:
     return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*same_for_all))
 
 
-async def _watch(client: Client, halt: asyncio.Event) -> None:
+async def _pulse(halt: asyncio.Event) -> None:
     while not halt.is_set():
-        if not await ray_link.alive():
-            log.error("the Ray cluster is gone, starting anew")
-            ray_link.restart_process()
         notify(WATCHDOG=1)
         try:
             await asyncio.wait_for(halt.wait(), PULSE_SECONDS)

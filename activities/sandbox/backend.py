@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from ...actors.errors import Broken, Unavailable
+from ...actors.errors import Broken, Rejected, Unavailable
 from .result import Ended
 from .spec import Isolation, SandboxSpec
 
@@ -30,6 +30,10 @@ class InDoubt(Broken):
     """It is unknown whether the code ran to its end: its machine or its process was lost. It is not run again."""
 
 
+class BadSpec(Rejected):
+    """What was asked for contradicts itself or cannot be had here. Nothing of the code has run."""
+
+
 class NoSandbox(Unavailable):
     """The wanted isolation cannot be had here, now."""
 
@@ -46,6 +50,7 @@ class Job:
     gate: str | None = None  # path of the unix socket that leads to the egress proxy; None: no network
     workspace: str | None = None  # the id of the one that it is a command in
     starting: Callable[[], Awaitable[None]] = nothing  # awaited right before the code may begin; raises to prevent it
+    has_begun: bool = False  # by its record: then it is come back to, and what is not there any more is in doubt
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,10 @@ class Runner(Protocol):
         ...
 
     async def run(self, job: Job, watch: Watch) -> Ending:
-        """Until its end. Cancelled: kills it within 2 s and removes what is left of it, unless `leave` was said."""
+        """Until its end. Cancelled: kills it within 2 s and removes what is left of it, unless `leave` was said.
+
+        Raises Rejected when its code has not run and cannot.
+        """
         ...
 
     async def forget(self, key: str) -> None:
@@ -97,6 +105,10 @@ class Backend(Runner, Protocol):
 
     def leave(self) -> None:
         """This process is about to end: from now on, what can be come back to is left running when it is cancelled."""
+        ...
+
+    async def end(self, key: str, place: str) -> bool:
+        """Ends the run, whoever began it, with all that it has made. False: it is not known to be gone."""
         ...
 
     async def reap(self, unfinished: Unfinished | None = None) -> int:

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Protocol, assert_never
@@ -18,8 +19,8 @@ from weakref import WeakValueDictionary
 
 from ...actors.errors import BadArgument, Rejected, ResproutError, Unavailable
 from ...actors.logger import get_logger
-from ...memory.sandbox_runs import SandboxRun, SandboxRuns
-from .backend import Backend, Captured, Ending, InDoubt, Job, NoSandbox, Runner, Watch
+from ...memory.sandbox_runs import Intent, SandboxRun, SandboxRuns
+from .backend import Backend, BadSpec, Captured, Ending, InDoubt, Job, NoSandbox, Runner, Watch
 from .egress.meter import Connection
 from .result import ResultFile, SandboxResult, SeenConnection, Stream
 from .spec import Isolation, SandboxSpec, problems
@@ -30,13 +31,11 @@ log = get_logger("resprout.sandbox")
 SECRET = "secret://"
 INLINE_BYTES = 256 << 10  # of one file; larger ones are kept aside
 REAP_EVERY = timedelta(minutes=1)
+FORGET_AT_ONCE = 500
+FORGET_PAUSE = timedelta(milliseconds=100)
 LOOK_EVERY = timedelta(milliseconds=500)  # at a run that somebody else looks after
 
 ISOLATIONS: tuple[Isolation, ...] = ("gvisor", "container", "process")
-
-
-class BadSpec(Rejected):
-    """What was asked for contradicts itself or cannot be had here."""
 
 
 class Secrets(Protocol):
@@ -60,6 +59,7 @@ class Sandboxes:
     runs: SandboxRuns | None = None  # None: nothing is recorded, and each run is a new one
     keep: Keep | None = None
     private_hosts: tuple[str, ...] = ()  # may be reached although their addresses are private
+    remember: timedelta = timedelta(days=30)  # how long a run that has ended is on record
     owner: UUID = field(default_factory=uuid4)
     under_way: set[str] = field(default_factory=set)
     locks: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
@@ -104,6 +104,23 @@ class Sandboxes:
         for backend in set(self.backends.values()):
             backend.leave()
 
+    async def end_all(self) -> None:
+        """All other processes of this installation are gone, and are not wanted back: nothing of what they ran stays.
+
+        Without the record, runs whose containers go are in doubt for whoever asks for them again.
+        """
+        if self.runs is not None:
+            await asyncio.gather(*(self._end(self.runs, run) for run in await self.runs.under_way()))
+        for backend in set(self.backends.values()):
+            with suppress(NoSandbox):  # no engine: nothing of ours is there
+                await backend.reap(_nobody)
+
+    async def _end(self, runs: SandboxRuns, run: SandboxRun) -> None:
+        backend = next((one for one in self.backends.values() if one.name == run.backend), None)
+        with suppress(NoSandbox):  # its engine is away: its container is come back to another time
+            if backend is not None and await backend.end(run.key, run.place):
+                await runs.interrupt(run)
+
     async def close(self) -> None:
         for backend in set(self.backends.values()):
             await backend.close()
@@ -131,30 +148,49 @@ class Sandboxes:
                     continue  # no engine: nothing of ours is there
                 except ResproutError as error:
                     log.warning("sandboxes left behind cannot be looked for", backend=backend.name, error=str(error))
+            if self.runs is not None:
+                await self._forget(self.runs)
             await asyncio.sleep(REAP_EVERY.total_seconds())
+
+    async def _forget(self, runs: SandboxRuns) -> None:
+        """Old runs, in batches; between two of them others have the disk for themselves."""
+        gone = FORGET_AT_ONCE
+        try:
+            while gone == FORGET_AT_ONCE:
+                gone = await runs.forget(self.remember, FORGET_AT_ONCE)
+                await asyncio.sleep(FORGET_PAUSE.total_seconds())
+        except ResproutError as error:
+            log.warning("old sandbox runs were not forgotten, it is tried again later", error=str(error))
 
     async def _once(self, runs: SandboxRuns, job: Job, backend: Runner, tenant: str, watch: Watch) -> SandboxResult:
         place = await backend.place()
         async with self.locks.setdefault(job.key, asyncio.Lock()):
-            if not await runs.intend(job.key, tenant, _hash(job.spec), backend.name, place, self.owner):
-                result = await self._from_record(runs, job, tenant, backend, place)
-                if result is not None:
-                    return result
+            if not await self._intend(runs, job, tenant, backend, place):
+                found = await self._from_record(runs, job, tenant, backend, place)
+                if isinstance(found, SandboxResult):
+                    return found
+                job = found
             self.under_way.add(job.key)
             try:
                 return await self._recorded(runs, job, backend, watch)
             finally:
                 self.under_way.discard(job.key)
 
+    async def _intend(self, runs: SandboxRuns, job: Job, tenant: str, backend: Runner, place: str) -> bool:
+        reaches_out, limit = job.spec.net != "none", job.spec.limits.time
+        hashed = _hash(job.spec)
+        intent = Intent(job.key, tenant, hashed, backend.name, place, self.owner, reaches_out, limit)
+        return await runs.intend(intent)
+
     async def _from_record(
         self, runs: SandboxRuns, job: Job, tenant: str, backend: Runner, place: str
-    ) -> SandboxResult | None:
-        """None: it is this process' to run, or to come back to. Nobody else in this process is at it."""
+    ) -> SandboxResult | Job:
+        """A job: it is this process' to run, or to come back to. Nobody else in this process is at it."""
         while True:
             run = await runs.find(job.key)
             if run is None:  # who intended it has withdrawn
-                if await runs.intend(job.key, tenant, _hash(job.spec), backend.name, place, self.owner):
-                    return None
+                if await self._intend(runs, job, tenant, backend, place):
+                    return job
                 continue
             if run.spec_hash != _hash(job.spec):
                 raise BadArgument(f"the key {job.key} stands for another run. Give each run a key of its own.")
@@ -165,7 +201,7 @@ class Sandboxes:
                     raise _doubt(run)
             abandoned = run.owner == self.owner or not run.alive
             if abandoned and await self._is_ours(runs, run, backend, place):
-                return None
+                return replace(job, has_begun=run.state == "started")
             await asyncio.sleep(LOOK_EVERY.total_seconds())
 
     async def _is_ours(self, runs: SandboxRuns, run: SandboxRun, backend: Runner, place: str) -> bool:
@@ -188,6 +224,9 @@ class Sandboxes:
         except asyncio.CancelledError:
             if not self.leaving:
                 await asyncio.shield(self._cancelled(runs, job, backend))
+            raise
+        except Rejected:
+            await asyncio.shield(runs.withdraw(job.key, self.owner, started=True))
             raise
         except BaseException:
             await asyncio.shield(runs.withdraw(job.key, self.owner))  # only what was not started
@@ -238,6 +277,10 @@ class Sandboxes:
     def _environment(self, spec: SandboxSpec) -> dict[str, str]:
         plain = {name: _plain(value) for name, value in spec.env.items()}
         return plain | {name: self.secrets.value(ref.removeprefix(SECRET)) for name, ref in spec.secrets.items()}
+
+
+async def _nobody() -> tuple[str, ...]:
+    return ()
 
 
 def check(spec: SandboxSpec) -> None:

@@ -15,7 +15,7 @@ from uuid import UUID
 from pydantic import Field, StringConstraints
 
 from ...actors.duration import Duration
-from ...actors.errors import NotFound, Rejected, Unavailable
+from ...actors.errors import Broken, NotFound, Rejected, Unavailable
 from ...actors.words import Words
 from .spec import Isolation, Language, SandboxLimits, SandboxSpec, Text, leads_out
 
@@ -34,7 +34,7 @@ class WorkspaceLost(Rejected):
     """It is on record, and its container is not there any more or has ended: what was in it is lost."""
 
 
-class WorkspacePaused(Rejected):
+class WorkspacePaused(Unavailable):
     """Nothing can be done in it before it is resumed."""
 
 
@@ -42,7 +42,7 @@ class NoRoom(Unavailable):
     """There are as many workspaces as may be."""
 
 
-class LeftRunning(Rejected):
+class LeftRunning(Broken):
     """Nobody waits for this command: it was begun, and goes on."""
 
 

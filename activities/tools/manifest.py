@@ -28,8 +28,8 @@ Danger = Literal["none", "low", "medium", "high"]
 
 # What a call can do to the world. Policy speaks of these, whichever tool does them.
 Action = Literal[
-    "files.read",  # on: the path
-    "files.write",  # on: the path
+    "files.read",  # on: the path; one that is not absolute is beneath the run's own workspace
+    "files.write",  # on: the path, as above
     "code.run",  # on: the language or image
     "net.connect",  # on: host:port
     "agents.ask",  # on: kind/key

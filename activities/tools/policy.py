@@ -29,6 +29,7 @@ class Question(BaseModel):
     action: Literal["tool.call", "approval.answer", "policy.grant", "policy.revoke", "effect.resolve", "tool.import"]
     tool: str = ""  # name
     version: str = ""
+    newest: str = ""  # the newest version of the tool, as a name alone would find it; a machine may call no other one
     source: str = ""  # built-in, plugin:…, mcp:…, openapi:…, manifest:…
     danger: Danger = "none"
     permissions: tuple[Permission, ...] = ()

@@ -11,6 +11,7 @@ else a tool may use. What a tool raises as ToolError is its answer that it canno
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -25,6 +26,7 @@ from ..sandbox.spec import SandboxSpec
 from .manifest import Action, Contract, Danger, Permission, Rate, ToolManifest
 
 Needs = Callable[[Any], Sequence[Permission]]
+Reply = tuple[str | None, dict[str, Any] | None]  # the name of its type, and its body
 Preview = Callable[["ToolCall", Any], Awaitable[Any]]
 
 
@@ -37,18 +39,42 @@ class BadArguments(Rejected):
 
 
 class RunsSandboxes(Protocol):
-    async def __call__(self, spec: SandboxSpec) -> SandboxResult: ...
+    async def __call__(self, spec: SandboxSpec, *, once: bool = True) -> SandboxResult:
+        """With the contents of all its files. `once`: under the key of this call, so that the same call tried again
+        gets the result on record; InDoubt where that cannot be known. Else it is run again."""
+        ...
+
+    def way_out(self, host: str) -> AbstractAsyncContextManager[str]:
+        """The unix socket of a proxy that reaches this host:port and nothing else, for a library that speaks a protocol
+        itself."""
+        ...
 
 
-class AsksAgents(Protocol):
-    async def __call__(self, agent: str, message: str, body: dict[str, Any]) -> dict[str, Any] | None: ...
+class ReachesAgents(Protocol):
+    async def ask(self, agent: str, message: str, body: dict[str, Any], timeout: timedelta) -> Reply:
+        """Under an id derived from the key of this call: asked again, it gets the stored reply."""
+        ...
+
+    async def tell(self, agent: str, message: str, body: dict[str, Any]) -> str:
+        """The id of the message, which is derived from the key of this call, too."""
+        ...
+
+    async def find(self, capability: str | None, kind: str | None, limit: int) -> list[dict[str, Any]]: ...
 
 
 class StartsRuns(Protocol):
-    async def start(self, flow: dict[str, Any], inputs: dict[str, Any]) -> str: ...
+    """Of the tenant that calls, and no others."""
+
+    async def start(self, flow: dict[str, Any], inputs: dict[str, Any]) -> str:
+        """The run's id, which is derived from the key of this call: started again, it is the same run."""
+        ...
+
     async def show(self, run: str) -> dict[str, Any]: ...
     async def list(self, status: str | None, limit: int) -> list[dict[str, Any]]: ...
     async def cancel(self, run: str, reason: str) -> None: ...
+    async def output(self, run: str) -> Any:
+        """Of one that has ended."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -59,8 +85,8 @@ class ToolCall:
     tenant: str
     principal: str  # who calls, as in agent:researcher/alice
     workspace: Path  # the directory that is this run's own
-    sandbox: RunsSandboxes | None = None  # once for each key; None: this process has none
-    ask: AsksAgents | None = None
+    sandbox: RunsSandboxes | None = None  # None: this process has none
+    agents: ReachesAgents | None = None
     runs: StartsRuns | None = None
 
 

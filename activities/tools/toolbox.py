@@ -4,6 +4,7 @@ A reference is a name, which means the newest version that is not deprecated, or
 `text.count@1.2` (any 1.2) or `text.count@>=1,<3`.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
@@ -28,6 +29,19 @@ class Toolbox:
         """By name, the newest version first."""
         for _, versions in sorted(self._tools.items()):
             yield from sorted(versions.values(), key=lambda one: Version(one.manifest.version), reverse=True)
+
+    def newest(self) -> Iterator[Tool]:
+        """Of each name the version that the name alone means, unless that is deprecated."""
+        for name in sorted(self._tools):
+            found = self.find(name)
+            if found.manifest.deprecated is None:
+                yield found
+
+    def search(self, words: str) -> list[Tool]:
+        """By words of names, tags and descriptions, the best first."""
+        wanted = {word for word in re.findall(r"[a-z0-9]+", words.lower()) if len(word) > 1}
+        scored = [(_score(one, wanted), one) for one in self.newest()]
+        return [one for score, one in sorted(scored, key=lambda pair: (-pair[0], pair[1].name)) if score > 0]
 
     def add(self, added: Tool) -> None:
         versions = self._tools.setdefault(added.name, {})
@@ -60,6 +74,15 @@ class Toolbox:
             known = ", ".join(sorted(versions, key=Version, reverse=True))
             raise UnknownTool(f"no version of {name} is {wanted!r}; there are {known}.")
         return max(fitting, key=lambda one: (one.manifest.deprecated is None or bool(wanted), _age(one)))
+
+
+def _score(one: Tool, wanted: set[str]) -> int:
+    """A word of the name counts more than one of the tags, and that more than one of the description."""
+    places = ((5, one.name), (3, " ".join(one.manifest.tags)), (1, one.manifest.description))
+    return sum(
+        weight * sum(any(known.startswith(word) for known in re.findall(r"[a-z0-9]+", text.lower())) for word in wanted)
+        for weight, text in places
+    )
 
 
 def _age(one: Tool) -> tuple[bool, Version]:

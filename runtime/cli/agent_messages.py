@@ -17,7 +17,6 @@ from ...actors.errors import DeadlineInPast, OutcomeUnknown
 from ...actors.ids import new_id
 from ...actors.message import Message, parse
 from ..settings import Settings
-from ..stack.find import attach
 from .agent_options import (
     Address,
     AsJson,
@@ -133,7 +132,7 @@ def publish(
 def stop(ctx: typer.Context, address: Address) -> None:
     """Put an agent away after the turn it is in: its state is kept, and its next message brings it back."""
     target = AgentAddress.parse(address)
-    settings = attach(settings_of(ctx).settings, "ray.address")
+    settings = settings_of(ctx).settings
     was_there = _talk(settings, "default", lambda client: client.agent(str(target)).stop())
     typer.echo(
         f"{target} was put away; its next message brings it back" if was_there else f"{target} was not in memory"
@@ -148,7 +147,7 @@ def _prepare(
     settings = settings_of(ctx).settings
     import_agents(settings.agents)
     sent = parse(message, read_inputs(inputs or [], input_file))
-    return attach(settings, "ray.address"), sent
+    return settings, sent
 
 
 def _talk(settings: Settings, tenant: str, work: "Callable[[Client], Awaitable[Result]]") -> Result:

@@ -15,7 +15,23 @@ from typer.core import TyperGroup
 
 from ... import __version__
 from ...actors.errors import OutcomeUnknown, Rejected, ResproutError, Unavailable
-from . import agent, config, doctor, flow, logs, processes, run, runs, sandbox, schedules, stack, task
+from . import (
+    agent,
+    approvals,
+    config,
+    doctor,
+    effects,
+    flow,
+    logs,
+    processes,
+    run,
+    runs,
+    sandbox,
+    schedules,
+    stack,
+    task,
+    tool,
+)
 from .flags import GLOBAL, global_flags
 from .hints import as_given
 
@@ -92,6 +108,9 @@ runs.register(app)
 schedules.register(app)
 task.register(app)
 sandbox.register(app)
+tool.register(app)
+effects.register(app)
+approvals.register(app)
 agent.register(app)
 flow.register(app)
 

@@ -41,15 +41,19 @@ async def result(run: RunRef, *, quiet: bool) -> Any:
 
 async def show(run: RunRef, console: Console, *, ended: asyncio.Event | None = None, stays: bool = True) -> View:
     """Shows the run until it has ended; `stays` says whether its last picture does."""
-    watch = Watch(run.runs)
     if not console.is_terminal:
-        news = News(err=console.stderr)
-        async for seen in looks(watch, run, ended):
-            news.tell(seen)
-        return seen
+        return await tell(run, News(err=console.stderr), ended)
+    watch = Watch(run.runs)
     with Live(console=console, transient=not stays, refresh_per_second=4, vertical_overflow="ellipsis") as live:
         async for seen in looks(watch, run, ended):
             live.update(view(seen))
+    return seen
+
+
+async def tell(run: RunRef, news: News, ended: asyncio.Event | None = None) -> View:
+    """Tells of the run until it has ended."""
+    async for seen in looks(Watch(run.runs), run, ended):
+        news.tell(seen)
     return seen
 
 

@@ -3,12 +3,14 @@
 import sys
 from collections.abc import Iterable
 from contextlib import redirect_stdout
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 if TYPE_CHECKING:
+    from ...activities.tools.toolbox import Toolbox
     from ...workflows.flow import Problem
 
 from ...actors.errors import ConfigError
@@ -23,18 +25,25 @@ def show_problems(problems: "Iterable[Problem]", *, err: bool = False) -> None:
 
 
 def doubts(ctx: typer.Context, file: Path) -> "tuple[Problem, ...]":
-    """What the agent modules that are set do not know, in a flow file without errors. Never in the way of a run."""
+    """What the agent modules that are set, and our tools, do not know, in a flow file without errors. Never in the way
+    of a run."""
     from ..agent_modules import import_agents
     from ..flow_files import load_child, text_of
     from ..flow_messages import warnings
 
-    agents = settings_of(ctx).settings.agents
-    if not agents.modules:
-        return ()
+    settings = settings_of(ctx).settings
+    known = bool(settings.agents.modules)
     try:
         with redirect_stdout(sys.stderr):  # what a module prints is no part of a command's output
-            import_agents(agents)
+            import_agents(settings.agents)
     except ConfigError as error:
         typer.secho(f"what {file} says to agents is not checked: {error}", fg="yellow", err=True)
-        return ()
-    return warnings(text_of(file), str(file), load_child)
+        known = False
+
+    @cache
+    def tools() -> "Toolbox":
+        from ..tools import known_tools
+
+        return known_tools(settings if known else None)
+
+    return warnings(text_of(file), str(file), load_child, tools, with_agents=known)

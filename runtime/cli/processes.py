@@ -45,7 +45,6 @@ def worker(
     temporal_address: Annotated[str | None, typer.Option("--temporal-address", help="host:port")] = None,
     namespace: Annotated[str | None, typer.Option("--namespace", help="Temporal namespace.")] = None,
     task_queue: Annotated[str | None, typer.Option("--task-queue", help="Temporal task queue.")] = None,
-    ray_address: RayAddress = None,
     metrics_port: Annotated[int, typer.Option(help="Serve metrics here; 0 means any free port.")] = 0,
 ) -> None:
     """Run workflows and activities: a Temporal worker."""
@@ -53,9 +52,8 @@ def worker(
         "--temporal-address": (("temporal", "address"), temporal_address),
         "--namespace": (("temporal", "namespace"), namespace),
         "--task-queue": (("temporal", "task_queue"), task_queue),
-        "--ray-address": (("ray", "address"), ray_address),
     }
-    settings = attach(settings_of(ctx, given).settings, "temporal.address", "ray.address")
+    settings = attach(settings_of(ctx, given).settings, "temporal.address", "postgres.dsn")
     from .. import worker as worker_process
     from ..telemetry import configure_logs, configure_traces
 

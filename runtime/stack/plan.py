@@ -3,9 +3,10 @@
 Everything that a user got wrong is found here, before the first process starts.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
 from ...actors.errors import ConfigError, StackError
 from ...memory.database import check, redacted
@@ -26,6 +27,7 @@ from .services.ours import OurService
 from .services.postgres import PostgresService
 from .services.ray_head import RayService
 from .services.temporal import TemporalService
+from .services.worker import WorkerService
 
 
 @dataclass
@@ -128,6 +130,15 @@ def _ours(plan: Plan, settings: Settings) -> None:
     gateway = f"http://{host}:{plan.found['gateway', 'port']}"
     plan.services += [
         OurService(plan.paths, "hosts", ["join"], after=("postgres", "ray"), env=env),
-        OurService(plan.paths, "worker", ["worker"], after=("postgres", "temporal", "ray"), env=env),
+        _worker(plan, settings, env),
         OurService(plan.paths, "gateway", ["gateway"], after=("postgres",), env=env, endpoint=gateway),
     ]
+
+
+def _worker(plan: Plan, settings: Settings, env: Mapping[str, str]) -> OurService:
+    """Where the record of runs is others', too, they come back to the runs of this worker: it leaves them alone."""
+    after = ("postgres", "temporal")
+    if settings.postgres.dsn is not None:
+        return OurService(plan.paths, "worker", ["worker"], after=after, env=env)
+    own = settings.postgres.model_copy(update={"dsn": SecretStr(plan.found["postgres", "dsn"])})
+    return WorkerService(plan.paths, settings.model_copy(update={"postgres": own}), after=after, env=env)

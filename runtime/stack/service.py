@@ -42,6 +42,9 @@ class Service(ABC):
     async def ready(self) -> None:
         """Runs once, when the service has become healthy for the first time."""
 
+    async def leave(self) -> None:
+        """Runs once, when the stack stops: the process has ended, and what the service stands on still runs."""
+
     def leftovers(self) -> Iterable[psutil.Process]:
         """What an earlier life of this service may have left running."""
         return marked(self.paths.mark, self.name)

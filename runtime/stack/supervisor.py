@@ -147,6 +147,8 @@ class Supervisor:
         finally:
             if isinstance(service, OurService):
                 service.close()
+            if self.stopping.is_set():
+                await service.leave()
             self._set(service, "stopped", pid=None)
             self.stopped[service.name].set()
 

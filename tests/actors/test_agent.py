@@ -2,7 +2,8 @@ import json
 import pickle
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from types import new_class
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -10,7 +11,7 @@ from pydantic import Field
 from resprout.actors import ids
 from resprout.actors.address import AgentAddress
 from resprout.actors.agent import Agent, Bounds, DedicatedHosts, agent_class, ephemeral, on
-from resprout.actors.catalogue import catalogue
+from resprout.actors.catalogue import catalogue, describe
 from resprout.actors.envelope import Envelope, Replied
 from resprout.actors.errors import (
     BY_NAME,
@@ -284,9 +285,52 @@ def test_ordinals_are_english() -> None:
     ]  # fmt: skip
 
 
+class Connection:
+    """Nothing that JSON has."""
+
+
+def made(class_name: str, parent: type, fields: dict[str, Any], **options: Any) -> type:
+    return new_class(class_name, (parent,), options, lambda space: space.update(AT_HOME | fields))
+
+
+def a_message(version: Any = 1, **fields: Any) -> type[Message]:
+    return cast("type[Message]", made("M", Message, fields, name="test.m", version=version))
+
+
+def an_agent(version: Any = 1, **fields: Any) -> type[Agent]:
+    return cast("type[Agent]", made("A", Agent, fields, kind="test-a", version=version))
+
+
+AT_HOME = {"__module__": __name__, "__qualname__": "made in a test"}
+
+
+async def take(self: Agent, message: Moved) -> None:
+    """As a handler is made."""
+
+
+def a_field(kind: Any) -> dict[str, Any]:
+    return {"__annotations__": {"field": kind}, "field": None}
+
+
+def test_an_ephemeral_field_may_be_anything_and_stands_in_no_catalogue() -> None:
+    fields = {"__annotations__": {"field": Connection | None}, "field": ephemeral(default=None)}
+
+    assert "field" not in describe(an_agent(**fields))["state"].get("properties", {})
+
+
 @pytest.mark.parametrize(
     ("make", "says"),
     [
+        (lambda: a_message(0), r"M has version=0\. .* 1 is the first"),
+        (lambda: a_message(-1), "M has version=-1"),
+        (lambda: a_message("2"), "M has version='2'"),
+        (lambda: a_message(2), "M is at version=2 and has no `upcast`"),
+        (lambda: an_agent(2), "A is at version=2 and has no `upcast`"),
+        (lambda: an_agent(0), "A has version=0"),
+        (lambda: a_message(**a_field(Connection)), r"M\.field is a Connection, which is not stored as JSON"),
+        (lambda: a_message(**a_field(dict[str, Connection])), r"M\.field is a dict\[str, .*Connection\]"),
+        (lambda: an_agent(**a_field(Callable[[], int])), r"A\.field .* `ephemeral\(default=…\)`"),
+        (lambda: an_agent(take=take), "A.take takes a Moved and is no handler. Write `@on` above it"),
         (lambda: Bounds(rows=-1), "a bound is at least 1"),
         (lambda: DedicatedHosts(count=0), "has at least one"),
         (lambda: DedicatedHosts(gpus=-1), "no resource can be less than 0"),

@@ -39,6 +39,24 @@ async def use(client: Client) -> None:
     print(reply.total)
 """
 
+BLOCKING = """
+from datetime import timedelta
+from uuid import UUID
+
+
+with Client.in_thread(tenant="acme") as blocking:
+    total: Total = blocking.of(Counter, "a").ask(Counter.add, Add(amount=1))
+    anything = blocking.of(Counter, "a").add(Add(amount=1))
+    answer: Message | None = blocking.agent("typed-counter/a").ask(Add(amount=1), timeout=timedelta(seconds=5))
+    same: Message | None = blocking.ask("typed-counter/a", Add(amount=1), priority="high")
+    told: UUID = blocking.tell("typed-counter/a", Add(amount=1), id=UUID(int=1))
+    sent: UUID = blocking.publish("news", Add(amount=1), again=False)
+    stopped: bool = blocking.stop("typed-counter/a")
+    run = blocking.run("a.flow.yaml", {"name": "ada"}, wait=False)
+    job = blocking.submit(Add(amount=1), agent="typed-counter/a", retries=1)
+    ids: list[str] = [run.id, job.id, *(row.id for row in blocking.runs().list("", limit=5))]
+"""
+
 
 @pytest.mark.parametrize(
     ("line", "error"),
@@ -50,8 +68,29 @@ async def use(client: Client) -> None:
     ],
 )
 def test_the_checker_knows_what_an_agent_handles(tmp_path: Path, line: str, error: str | None) -> None:
+    checks(tmp_path, f"{PROGRAM}{line}\n", error)
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ("", None),
+        ('    blocking.of(Counter, "a").ask(Counter.add, Other())', 'expected "Callable[[Counter, Other]'),
+        ('    blocking.of(Counter, "a").ask(Counter.add, Add(amount=1)).amount', '"Total" has no attribute "amount"'),
+        ('    blocking.ask("typed-counter/a", {"amount": 1})', 'expected "Message"'),
+        ('    blocking.tell("typed-counter/a", Add(amount=1), patience=1)', 'Unexpected keyword argument "patience"'),
+        ('    blocking.nothing("typed-counter/a")', '"BlockingClient" has no attribute "nothing"'),
+        ("    run.nothing()", '"BlockingRun" has no attribute "nothing"'),
+        ('    stopped = blocking.agent("typed-counter/a").tell(Add(amount=1))', "Incompatible types in assignment"),
+    ],
+)
+def test_the_checker_knows_what_the_blocking_client_takes(tmp_path: Path, line: str, error: str | None) -> None:
+    checks(tmp_path, f"{PROGRAM}{BLOCKING}{line}\n", error)
+
+
+def checks(tmp_path: Path, text: str, error: str | None) -> None:
     program = tmp_path / "program.py"
-    program.write_text(f"{PROGRAM}{line}\n")
+    program.write_text(text)
 
     command = [sys.executable, "-m", "mypy", "--config-file", str(ROOT / "pyproject.toml"), str(program)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -62,7 +62,7 @@ def stack(attempts: "Attempts", tmp_path_factory: pytest.TempPathFactory) -> Ite
 @pytest.fixture
 async def client(stack: Stack) -> AsyncIterator[Client]:
     stack.wait_healthy()
-    settings = attach(Settings(data_dir=stack.data_dir), "ray.address")
+    settings = attach(Settings(data_dir=stack.data_dir), "postgres.dsn")
     async with await Client.connect(settings) as client:
         yield client
 

@@ -72,6 +72,7 @@ async def test_a_blocking_client_needs_no_loop(stack: Stack) -> None:
         with Client.in_thread(load({("data_dir",): str(stack.data_dir)}, {}).settings) as client:
             clerk = client.of(Clerk, key)
             assert clerk.work(Work(by=2)) == Done(count=2)
+            assert clerk.ask(Clerk.work, Work(by=0)).count == 2
             assert isinstance(client.tell(f"clerk/{key}", Work(by=2)), UUID)
             assert client.agent(f"clerk/{key}").ask(Work(by=0), timeout=timedelta(seconds=10)) == Done(count=4)
             client.ask(f"clerk/{key}", Follow(topic=topic))

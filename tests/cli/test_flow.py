@@ -130,6 +130,24 @@ def test_without_agent_modules_there_is_nothing_to_doubt(shop: Path) -> None:
     assert done.stdout == "doubtful.flow.yaml: ok, 6 tasks\n"
 
 
+def test_tools_and_their_arguments_are_held_against_what_there_is(shop: Path) -> None:
+    (shop / "resprout.toml").unlink()
+    called = ["http.gett, with: {}", "http.get, with: {urll: x}", "http.get, with: {url: x}"]
+    called += ["http.get@7, with: {url: x}", "elsewhere.imported, with: {}"]
+    lines = [f"  - {{id: t{n}, tool: {task}}}" for n, task in enumerate(called)]
+    (shop / "tools.flow.yaml").write_text("\n".join(["flow: {name: tools}", "tasks:", *lines, ""]))
+
+    done = resprout("flow", "validate", "tools.flow.yaml", "--json", cwd=shop)
+
+    (told,) = json.loads(done.stdout)["files"]
+    assert told["ok"]
+    assert [(one["line"], one["message"], one["fix"]) for one in told["problems"]] == [
+        (3, "there is no tool 'http.gett'", "did you mean `http.get`?"),
+        (4, "`http.get` has no argument `urll`", "did you mean `url`?"),
+        (6, "no version of http.get is '7'; there are 1.0.0", "see `resprout tool list --all`"),
+    ]
+
+
 def test_the_flows_that_a_flow_starts_are_held_against_the_modules_too(shop: Path) -> None:
     (shop / "parent.flow.yaml").write_text("flow: {name: parent}\ntasks:\n  - {id: c, flow: ./doubtful.flow.yaml}\n")
 

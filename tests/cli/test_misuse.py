@@ -19,6 +19,7 @@ from resprout.actors.errors import (
 from resprout.actors.message import Message
 from resprout.runtime.calls import caller
 from resprout.runtime.client import Client
+from resprout.runtime.settings import Settings
 from support.clerks import Clerk, Work
 
 SECOND = timedelta(seconds=1)
@@ -27,7 +28,7 @@ SECOND = timedelta(seconds=1)
 @pytest.fixture
 def client() -> Any:
     """Connected to nothing. Any, since what is tested here is what the type checker forbids."""
-    return Client(caller())
+    return Client(caller(Settings()))
 
 
 @pytest.mark.parametrize(

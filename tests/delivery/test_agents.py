@@ -7,7 +7,16 @@ from uuid import uuid4
 import pytest
 from resprout.actors.address import AgentAddress
 from resprout.actors.agent import Agent, on
-from resprout.actors.errors import AgentFailed, Busy, CallCycle, DeadlinePassed, MailboxFull, Rejected, UnknownKind
+from resprout.actors.errors import (
+    AgentFailed,
+    Busy,
+    CallCycle,
+    DeadlinePassed,
+    IdTaken,
+    MailboxFull,
+    Rejected,
+    UnknownKind,
+)
 from resprout.actors.ids import new_id
 from resprout.actors.limits import Limits
 from resprout.actors.message import Message
@@ -46,6 +55,53 @@ async def test_a_message_that_comes_again_gets_the_stored_reply(house: House) ->
     assert await house.asks("tally/a", Increment(), message_id=message) == Count(count=1)
     assert await house.asks("tally/a", Increment(), message_id=message, attempt=1) == Count(count=1)
     assert await count_of(house, "tally/a") == 1
+
+
+@pytest.mark.parametrize("agent", ["tally/a", "flash/a"])
+@pytest.mark.parametrize("other", [Increment(by=2), Log(word="by")], ids=["other fields", "another type"])
+@pytest.mark.parametrize("attempt", [1, 2])
+async def test_another_message_under_an_id_that_was_handled_is_refused(
+    house: House, agent: str, other: Message, attempt: int
+) -> None:
+    message = uuid4()
+    await house.asks(agent, Increment(), message_id=message)
+
+    if agent == "tally/a" or attempt == 2:  # what is ephemeral is remembered for those who say that they ask again
+        with pytest.raises(IdTaken, match=f"the id {message} names a `test.increment` that {agent} was sent before"):
+            await house.asks(agent, other, message_id=message, attempt=attempt)
+
+    assert await house.asks(agent, Increment(), message_id=message) == Count(count=1)
+    if agent == "tally/a":
+        with pytest.raises(IdTaken):
+            await house.tells(agent, other, message_id=message)
+
+
+async def test_another_message_under_an_id_that_waits_is_refused(house: House) -> None:
+    message = uuid4()
+    first = asyncio.create_task(house.asks("tally/a", Increment(think_seconds=0.5), message_id=message))
+    (host,) = house.hosts.values()
+    await working(host)
+
+    with pytest.raises(IdTaken, match=r"names a `test\.increment` .*, not this `test\.log`"):
+        await house.asks("tally/a", Log(word="by"), message_id=message)
+
+    assert await first == Count(count=1)
+
+
+async def test_what_a_turn_or_a_run_sends_may_come_out_otherwise_when_it_is_done_again(house: House) -> None:
+    message = uuid4()
+
+    for by, more in ((1, {"causation": uuid4()}), (2, {"causation": uuid4()}), (3, {"run": "mine"})):
+        assert await house.asks("tally/a", Increment(by=by), message_id=message, **more) == Count(count=1)
+
+
+async def test_newer_code_may_say_the_same_in_another_version(house: House) -> None:
+    message = uuid4()
+    await house.asks("tally/a", Increment(), message_id=message)
+
+    again = envelope("tally/a", Increment(), "ask", message, version=2, body='{"amount": 1}')
+
+    assert (await house.caller.ask(again)).body == '{"count": 1}'
 
 
 async def test_what_is_told_is_handled_once(house: House) -> None:
@@ -137,7 +193,7 @@ async def test_who_tells_again_hears_that_it_was_accepted_although_the_mailbox_i
     told = [await house.tells("tally/a", Increment()) for _ in range(49)]
 
     await house.tells("tally/a", Increment(), message_id=told[-1])
-    await house.tells("tally/a", Increment(), message_id=message)
+    await house.tells("tally/a", Increment(think_seconds=1), message_id=message)
     with pytest.raises(MailboxFull):
         await house.tells("tally/a", Increment(), message_id=uuid4())
 

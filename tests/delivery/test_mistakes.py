@@ -16,10 +16,12 @@ from resprout.actors.errors import (
     UnknownKind,
     UnknownMessage,
 )
+from resprout.actors.limits import Limits
 from resprout.actors.message import Message
 from resprout.memory.database import Database
+from resprout.memory.store import PostgresStore
 from support.counting import Count, Increment, Slow
-from support.house import House
+from support.house import House, hosts
 from support.waiting import count_of
 
 Mistake = Callable[[Any], object]
@@ -106,13 +108,17 @@ async def test_a_mistake_is_refused_at_the_call_and_nothing_of_the_turn_happens(
     assert await database.pool.fetchval("SELECT count(*) FROM resprout.mailbox") == 0
 
 
-async def test_what_a_kind_of_another_host_may_handle_is_told_and_found_among_the_dead_letters(
-    house: House, database: Database
+async def test_what_a_kind_of_another_host_may_handle_is_told_and_found_among_the_dead_letters_if_there_is_none(
+    database: Database,
 ) -> None:
     mistakes[:] = [lambda agent: agent.tell("unknown-kind/x", Increment())]
+    async with hosts(PostgresStore(database), limits=Limits(unknown=timedelta(seconds=0.2))) as (house, _):
+        await house.asks("erring/a", Err())
 
-    await house.asks("erring/a", Err())
+        await _found_dead(house, database)
 
+
+async def _found_dead(house: House, database: Database) -> None:
     while not (rows := await database.pool.fetch("SELECT kind, error FROM resprout.dead_letters")):
         assert await count_of(house, "erring/a") == 1
     assert (rows[0]["kind"], "unknown-kind" in rows[0]["error"]) == ("unknown-kind", True)

@@ -1,10 +1,13 @@
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import pytest
+from resprout.activities.sandbox.process import cgroup
+from resprout.activities.sandbox.process.sandbox import find_bwrap
 from resprout.runtime.doctor import sandbox
 
 ASK = "from resprout.runtime.doctor import sandbox; print(sandbox.check()[0])"
@@ -35,31 +38,72 @@ def test_where_namespaces_are_forbidden_the_warning_gives_the_reason() -> None:
     assert "user namespaces" in done.stdout
 
 
-def test_the_cgroup_of_version_1_is_found_by_its_memory_controller(tmp_path: Path) -> None:
-    (tmp_path / "memory" / "ours").mkdir(parents=True)
-    membership = tmp_path / "membership"
-    membership.write_text("5:cpu:/\n4:memory:/ours\n0::/\n")
+def groups(root: Path, *kinds: str) -> Path:
+    """Control groups of version 1, with this process in `ours` of each; what says so."""
+    for kind in kinds:
+        (root / kind / "ours").mkdir(parents=True)
+    membership = root / "membership"
+    membership.write_text("".join(f"{n}:{kind}:/ours\n" for n, kind in enumerate(kinds, 1)) + "0::/\n")
+    return membership
 
-    assert sandbox.own_cgroup(tmp_path, membership) == (1, tmp_path / "memory" / "ours")
+
+def test_groups_of_version_1_that_can_be_made_limit_runs_as_a_whole(tmp_path: Path) -> None:
+    finding = sandbox._cgroups(tmp_path, groups(tmp_path, *cgroup.KINDS))
+
+    assert (finding.level, finding.found.split(",")[0]) == ("ok", "version 1")
+    assert [list((tmp_path / kind / "ours").iterdir()) for kind in cgroup.KINDS] == [[]] * len(cgroup.KINDS)
 
 
-def test_the_cgroup_of_version_2_counts_only_with_a_memory_controller(tmp_path: Path) -> None:
-    (tmp_path / "cgroup.controllers").write_text("cpu memory\n")
-    ours = tmp_path / "ours"
-    ours.mkdir()
-    membership = tmp_path / "membership"
-    membership.write_text("0::/ours\n")
+def test_groups_of_version_2_are_not_called_usable_while_the_sandbox_does_not_use_them(tmp_path: Path) -> None:
+    (tmp_path / "cgroup.controllers").write_text("cpu memory pids\n")
 
-    (ours / "cgroup.controllers").write_text("cpu memory pids\n")
-    assert sandbox.own_cgroup(tmp_path, membership) == (2, ours)
+    finding = sandbox._cgroups(tmp_path, groups(tmp_path))
 
-    (ours / "cgroup.controllers").write_text("cpu\n")
-    assert sandbox.own_cgroup(tmp_path, membership) == (2, None)
+    assert finding.level == "warning"
+    assert "version 2, which is not used yet: the process sandbox limits each process" in finding.found
+
+
+def test_a_controller_that_is_missing_is_enough_for_a_warning(tmp_path: Path) -> None:
+    finding = sandbox._cgroups(tmp_path, groups(tmp_path, "memory", "cpu", "cpuacct"))
+
+    assert finding.level == "warning"
 
 
 def test_a_path_that_only_the_host_can_see_means_the_root_of_the_mount(tmp_path: Path) -> None:
-    (tmp_path / "memory").mkdir()
+    for kind in cgroup.KINDS:
+        (tmp_path / kind).mkdir()
     membership = tmp_path / "membership"
-    membership.write_text("4:memory:/docker/0123\n")
+    membership.write_text("".join(f"4:{kind}:/docker/0123\n" for kind in cgroup.KINDS))
 
-    assert sandbox.own_cgroup(tmp_path, membership) == (1, tmp_path / "memory")
+    assert cgroup.parents(membership, tmp_path) == {kind: tmp_path / kind for kind in cgroup.KINDS}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs bubblewrap as somebody else")
+def test_bubblewrap_whose_library_lies_in_a_closed_folder_cannot_be_started_and_the_warning_names_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = find_bwrap()
+    assert found is not None
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    shutil.copy(found, closed / "bwrap")
+    monkeypatch.setattr(sandbox, "find_bwrap", lambda: closed / "bwrap")
+
+    finding = sandbox._user_namespaces()
+
+    assert finding.level == "warning"
+    assert finding.remedy is not None
+    assert finding.remedy.startswith("Say `chmod o+x /")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs bubblewrap as somebody else")
+def test_bubblewrap_in_a_closed_folder_is_no_reason_for_a_warning_when_it_can_be_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`true` stands for one that needs no library but the system's."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    shutil.copy("/usr/bin/true", closed / "bwrap")
+    monkeypatch.setattr(sandbox, "find_bwrap", lambda: closed / "bwrap")
+
+    assert sandbox._user_namespaces().level == "ok"

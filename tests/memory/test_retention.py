@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from resprout.actors.address import AgentAddress
 from resprout.actors.envelope import Replied
+from resprout.actors.marks import Mark
 from resprout.memory.database import Database
 from resprout.memory.retention import FORGET, ONE_AT_A_TIME
 from resprout.memory.store import PostgresStore
@@ -61,9 +62,9 @@ async def test_what_is_older_is_forgotten_and_the_rest_remembered(database: Data
     assert await store.forget_handled(WEEK, 100) == 1
 
     assert await marks(database) == {young}
-    assert await store.replies([(AGENT, old), (AGENT, young)]) == [
+    assert await store.marks([(AGENT, old), (AGENT, young)]) == [
         None,
-        Replied(type="clerk.done", version=1, body='{"count": 1}'),
+        Mark(Replied(type="clerk.done", version=1, body='{"count": 1}')),
     ]
 
 
@@ -131,9 +132,9 @@ async def test_a_mailbox_row_of_a_message_that_was_handled_is_swept_out_when_tha
     for message, agent in ((handled, AGENT), (waiting, AGENT), (handled, other)):
         await put_row(database, message, agent)
 
-    replies = await store.replies([(AGENT, handled), (AGENT, waiting), (other, handled)])
+    found = await store.marks([(AGENT, handled), (AGENT, waiting), (other, handled)])
 
-    assert replies == [Replied(type="clerk.done", version=1, body='{"count": 1}'), None, None]
+    assert found == [Mark(Replied(type="clerk.done", version=1, body='{"count": 1}')), None, None]
     left = await database.pool.fetch("SELECT key, message_id FROM resprout.mailbox ORDER BY key")
     assert [(row["key"], row["message_id"]) for row in left] == [("a", waiting), ("b", handled)]
 

@@ -13,7 +13,9 @@ from uuid import UUID
 import pytest
 from resprout.actors.address import AgentAddress
 from resprout.actors.envelope import Replied
+from resprout.actors.errors import IdTaken
 from resprout.actors.ids import new_id
+from resprout.actors.message import Message
 from resprout.actors.reminders import Reminder
 from resprout.actors.shards import slot_of
 from resprout.actors.store import (
@@ -39,7 +41,7 @@ from simulation.database import SimDatabase, Switches
 from simulation.loop import SimulatedLoop
 from simulation.store import SimStore
 from simulation.weather import Weather
-from support.counting import Increment, Tally
+from support.counting import Increment, Log, Tally
 from support.house import envelope
 from support.shards import Holder, holder
 
@@ -111,6 +113,33 @@ async def test_the_same_message_under_both_epochs_arrives_under_the_new(host: Ho
     old = Arrival(before(new.held), A, new.envelope, in_memory=False)
 
     assert await host.store.accept(host.id, [new, old]) == [Arrived(new=True), Fenced()]
+
+
+@pytest.mark.parametrize("other", [Increment(by=2), Log(word="by")], ids=["other fields", "another type"])
+async def test_another_message_under_an_id_that_waits_or_was_handled_is_refused(host: Holder, other: Message) -> None:
+    first = arrival(host.held_of(A))
+    second = replace(first, envelope=envelope(str(A), other, "tell", first.envelope.id))
+    await host.store.accept(host.id, [first])
+
+    assert [type(outcome) for outcome in await host.store.accept(host.id, [first, second])] == [Arrived, IdTaken]
+
+    handled = Handled(first.envelope, stored=True, reply=Replied())
+    await host.store.commit(host.id, [replace(turn(A, first.held), handled=[handled])])
+
+    assert [type(outcome) for outcome in await host.store.accept(host.id, [again(first), second])] == [Arrived, IdTaken]
+    assert [type(outcome) for outcome in await host.store.accept(host.id, [full(again(first)), full(second)])] == [
+        Arrived,
+        IdTaken,
+    ]
+
+
+def again(first: Arrival) -> Arrival:
+    return replace(first, envelope=first.envelope.model_copy(update={"attempt": 2}))
+
+
+def full(other: Arrival) -> Arrival:
+    """For which there is no room."""
+    return replace(other, bounds=(0, 0))
 
 
 async def test_a_turn_under_an_old_epoch_is_refused_beside_one_under_the_new(host: Holder) -> None:

@@ -24,7 +24,7 @@ def runs_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     for parent in (directory, directory.parent, directory.parent.parent):
         parent.chmod(0o711)
     env = {
-        "RESPROUT_AGENTS_MODULES": "support.steps",
+        "RESPROUT_AGENTS_MODULES": "support.steps,support.world",
         "RESPROUT_AGENTS_PATH": str(Path(__file__).resolve().parents[1]),
     }
     stack = Stack(directory / "data", env)

@@ -123,3 +123,19 @@ async def test_a_task_is_submitted_and_its_reply_awaited(client: Client) -> None
 async def test_a_task_that_does_not_fit_is_refused(client: Client) -> None:
     with pytest.raises(Rejected, match="cannot be submitted: give a capability or an agent, and not both"):
         await client.submit(Do(value=3))
+
+
+async def test_a_tool_is_called_from_python_once_for_each_id(client: Client, tmp_path: Path) -> None:
+    file, name = tmp_path / "lines", f"run-{uuid4().hex}"
+
+    given = [await client.call_tool("world.once", {"file": str(file), "line": "${{ x }}"}, id=name) for _ in range(2)]
+
+    assert given == ["wrote ${{ x }}"] * 2
+    assert len(file.read_text().splitlines()) == 1
+
+
+async def test_what_a_tool_refuses_is_raised_with_its_kind(client: Client) -> None:
+    with pytest.raises(RunFailed, match="there is no such argument") as failure:
+        await client.call_tool("world.once", {"fiel": "x"})
+
+    assert failure.value.type == "BadArguments"

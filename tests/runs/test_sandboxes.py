@@ -1,13 +1,16 @@
 """The task `sandbox` in a run: what comes back, what fails, and that the code runs once."""
 
 import asyncio
+import json
 import os
 import signal
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import psutil
 import pytest
+from support.flow_tasks import flow_file
 from support.runs import Runs
 from support.stack import Stack
 from temporalio.client import WorkflowFailureError
@@ -131,3 +134,38 @@ async def test_a_run_in_a_container_goes_on_without_its_worker_and_its_code_runs
         result = await run.result()
     assert result["stdout"] == "begun\nonce\n"
     assert result["files"] == {"runs.txt": "once\n"}
+
+
+SLOWLY = "echo begun; echo oops >&2; sleep 7; echo ended"
+
+
+def test_output_is_shown_to_who_watches_while_it_is_written(runs_stack: Stack, tmp_path: Path) -> None:
+    file = flow_file(tmp_path, [sandbox(language="shell", code=SLOWLY)])
+    running = runs_stack.start("run", str(file), "--wait")
+    assert running.stderr is not None
+    said = ""
+    while "│ oops" not in said:
+        said += running.stderr.readline()
+
+    assert running.poll() is None
+    assert "box │ begun\n" in said
+    assert "completed" not in said
+    assert running.communicate(timeout=60)[0].count("begun") == 1
+
+
+def test_output_is_told_to_programs_as_events(runs_stack: Stack, tmp_path: Path) -> None:
+    inner = flow_file(tmp_path, [sandbox(language="shell", code=SLOWLY)], name="inner")
+    file = flow_file(tmp_path, [{"id": "child", "flow": inner.name}])
+    run = f"events-{uuid4().hex[:8]}"
+    assert runs_stack("run", str(file), "--detach", "--id", run).returncode == 0
+
+    watched = runs_stack("runs", "watch", run, "--json")
+
+    events = [json.loads(line) for line in watched.stdout.splitlines()]
+    written = [(event["task"], event["stream"], event["text"]) for event in events if event["event"] == "output"]
+    assert ("child/box", "stdout", "begun") in written
+    assert ("child/box", "stderr", "oops") in written
+    assert written.count(("child/box", "stdout", "begun")) == 1
+    assert (events[-1]["event"], events[-1]["status"]) == ("ended", "completed")
+    assert events[-1]["result"]["stdout"] == "begun\nended\n"
+    assert {"running", "completed"} <= {e["status"] for e in events if e["event"] == "task" and e["task"] == "child"}

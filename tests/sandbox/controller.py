@@ -1,6 +1,7 @@
 """A process that runs one job in a container and can be killed while it does: `python controller.py INSTANCE KEY CODE`.
 
 It says `starting` when the container is claimed, `saw …` for output, and last the ending as JSON. It forgets nothing.
+With `--warm` it claims one from a pool, with `--wait` it starts nothing until it reads a line.
 """
 
 import asyncio
@@ -19,8 +20,9 @@ async def starting() -> None:
 
 
 async def main(instance: str, key: str, code: str) -> None:
-    backend = DockerBackend(Engine(), instance, warm=0)
+    backend = DockerBackend(Engine(), instance, warm=int("--warm" in sys.argv))
     spec = SandboxSpec(language="python", code=code, collect=("out/*",))
+    await backend.warm_up(spec)
     job = Job(key, spec, "container", starting=starting)
     ending = await backend.run(job, lambda stream, piece: print("saw", stream, piece, flush=True))
     files = {name: content.decode() for name, content in ending.files.items()}

@@ -6,15 +6,21 @@ import os
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 from docker import APIClient
 from resprout.activities.sandbox.backend import InDoubt, Job
-from resprout.activities.sandbox.docker import DockerBackend
+from resprout.activities.sandbox.docker import DockerBackend, Engine
+from resprout.activities.sandbox.docker.attachment import RUNNER
+from resprout.activities.sandbox.docker.images import Images
 from resprout.activities.sandbox.docker.names import run_name
+from resprout.activities.sandbox.docker.parcel import parcel
+from resprout.activities.sandbox.docker.shape import JOB_USER, shape_of
 from resprout.activities.sandbox.spec import SandboxSpec
+from support.engine import URL
 
 CONTROLLER = Path(__file__).with_name("controller.py")
 
@@ -27,6 +33,13 @@ print(f'first {os.getpid()}\\n', end='')
 time.sleep(2)
 print('last')
 """
+
+
+class Seen(asyncio.Event):
+    """Set when there is output."""
+
+    def __call__(self, stream: str, piece: bytes) -> None:
+        self.set()
 
 
 async def started(instance: str, key: str, code: str, *more: str) -> Process:
@@ -70,16 +83,22 @@ def check(said: dict[str, Any]) -> None:
     assert [line.split()[0] for line in lines] == ["first", "last"]
 
 
-async def test_killed_before_the_code_began_the_next_controller_runs_it(instance: str, key: str) -> None:
-    first = await started(instance, key, COUNTING, "--wait")
+@pytest.mark.parametrize("more", [(), ("--warm",)])
+async def test_killed_before_the_code_began_the_next_controller_runs_it(
+    instance: str, key: str, more: tuple[str, ...]
+) -> None:
+    first = await started(instance, key, COUNTING, "--wait", *more)
     await until(first, "starting")
     await killed(first)
 
     check(await result(await started(instance, key, COUNTING)))
 
 
-async def test_killed_while_it_runs_the_next_controller_comes_back_to_it(instance: str, key: str) -> None:
-    first = await started(instance, key, COUNTING)
+@pytest.mark.parametrize("more", [(), ("--warm",)])
+async def test_killed_while_it_runs_the_next_controller_comes_back_to_it(
+    instance: str, key: str, more: tuple[str, ...]
+) -> None:
+    first = await started(instance, key, COUNTING, *more)
     begun = await until(first, "first")
     await killed(first)
 
@@ -145,6 +164,21 @@ async def test_a_container_that_lost_its_results_is_in_doubt_and_not_run_again(
         await docker.run(job, lambda _stream, _piece: None)
 
 
+async def test_what_is_forgotten_is_removed_and_its_key_runs_anew(
+    docker: DockerBackend, engine_api: APIClient, instance: str
+) -> None:
+    job = Job("again", SandboxSpec(language="python", code="import uuid; print(uuid.uuid4())"), "container")
+
+    first = await docker.run(job, lambda _stream, _piece: None)
+    await docker.forget(job.key)
+    second = await docker.run(job, lambda _stream, _piece: None)
+    await docker.forget(job.key)
+    await docker.settled()
+
+    assert first.stdout.kept != second.stdout.kept
+    assert engine_api.containers(all=True, filters={"name": run_name(instance, "again")}) == []
+
+
 async def test_a_cancelled_run_leaves_no_container_after_two_seconds(
     docker: DockerBackend, engine_api: APIClient, instance: str
 ) -> None:
@@ -174,3 +208,53 @@ async def test_a_process_that_leaves_lets_its_run_go_on(docker: DockerBackend, i
     said = await result(await started(instance, key, COUNTING))
 
     assert [line.split()[0] for line in said["stdout"].splitlines()] == ["first", "last"]
+
+
+@pytest.mark.parametrize("sent", [0, 300, 512, 0.5, 0.9])
+async def test_a_controller_killed_while_it_sends_the_input_has_started_nothing(
+    docker: DockerBackend, instance: str, key: str, sent: float
+) -> None:
+    """512 bytes are a whole file and the beginning of the next; shares are of all that there is to send."""
+    files = {"one": b"1" * 3_000, "two": b"2" * 3_000}
+    job = Job(key, SandboxSpec(language="shell", code="wc -c one two"), "container", files)
+    engine, name, whole = Engine(URL), run_name(instance, key), parcel(job)
+    await docker._claim(name, shape_of(job, await Images(engine).digest(job.spec)), job, ExitStack())
+    command = ["/bin/sh", "-c", RUNNER, "runner", "word"]
+    created = await engine.call(lambda api: api.exec_create(name, command, stdin=True, user=JOB_USER))
+    _, writer = await engine.execute(created["Id"])
+    writer.write(
+        b"go\n" + whole[: sent if isinstance(sent, int) else int(sent * whole.rindex(b"run/resprout/job/whole"))]
+    )
+    writer.close()
+
+    async with asyncio.timeout(10):
+        ending = await docker.run(job, lambda _stream, _piece: None)
+
+    assert ending.stdout.kept.split() == b"3000 one 3000 two 6000 total".split()
+    await engine.close()
+
+
+async def test_many_killed_controllers_leave_room_for_the_job(
+    docker: DockerBackend, engine_api: APIClient, instance: str, key: str
+) -> None:
+    """Their runners stay behind in the container, and count among its processes."""
+    code = (
+        "echo begun; while [ ! -e go ]; do sleep 0.05; done; for n in $(seq 60); do sleep 0.1 & done; wait; echo ended"
+    )
+    job = Job(key, SandboxSpec(language="shell", code=code), "container")
+    runs = []
+    for _ in range(12):
+        seen = Seen()
+        runs.append(asyncio.create_task(docker.run(job, seen)))
+        await seen.wait()
+    docker.leave()
+    for run in runs:
+        run.cancel()
+    await asyncio.wait(runs)
+
+    name = run_name(instance, key)
+    go = engine_api.exec_create(name, ["touch", "/work/go"], user=JOB_USER)
+    engine_api.exec_start(go["Id"])
+    ending = await DockerBackend(Engine(URL), instance, warm=0).run(job, lambda _stream, _piece: None)
+
+    assert (ending.exit_code, ending.stdout.kept, ending.stderr.kept) == (0, b"begun\nended\n", b"")

@@ -107,6 +107,20 @@ async def test_a_warm_container_that_was_removed_is_no_obstacle(
     await warm.forget("k")
 
 
+async def test_a_runner_that_died_while_it_waited_is_no_obstacle(
+    warm: DockerBackend, engine_api: APIClient, instance: str
+) -> None:
+    await warm.warm_up(SPEC)
+    for name in names(engine_api, instance):
+        kills = engine_api.exec_create(name, ["/bin/sh", "-c", "kill -9 -1"], user="65532")
+        engine_api.exec_start(kills["Id"])
+
+    ending = await warm.run(Job("k", SPEC, "container"), unwatched)
+
+    assert ending.stdout.kept == b"1\n"
+    await warm.forget("k")
+
+
 async def test_close_removes_what_waits(engine_api: APIClient, images: None, instance: str) -> None:
     backend = DockerBackend(Engine(URL), instance, warm=2)
     await backend.warm_up(SPEC)

@@ -210,3 +210,11 @@ def test_noise_is_no_tar() -> None:
     found = harvest(socket.gethostname().encode() * 500, Selection(["**"]))
 
     assert found.collected.files == {}
+
+
+async def test_the_library_of_python_is_compiled_in_its_image(container: Sandboxed) -> None:
+    code = "import asyncio, json, os; print(*(os.path.isfile(module.__cached__) for module in (asyncio, json)))"
+
+    ending = await ran(container, code)
+
+    assert ending.stdout.kept == b"True True\n", ending

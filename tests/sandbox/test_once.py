@@ -1,17 +1,23 @@
 """Each key runs once: answered from the record, waited for, come back to, or in doubt; never run again."""
 
 import asyncio
+import io
 import os
 import signal
 import sys
+import tarfile
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from resprout.activities.sandbox.backend import InDoubt
+from docker import APIClient
+from resprout.activities.sandbox.backend import InDoubt, NoSandbox
+from resprout.activities.sandbox.docker import DockerBackend
+from resprout.activities.sandbox.docker.names import run_name
 from resprout.activities.sandbox.process.sandbox import ProcessSandbox
 from resprout.activities.sandbox.sandboxes import Sandboxes
 from resprout.activities.sandbox.spec import SandboxSpec
@@ -33,6 +39,12 @@ def sandboxes(database: Database) -> Sandboxes:
         return database
 
     return Sandboxes({"process": ProcessSandbox()}, NoSecrets(), "process", SandboxRuns(opened, LEASE))
+
+
+def in_containers(database: Database, docker: DockerBackend) -> Sandboxes:
+    return replace(
+        sandboxes(database), backends={"container": docker}, default="container", owner=uuid4(), leaving=False
+    )
 
 
 @pytest.fixture
@@ -167,6 +179,49 @@ async def test_a_run_that_a_leaving_worker_cut_off_is_in_doubt(database: Databas
 
     with pytest.raises(InDoubt):
         await sandboxes(database).run(python(SLOW), "k")
+
+
+async def test_a_run_whose_container_somebody_removed_is_in_doubt_and_not_begun_anew(
+    database: Database, docker: DockerBackend, engine_api: APIClient, instance: str
+) -> None:
+    box, begun = in_containers(database, docker), asyncio.Event()
+    task = asyncio.create_task(box.run(python(SLOW), "k", watch=lambda stream, chunk: begun.set()))
+    async with asyncio.timeout(20):
+        await begun.wait()
+    box.leave()
+    task.cancel()
+    await asyncio.wait({task})
+    engine_api.remove_container(run_name(instance, "k"), force=True)
+
+    with pytest.raises(InDoubt, match="was removed while it ran"):
+        await in_containers(database, docker).run(python(SLOW), "k")
+
+
+async def test_an_image_that_lacks_tools_is_refused_each_time_and_leaves_no_record(
+    database: Database, docker: DockerBackend, engine_api: APIClient
+) -> None:
+    empty = io.BytesIO()
+    tarfile.open(fileobj=empty, mode="w").close()
+    image = f"bare-{uuid4().hex[:8]}"
+    engine_api.import_image_from_data(empty.getvalue(), repository=image, tag="1")
+    try:
+        for _ in range(2):
+            with pytest.raises((Rejected, NoSandbox)):
+                await in_containers(database, docker).run(SandboxSpec(image=f"{image}:1", run="true"), "k")
+            assert await state(database, "k") is None
+    finally:
+        engine_api.remove_image(f"{image}:1")
+
+
+async def test_files_that_do_not_fit_into_a_container_leave_no_record(
+    database: Database, docker: DockerBackend
+) -> None:
+    spec = python("print(1)", files={"big": "x" * 100_000}, limits={"disk": "10KB"})
+
+    for _ in range(2):
+        with pytest.raises(Rejected, match="files"):
+            await in_containers(database, docker).run(spec, "k")
+    assert await state(database, "k") is None
 
 
 async def test_what_cannot_start_leaves_no_record(database: Database) -> None:

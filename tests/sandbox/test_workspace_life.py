@@ -16,7 +16,8 @@ from resprout.activities.sandbox.result import SandboxResult
 from resprout.activities.sandbox.workspace import NoRoom, WorkspaceGone, WorkspaceLost, WorkspaceSpec
 from resprout.activities.sandbox.workspaces import Workspaces
 from resprout.actors.errors import BadArgument, NotFound, Rejected
-from resprout.runtime.blocking_client import Blocking, LoopInThread
+from resprout.runtime.blocking_client import LoopInThread
+from resprout.runtime.blocking_sandboxes import BlockingSandboxes
 from resprout.runtime.sandbox_client import SandboxClient
 from support.workspaces import opened, settings_of
 
@@ -158,7 +159,8 @@ async def test_a_command_with_a_key_runs_once_although_its_process_is_killed(wor
 
 OWNER = f"""
 import asyncio, sys
-from resprout.runtime.blocking_client import Blocking, LoopInThread
+from resprout.runtime.blocking_client import LoopInThread
+from resprout.runtime.blocking_sandboxes import BlockingSandboxes
 from resprout.runtime.sandbox_client import SandboxClient
 from support.workspaces import opened, settings_of
 
@@ -225,7 +227,8 @@ async def test_python_has_it_all_with_a_loop_and_without(dsn: str, images: None,
     await client.close()
     thread = LoopInThread()
 
-    blocking: Any = Blocking(SandboxClient(settings_of(dsn), "default"), thread)
+    opened_again = SandboxClient(settings_of(dsn), "default")
+    blocking = BlockingSandboxes(opened_again, thread)
     same = blocking.get("box")
     assert same.exec("cat n", timeout="5s").stdout.text == "42"
     assert [one.path for one in same.files()] == ["n"]
@@ -238,7 +241,7 @@ async def test_python_has_it_all_with_a_loop_and_without(dsn: str, images: None,
 
     with pytest.raises(BadArgument, match="languages"):
         blocking.create("third", languages="python")
-    blocking.close()
+    thread.wait(opened_again.close())
     thread.stop()
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from resprout.actors.address import AgentAddress
 from resprout.actors.agent import agent_class
 from resprout.actors.envelope import Envelope
+from resprout.actors.marks import Mark, digest_of
 from resprout.actors.store import Advance, CommitOutcome, Committed, Duplicate, Fenced, Full, Superseded
 
 from .database import SimDatabase, Stored
@@ -25,7 +26,7 @@ def commit(database: SimDatabase, host: UUID, advances: Sequence[Advance]) -> li
         for n, advance in left.items():
             if repeated := _repeated(database, advance):
                 outcomes[n] = repeated
-                for message in repeated.replies:
+                for message in repeated.marks:
                     database.mailbox.pop((advance.address, message), None)
     for n, advance in left.items():
         outcomes[n] = _refusal(database, host, advance) or _write(database, advance)
@@ -62,12 +63,12 @@ def _refusal(database: SimDatabase, host: UUID, advance: Advance) -> CommitOutco
 
 
 def _repeated(database: SimDatabase, advance: Advance) -> Duplicate | None:
-    replies = {
-        message.id: reply
+    marks = {
+        message.id: mark
         for message, _ in _messages(advance)
-        if (reply := database.reply_of((advance.address, message.id))) is not None
+        if (mark := database.mark_of((advance.address, message.id))) is not None
     }
-    return Duplicate(replies) if replies else None
+    return Duplicate(marks) if marks else None
 
 
 def _write(database: SimDatabase, advance: Advance) -> Committed:
@@ -79,7 +80,8 @@ def _write(database: SimDatabase, advance: Advance) -> Committed:
     database.turns[address] = database.turns.get(address, 0) + len(advance.handled)
     for handled in advance.handled:
         for message, stored in ((handled.envelope, handled.stored), *handled.joined):
-            database.handled[address, message.id] = handled.reply
+            digest = digest_of(message.version, message.body)
+            database.handled[address, message.id] = Mark(handled.reply, message.type, digest)
             if stored:
                 database.mailbox.pop((address, message.id), None)
     woken = set()

@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from resprout.actors.address import AgentAddress
-from resprout.actors.envelope import Envelope, Replied
+from resprout.actors.envelope import Envelope
+from resprout.actors.marks import Mark
 from resprout.actors.reminders import Reminder
 from resprout.actors.shards import SHARED, Shard, shard_of, slot_of
 from resprout.actors.store import Held, HostRecord
@@ -83,7 +84,7 @@ class SimDatabase:
         self.homes = {(shard.pool, shard.slot): shard.id for shard in self.shards.values()}
         self.hosts: dict[UUID, HostRow] = {}
         self.agents: dict[AgentAddress, Stored] = {}
-        self.handled: dict[Message, Replied] = {}
+        self.handled: dict[Message, Mark] = {}
         self.mailbox: dict[Message, Row] = {}  # in the order in which they came
         self.dead: dict[Message, Row] = {}
         self.quarantined: dict[AgentAddress, str] = {}
@@ -161,7 +162,7 @@ class SimDatabase:
     def rows_of(self, address: AgentAddress) -> Iterator[Row]:
         return (row for row in self.mailbox.values() if row.address == address)
 
-    def reply_of(self, message: Message) -> Replied | None:
+    def mark_of(self, message: Message) -> Mark | None:
         return self.handled.get(message) if self.switches.marks else None
 
     def has_room(self, address: AgentAddress, rows: int, size: int) -> bool:

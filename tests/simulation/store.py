@@ -13,8 +13,9 @@ from typing import TypeVar
 from uuid import UUID
 
 from resprout.actors.address import AgentAddress
-from resprout.actors.envelope import Envelope, Replied
-from resprout.actors.errors import DatabaseLost
+from resprout.actors.envelope import Envelope
+from resprout.actors.errors import DatabaseLost, IdTaken
+from resprout.actors.marks import Mark, digest_of, refuse_another
 from resprout.actors.shards import HostSeen, Shard, View
 from resprout.actors.store import (
     AcceptOutcome,
@@ -182,14 +183,14 @@ class SimStore:
             return Snapshot(None, 1, 0, quarantined)
         return Snapshot(stored.state, stored.state_version, stored.version, quarantined)
 
-    async def replies(self, asked: Sequence[tuple[AgentAddress, UUID]]) -> list[Replied | None]:
-        return await self._call(lambda: [self._reply(message) for message in asked])
+    async def marks(self, asked: Sequence[tuple[AgentAddress, UUID]]) -> list[Mark | None]:
+        return await self._call(lambda: [self._mark(message) for message in asked])
 
-    def _reply(self, message: Message) -> Replied | None:
-        reply = self.database.reply_of(message)
-        if reply is not None:
+    def _mark(self, message: Message) -> Mark | None:
+        mark = self.database.mark_of(message)
+        if mark is not None:
             self.database.mailbox.pop(message, None)
-        return reply
+        return mark
 
     async def commit(self, host: UUID, advances: Sequence[Advance]) -> list[CommitOutcome]:
         outcomes = await self._call(lambda: commit(self.database, host, advances))
@@ -213,22 +214,38 @@ class SimStore:
         ]
 
     def _refuse(self, arrival: Arrival) -> AcceptOutcome:
+        met = self._met(arrival) if arrival.envelope.attempt > 1 else None
+        return met or Full(str(arrival.address))
+
+    def _met(self, arrival: Arrival) -> Arrived | IdTaken | None:
+        """What becomes of it if something came under its id before."""
         message = (arrival.address, arrival.envelope.id)
-        database = self.database
-        known = message in database.mailbox or database.reply_of(message) is not None or message in database.dead
-        return Arrived(new=False) if arrival.envelope.attempt > 1 and known else Full(str(arrival.address))
+        mark = self.database.mark_of(message)
+        row = self.database.mailbox.get(message) or self.database.dead.get(message)
+        try:
+            if mark is not None:
+                mark.reply_to(arrival.envelope)
+            if row is not None:
+                waiting = row.envelope
+                refuse_another(arrival.envelope, waiting.type, digest_of(waiting.version, waiting.body))
+        except IdTaken as error:
+            return error
+        return Arrived(new=False) if mark is not None or row is not None else None
 
     def _accept_one(self, host: UUID, arrival: Arrival) -> AcceptOutcome:
         database = self.database
         if not database.fence(host, arrival.held):
             return Fenced()
-        message = (arrival.address, arrival.envelope.id)
-        if arrival.envelope.attempt > 1 and (database.reply_of(message) is not None or message in database.dead):
-            return Arrived(new=False)
-        new = database.put(arrival.address, arrival.envelope, in_memory=arrival.in_memory)
-        if new:
-            database.wrote("accept", arrival.held)
-        return Arrived(new)
+        if arrival.envelope.attempt > 1 and (met := self._met(arrival)) is not None:
+            return met
+        if not database.put(arrival.address, arrival.envelope, in_memory=arrival.in_memory):
+            return self._met(arrival) or Arrived(new=False)
+        database.wrote("accept", arrival.held)
+        return Arrived(new=True)
+
+    async def taken_within(self, time: timedelta, asked: Sequence[tuple[str, str]]) -> list[bool]:
+        """All hosts run the same code."""
+        return await self._call(lambda: [False for _ in asked])
 
     async def collect(
         self,

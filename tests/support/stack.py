@@ -61,10 +61,6 @@ class Stack:
         return resprout(*words, "--data-dir", str(self.data_dir), env=self.env)
 
     def up(self, *words: str) -> None:
-        """With the same Ray token everywhere: a process can learn only one, and tests connect to several stacks."""
-        token = self.data_dir / "run" / "ray-token"
-        token.parent.mkdir(parents=True, exist_ok=True)
-        token.write_text("0" * 64)
         done = self("up", "--detach", *words)
         assert done.returncode == 0, done.stdout + done.stderr
 

@@ -63,7 +63,7 @@ def test_every_error_is_known_by_its_name_in_whichever_room_it_is_defined() -> N
 
 
 class Gone(Refusing):
-    """A host that is no more, of a cluster that is no more."""
+    """A host that is no more, of a stack that is no more."""
 
     async def send(self, host: HostSeen, envelope: Envelope, until: datetime) -> Outcome:
         raise Lost("no connection to the host at here:1", sent=False)
@@ -77,8 +77,8 @@ class Gone(Refusing):
     was_seen = False
 
 
-async def test_who_is_connected_to_a_cluster_that_is_gone_is_told_so() -> None:
+async def test_who_finds_no_host_any_more_is_asked_to_look_after_the_stack() -> None:
     asked = envelope(str(AGENT), Increment(), "ask", seconds=0.3)
 
-    with pytest.raises(DeadlinePassed, match="was the stack started anew"):
+    with pytest.raises(DeadlinePassed, match=r"is the stack running \(`resprout status`\)"):
         await Caller(Gone(Rejected("")), now).ask(asked)

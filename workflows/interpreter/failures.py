@@ -24,6 +24,7 @@ from ..flow.error_types import (
     TIMEOUT,
     TOO_FEW,
     TOO_LARGE,
+    TOOL_REJECTED,
     UNFIT,
 )
 
@@ -43,7 +44,7 @@ __all__ = [
 ]
 
 # Trying the same again gives the same.
-HOPELESS = REJECTED | {ExpressionFailed.__name__, LOOP_LIMIT, BUDGET, UNFIT, DEFECT, "BadInput"}
+HOPELESS = REJECTED | TOOL_REJECTED | {ExpressionFailed.__name__, LOOP_LIMIT, BUDGET, UNFIT, DEFECT, "BadInput"}
 
 
 class TaskFailed(Exception):

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from temporalio.exceptions import ApplicationError
 
 from ..flow import Flow, Frozen, check, content_hash
-from ..flow.model import Child, Goal, TaskBase, Tool
+from ..flow.model import Child, Goal, TaskBase
 from ..flow.shape import every_task
 from ..flow.terms import Label, Labels
 
@@ -18,7 +18,7 @@ from ..flow.terms import Label, Labels
 MOST_UNCHECKED_TASKS = 5_000
 
 # Words of the language whose parts are not there yet.
-NOT_YET: dict[type[TaskBase], str] = {Goal: "goal", Tool: "tool"}
+NOT_YET: dict[type[TaskBase], str] = {Goal: "goal"}
 
 
 class Finished(BaseModel):
@@ -50,6 +50,7 @@ class Carried(BaseModel):
     attempts: dict[str, int] = {}  # of tasks that are tried again
     signals: dict[str, list[JsonValue]] = {}  # that came before somebody waited for them
     answers: dict[str, dict[str, JsonValue]] = {}  # to approvals, not taken up yet
+    tools: dict[str, str] = {}  # which version each reference to a tool has meant
     paused: bool = False
     leaving: bool = False  # it was cancelled, and cleans up
     started_at: str | None = None
@@ -64,6 +65,7 @@ class RunInput(BaseModel):
     inputs: dict[str, JsonValue] = {}
     tenant: Label = "default"
     tags: Labels = ()
+    chain: tuple[str, ...] = Field(default=(), description="on whose behalf it runs, whose will it is first")
     carried: Carried | None = None
 
     @property

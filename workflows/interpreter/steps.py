@@ -12,14 +12,14 @@ from typing import Any
 from temporalio import workflow
 from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError, is_cancelled_exception
 
-from ...activities.contracts import RUN_SANDBOX, SandboxInput
+from ...activities.contracts import RUN_SANDBOX, SandboxInput, ToolInput
 from ...activities.sandbox.result import SandboxResult
 from ...actors.duration import LONGEST, parse_duration
 from ...actors.turn import LARGEST_BODY
 from ..asking import HEARTBEAT_TIMEOUT, RETRY, ask
 from ..flow import Flow, evaluate
-from ..flow.model import Approval, Ask, Child, Emit, Sandbox, TaskBase, Wait
-from .approvals import Approvals
+from ..flow.model import Approval, Ask, Child, Emit, Sandbox, TaskBase, Tool, Wait
+from .approvals import Approvals, PendingTask, decision_on, put_in_inbox
 from .cache import Place, place_of
 from .failures import ID_TAKEN, UNFIT, TaskFailed, failure_of
 from .frame import Frame
@@ -29,6 +29,7 @@ from .run_input import Carried, RunInput, child_id
 from .sandboxed import output_of, spec_of
 from .signals import Signals
 from .sizes import refuse_large
+from .tool_calls import ToolCalls
 
 ASK_TIMEOUT = timedelta(minutes=10)
 # Trying again is for what may come back: hosts, Postgres. An agent that has not answered in its time has not.
@@ -36,6 +37,7 @@ ASK_GIVE_UP = timedelta(hours=1)
 SANDBOX_STARTS = timedelta(minutes=2)  # on top of the time that the code has
 SANDBOX_GIVE_UP = timedelta(hours=1)
 CACHE_TIMEOUT = timedelta(minutes=1)
+UNKNOWN_STARTER = "service:temporal"  # a run that was started by hand, by who may use Temporal
 PAUSE = "resprout-pause"  # the signal by which a run and its children pause together
 
 
@@ -64,7 +66,9 @@ class Steps:
             Approval: self._approval,
             Child: self._child,
             Sandbox: self._sandbox,
+            Tool: self._tool,
         }
+        self.tools = ToolCalls(self.approvals, self.carried.tools)
 
     async def run(self, task: TaskBase, frame: Frame, key: str, ledger: Ledger) -> Any:
         async with self.load.room_for(task):
@@ -161,7 +165,7 @@ class Steps:
             await self.load.admit(refuse_large(spec.model_dump(mode="json"), "what is put into the sandbox", task.key))
             result: SandboxResult = await workflow.execute_activity(
                 RUN_SANDBOX,
-                SandboxInput(spec=spec, tenant=self.run_input.tenant),
+                SandboxInput(spec=spec, tenant=self.run_input.tenant, task=key),
                 result_type=SandboxResult,
                 start_to_close_timeout=spec.limits.time + SANDBOX_STARTS,
                 schedule_to_close_timeout=spec.limits.time + SANDBOX_GIVE_UP,
@@ -172,6 +176,32 @@ class Steps:
         finally:
             self.in_flight -= 1
         return output_of(result, task)
+
+    # Tools.
+
+    async def _tool(self, task: Tool, frame: Frame, key: str, ledger: Ledger) -> Any:
+        arguments = evaluate(task.with_, frame.scope)
+        await self.load.admit(refuse_large(arguments, f"what `{task.tool}` is given", task.key, LARGEST_BODY))
+        call = ToolInput(
+            tool=task.tool,
+            arguments=arguments,
+            step=self._step_id(key, ledger),
+            task=key,
+            chain=self.chain,
+            tenant=self.run_input.tenant,
+        )
+        return await self.tools.call(call, task.title, _Told(self, key, ledger))
+
+    @property
+    def chain(self) -> tuple[str, ...]:
+        """On whose behalf the run acts."""
+        return (*(self.run_input.chain or (UNKNOWN_STARTER,)), f"run:{self.flow.name}")
+
+    def _step_id(self, key: str, ledger: Ledger) -> str:
+        """The same in every history that the run is carried over into; another one for each attempt that the flow
+        itself asks for."""
+        info, attempt = workflow.info(), ledger.progress[key].attempt
+        return f"{info.workflow_id}/{info.first_execution_run_id}/{key}" + (f"/{attempt}" if attempt > 1 else "")
 
     # Time, people, other flows.
 
@@ -220,7 +250,12 @@ class Steps:
         spec = task.approval
         ledger.say(key, "waiting", "approval")
         left = spec.timeout - self.elapsed(key) if spec.timeout is not None else None
-        return await self.approvals.wait(task, key, frame.scope, left)
+
+        async def ask(pending: PendingTask, left: timedelta | None) -> str:
+            inbox = self._step_id(key, ledger)
+            return await put_in_inbox(pending, inbox, key, self.chain, self.run_input.tenant, left)
+
+        return await decision_on(self.approvals, task, key, frame.scope, left, ask)
 
     async def _child(self, task: Child, frame: Frame, key: str, ledger: Ledger) -> Any:
         frozen = self.run_input.children[task.flow]
@@ -233,6 +268,7 @@ class Steps:
             inputs=inputs,
             tenant=self.run_input.tenant,
             tags=self.run_input.tags,
+            chain=self.chain,
         )
         self.in_flight += 1
         try:
@@ -292,6 +328,24 @@ class Steps:
     async def _ask_cache(self, place: Place, message: str, body: Any, task: TaskBase) -> Any:
         agent, title = f"cache/{place.digest}", f"cache of {task.title}"
         return await self._activity(task, agent, message, body, CACHE_TIMEOUT, give_up=CACHE_TIMEOUT, title=title)
+
+
+@dataclass
+class _Told:
+    """What a call of a tool does, for whoever watches, and for a run that is about to be carried over."""
+
+    steps: Steps
+    key: str
+    ledger: Ledger
+
+    def acts(self, acts: bool) -> None:
+        self.steps.in_flight += 1 if acts else -1
+
+    def waits(self, note: str) -> None:
+        self.ledger.say(self.key, "waiting", note)
+
+    def goes_on(self) -> None:
+        self.ledger.say(self.key, "running")
 
 
 def _tell_missed(failure: TaskFailed) -> None:

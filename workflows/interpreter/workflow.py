@@ -154,6 +154,7 @@ class FlowRun:
             attempts=self.steps.carried.attempts,
             signals=self.steps.signals.early(),
             answers=self.approvals.answers,
+            tools=self.steps.tools.versions,
             paused=self.steps.paused,
             leaving=self.steps.leaving,
             started_at=self.started_at,
@@ -181,9 +182,9 @@ class FlowRun:
         await asyncio.gather(*(self.steps.pause_child(child, paused) for child in self.steps.children.values()))
 
     @workflow.update
-    def answer(self, answer: Answer) -> str:
-        """Answers an approval; returns the key of its task."""
-        return self.approvals.take(answer)
+    async def answer(self, answer: Answer) -> str:
+        """Answers an approval, or says what became of a call in doubt; returns the key of its task."""
+        return await self.approvals.take(answer)
 
     @answer.validator
     def _answer_fits(self, answer: Answer) -> None:

@@ -1,6 +1,7 @@
 """One controller at one container: it sends the input, hands on what the job writes, and brings the results home.
 
-All of them may come and go: the container elects who starts the job, the others follow it from its beginning.
+All of them may come and go: the container elects who starts the job, the others follow it from its beginning. Nobody is
+elected before his input comes, so who waits with a runner of his own in a container takes nothing from anybody.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from .engine import Engine
 from .frames import frames
 from .shape import JOB_USER
 
-_RUNNER = (files(__package__) / "runner.sh").read_text()
+RUNNER = (files(__package__) / "runner.sh").read_text()
 
 # Beyond the job's own time: until its container has ended it, and until its results are here.
 STARTING = 10.0
@@ -46,51 +47,55 @@ class Witness:
         self.see(name, whole)
 
 
-def _runs(word: str) -> list[str]:
-    return ["/bin/sh", "-c", _RUNNER, "runner", word]
+def _runner(word: str) -> list[str]:
+    return ["/bin/sh", "-c", RUNNER, "runner", word]
 
 
 class Attachment:
-    def __init__(
-        self, engine: Engine, container: str, witness: Witness, command: Callable[[str], list[str]] = _runs
-    ) -> None:
-        """`command` is what is executed, given the word that divides output from results."""
-        self._engine = engine
-        self._container = container
-        self._witness = witness
-        self._command = command
+    """A runner in a container, which waits for its input, and the connection to it."""
 
-    async def results(self, parcel: bytes, seconds: float, budget: int) -> bytes | None:
+    def __init__(self, word: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._word = word
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def open(
+        cls, engine: Engine, container: str, command_of: Callable[[str], list[str]] = _runner
+    ) -> "Attachment":
+        """`command_of` gives what is executed, for the word that divides output from results."""
+        word = token_hex(16)
+        command = command_of(word)
+        created = await engine.call(lambda api: api.exec_create(container, command, stdin=True, user=JOB_USER))
+        return cls(word.encode(), *await engine.execute(created["Id"]))
+
+    async def results(self, witness: Witness, parcel: bytes, seconds: float, budget: int) -> bytes | None:
         """A tar of at most so many bytes; None when the container, or the process in it, ended before there were any.
 
         Raises TimeoutError when the container did not end the job in time.
         """
-        word = token_hex(16)
-        command = self._command(word)
-        created = await self._engine.call(
-            lambda api: api.exec_create(self._container, command, stdin=True, user=JOB_USER)
-        )
-        reader, writer = await self._engine.execute(created["Id"])
         try:
-            writer.write(parcel)
-            writer.write_eof()
-            return await self._read(reader, _Divider(word.encode()), seconds, budget)
+            self._writer.write(b"go\n" + parcel)
+            self._writer.write_eof()
+            return await self._read(witness, seconds, budget)
         finally:
-            writer.close()
+            self.close()
 
-    async def _read(
-        self, reader: asyncio.StreamReader, divider: "_Divider", seconds: float, budget: int
-    ) -> bytes | None:
-        self._witness.begin()
+    def close(self) -> None:
+        self._writer.close()
+
+    async def _read(self, witness: Witness, seconds: float, budget: int) -> bytes | None:
+        witness.begin()
+        divider = _Divider(self._word)
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(seconds + STARTING) as limit:
-            async for name, piece in frames(reader):
+            async for name, piece in frames(self._reader):
                 if name == "stderr":
-                    self._witness.see(name, piece)
+                    witness.see(name, piece)
                     continue
                 was_over = divider.is_over
                 for output in divider.feed(piece):
-                    self._witness.see(name, output)
+                    witness.see(name, output)
                 if divider.is_over and not was_over:
                     limit.reschedule(loop.time() + BRINGING)
                 if len(divider.rest) > budget:

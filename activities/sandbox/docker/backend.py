@@ -8,13 +8,13 @@ A container that ended without results has lost them: then the run is in doubt, 
 import asyncio
 import time
 from collections.abc import Coroutine
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from typing import Any, TypeVar
 
 from ....actors.errors import Rejected
 from ....actors.size import format_size
-from ..backend import Ending, InDoubt, Job, NoSandbox, Unfinished, Watch
+from ..backend import BadSpec, Ending, InDoubt, Job, NoSandbox, Unfinished, Watch
 from ..selection import Selection
 from ..spec import Isolation, SandboxLimits, SandboxSpec
 from ..way_out import hand_over
@@ -28,6 +28,7 @@ from .names import KEPT, labels, run_name
 from .parcel import parcel
 from .pool import Pool
 from .reaper import Reaper
+from .removals import Removals
 from .shape import JOB_UID, RUNTIMES, SCRATCH, Shape, shape_of
 
 T = TypeVar("T")
@@ -49,8 +50,9 @@ class DockerBackend:
         self._instance = instance
         self._containers = Containers(engine)
         self._images = Images(engine)
-        self._pool = Pool(self._containers, instance, warm)
+        self._pool = Pool(engine, instance, warm)
         self._reaper = Reaper(self._containers, instance)
+        self._removals = Removals(self._containers)
         self._is_leaving = False
 
     async def refusal(self, spec: SandboxSpec, isolation: Isolation) -> str | None:
@@ -77,22 +79,31 @@ class DockerBackend:
         image = await self._images.digest(job.spec)
         if job.gate is not None:
             hand_over(job.gate, JOB_UID)
+        await self._removals.ended(name)
+        runners = ExitStack()
         try:
-            await _finished(self._claim(name, shape_of(job, image), job))
+            runner = await _finished(self._claim(name, shape_of(job, image), job, runners))
             await job.starting()
-            return await self._attend(name, job, image, Witness(watch, job.spec.limits.output))
+            return await self._attend(name, job, image, Witness(watch, job.spec.limits.output), runner)
         except (asyncio.CancelledError, Rejected):
             if not self._is_leaving:
                 await _finished(self._containers.remove(name))
             raise
         finally:
+            runners.close()
             self._pool.refill()
 
     def leave(self) -> None:
         self._is_leaving = True
 
     async def forget(self, key: str) -> None:
+        await self._removals.begin(run_name(self._instance, key))
+
+    async def end(self, key: str, place: str) -> bool:
+        if place != await self.place():
+            return False
         await self._containers.remove(run_name(self._instance, key))
+        return True
 
     async def reap(self, unfinished: Unfinished | None = None) -> int:
         return await self._reaper.reap(unfinished)
@@ -103,21 +114,34 @@ class DockerBackend:
         if _is_common(spec, shape):
             await self._pool.filled(shape)
 
+    async def settled(self) -> None:
+        """Returns when all that is forgotten is removed and what is replaced is there."""
+        await asyncio.gather(self._removals.all_ended(), self._pool.settled())
+
     async def close(self) -> None:
         await self._pool.close()
+        await self._removals.all_ended()
         await self._engine.close()
 
-    async def _claim(self, name: str, shape: Shape, job: Job) -> None:
-        """Afterwards a container of this name is there and was started, by us or by somebody before us."""
+    async def _claim(self, name: str, shape: Shape, job: Job, runners: ExitStack) -> Attachment | None:
+        """Afterwards a container of this name is there and was started, by us or by somebody before us.
+
+        A runner that waits in it has been given to `runners`, to be closed whatever happens.
+        """
         life = job.spec.limits.time + KEPT
+        if job.has_begun:
+            if not await self._started(name):
+                raise InDoubt(_removed(job))
+            return None
         async with asyncio.timeout(CLAIMING):
             while True:
                 with suppress(NameTaken):
-                    if await self._claim_warm(name, shape, job.spec):
-                        return
+                    if (runner := await self._claim_warm(name, shape, job.spec)) is not None:
+                        runners.callback(runner.close)
+                        return runner
                     await self._containers.create(name, shape, labels(self._instance, life, job.key))
                 if await self._started(name):
-                    return
+                    return None
                 await asyncio.sleep(0.02)  # a name is taken before its container can be found; nothing tells when
 
     async def _started(self, name: str) -> bool:
@@ -146,26 +170,27 @@ class DockerBackend:
             await self._containers.remove(name)  # it cannot run here, now: another time it may
             raise
 
-    async def _claim_warm(self, name: str, shape: Shape, spec: SandboxSpec) -> bool:
+    async def _claim_warm(self, name: str, shape: Shape, spec: SandboxSpec) -> Attachment | None:
         while _is_common(spec, shape) and (warm := self._pool.take(shape)) is not None:
             try:
                 await self._containers.rename(warm.name, name)
             except Gone:
-                continue  # somebody removed it; the next
+                warm.runner.close()  # somebody removed it; the next
             except NameTaken:
                 self._pool.give_back(shape, warm)
                 raise
-            return True
-        return False
+            else:
+                return warm.runner
+        return None
 
-    async def _attend(self, name: str, job: Job, image: str, witness: Witness) -> Ending:
-        attachment = Attachment(self._engine, name, witness)
+    async def _attend(self, name: str, job: Job, image: str, witness: Witness, runner: Attachment | None) -> Ending:
         started = time.monotonic()
         limits = job.spec.limits
         for _ in range(ATTEMPTS):
             left = limits.time.total_seconds() - (time.monotonic() - started)
             try:
-                found = await attachment.results(parcel(job), max(0.0, left), budget(limits.output))
+                runner = runner or await Attachment.open(self._engine, name)
+                found = await runner.results(witness, parcel(job), max(0.0, left), budget(limits.output))
             except TimeoutError:
                 # gVisor ends as a whole when memory runs out, and leaves the engine waiting for its process.
                 was_memory = bool((await self._containers.state(name))["OOMKilled"])
@@ -175,6 +200,7 @@ class DockerBackend:
                 found = None
             if found is not None:
                 return ending(job, image, harvest(found, Selection(job.spec.collect)), witness)
+            runner = None  # it is used up
             if (lost := await self._lost(name, job, image, witness)) is not None:
                 return lost
         raise InDoubt(f"The run {job.key} ends whoever comes to it: remove its container {name}.")
@@ -184,14 +210,14 @@ class DockerBackend:
         try:
             state = await self._containers.state(name)
         except Gone as error:
-            raise InDoubt(f"The container of {job.key} was removed while it ran: see who did that.") from error
+            raise InDoubt(_removed(job)) from error
         if state["Running"]:
             return None
         if state["OOMKilled"]:
             return broken_off(image, "memory", _ran(state), witness)
         if state["ExitCode"] == _LACKS_TOOLS:
             await self._containers.remove(name)
-            raise NoSandbox(f"The image {job.spec.image} lacks tar, find or one of the core utilities: add them.")
+            raise BadSpec(f"The image {job.spec.image} lacks tar, find or one of the core utilities: add them.")
         said = f"The container of {job.key} ended with its results in it, perhaps with the engine"
         raise InDoubt(f"{said}: look at what it did, then run it under another key.")
 
@@ -201,6 +227,10 @@ def _is_common(spec: SandboxSpec, shape: Shape) -> bool:
     limits, default = spec.limits, SandboxLimits()
     same = limits.model_copy(update={"time": default.time}) == default
     return spec.language is not None and same and shape.gate is None and shape.scratch == SCRATCH
+
+
+def _removed(job: Job) -> str:
+    return f"The container of {job.key} was removed while it ran: see who did that."
 
 
 def _ran(state: dict[str, Any]) -> float:

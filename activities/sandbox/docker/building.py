@@ -1,7 +1,7 @@
 """Builds the images of the sandbox's languages: from a Dockerfile where a registry answers, else from Debian packages.
 
 Both ways install the same packages, those of `recipes.json`. The second needs no registry, only Debian's archive and
-`mmdebstrap`, which unpacks packages into a tar without running anything of them.
+`mmdebstrap`, which unpacks packages into a tar without running anything of them; only Python compiles its library.
 """
 
 import asyncio
@@ -32,9 +32,12 @@ SUITE = "bookworm"
 BASE = f"debian:{SUITE}-slim"
 _DOCKERFILE = files(__package__.split(".")[0]) / "deploy" / "sandbox" / "Dockerfile"
 
-# No script of a package runs, so what those scripts do is done here: certificates in one file, and one `awk`.
+# No script of a package runs, so what those scripts do is done here: certificates in one file, one `awk`, and Python's
+# library compiled: in a sandbox nothing of that can be kept, and each start would do it again.
 _FINISHING = """
 cat "$1"/usr/share/ca-certificates/mozilla/*.crt >"$1/etc/ssl/certs/ca-certificates.crt"
+[ ! -e "$1/usr/bin/python3" ] ||
+    chroot "$1" sh -c 'python3 -m compileall -q --invalidation-mode unchecked-hash /usr/lib/python3*' || exit
 [ ! -e "$1/usr/bin/mawk" ] || ln -sf mawk "$1/usr/bin/awk"
 rm -rf "$1"/usr/share/doc "$1"/usr/share/man "$1"/usr/share/locale "$1"/usr/share/info "$1"/var/lib/apt \
     "$1"/var/cache/apt "$1"/usr/share/bash-completion

@@ -145,6 +145,7 @@ sweep)
 esac
 
 # It is elected who starts it, when its input is whole.
+read -r _
 mkdir "in.$$" && tar -xf - -C "in.$$" && [ -e "in.$$/job/whole" ] && mv -T "in.$$" "$id" && elected=yes
 rm -rf "in.$$"
 cd "$id" || { printf %s "$word"; exit 1; }

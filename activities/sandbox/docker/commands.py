@@ -22,7 +22,7 @@ from ..egress.inside import environment
 from ..program import program
 from ..selection import Selection
 from ..way_out import hand_over
-from ..workspace import LeftRunning, Workspace, WorkspaceBusy, WorkspaceLost, WorkspacePaused
+from ..workspace import LeftRunning, Workspace, WorkspaceBusy, WorkspacePaused
 from .attachment import Attachment, Witness
 from .containers import Containers
 from .endings import broken_off, ending
@@ -66,8 +66,6 @@ class Commands:
                 await self._begin(job, given)
                 raise LeftRunning(f"the command {job.key} goes on.")
             return await self._attend(job, given, image, witness)
-        except LeftRunning:
-            raise
         except (asyncio.CancelledError, Rejected):
             await asyncio.shield(self.end(job.key))
             raise
@@ -79,11 +77,11 @@ class Commands:
     async def _attend(self, job: Job, given: bytes, image: str, witness: Witness) -> Ending:
         started, limits = time.monotonic(), job.spec.limits
         container = workspace_name(self.workspace.id)
-        attachment = Attachment(self.home.engine, container, witness, lambda word: self._words(job, word))
         for _ in range(ATTEMPTS):
             left = limits.time.total_seconds() - (time.monotonic() - started)
             try:
-                found = await attachment.results(given, max(0.0, left), 2 * limits.output + _SLACK)
+                attachment = await Attachment.open(self.home.engine, container, lambda word: self._words(job, word))
+                found = await attachment.results(witness, given, max(0.0, left), 2 * limits.output + _SLACK)
             except TimeoutError:
                 await self.end(job.key)
                 return broken_off(image, "timeout", time.monotonic() - started, witness)
@@ -108,7 +106,7 @@ class Commands:
         created = await self.home.engine.call(lambda api: api.exec_create(container, words, stdin=True, user=JOB_USER))
         _, writer = await self.home.engine.execute(created["Id"])
         try:
-            writer.write(given)
+            writer.write(b"go\n" + given)
             writer.write_eof()
             begun = f"until [ -e /run/commands/{_mark(job.key)}/stderr ]; do sleep 0.05; done"
             async with piped(self.home.engine, container, ["/bin/sh", "-c", begun], ENDING) as pipe:
@@ -130,7 +128,7 @@ class Commands:
     async def _check_alive(self, job: Job) -> None:
         match await self.home.state(self.workspace.id):
             case "lost":
-                raise WorkspaceLost(
+                raise InDoubt(
                     f"the workspace {self.workspace.name} was lost while {job.key} ran: its container has ended, "
                     "perhaps for want of memory. Remove it, and create it with more `limits.memory`."
                 )

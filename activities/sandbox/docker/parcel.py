@@ -28,6 +28,7 @@ def parcel(job: Job) -> bytes:
             _add(tar, f"{_SCRATCH}/collect", _collect(job.spec.collect).encode())
         for path, content in {**job.files, **started.files}.items():
             _add(tar, f"work/{path}", content)
+        _add(tar, f"{_SCRATCH}/whole", b"")  # last: without it the rest is not believed
     return packed.getvalue()
 
 

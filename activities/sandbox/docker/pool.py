@@ -1,4 +1,4 @@
-"""Containers that are started before anybody asks for them: a claim is then a rename.
+"""Containers that are started before anybody asks for them, each with a runner that waits in it: a claim is a rename.
 
 Bounded: so many of a shape, few shapes, none too old. Filled in the background by one task, never while somebody
 waits for it; who finds it empty makes a container of his own. An engine that fails is asked again with the next claim.
@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 
 from ....actors.logger import get_logger
 from ..backend import NoSandbox
+from .attachment import Attachment
 from .containers import Containers
+from .engine import Engine
 from .names import KEPT, OLDEST_WARM, labels, warm_name
 from .shape import Shape
 
@@ -25,6 +27,7 @@ MOST_SHAPES = 4
 @dataclass(frozen=True)
 class Warm:
     name: str
+    runner: Attachment
     born: float = field(default_factory=time.monotonic)
 
     @property
@@ -33,8 +36,9 @@ class Warm:
 
 
 class Pool:
-    def __init__(self, containers: Containers, instance: str, size: int) -> None:
-        self._containers = containers
+    def __init__(self, engine: Engine, instance: str, size: int) -> None:
+        self._engine = engine
+        self._containers = Containers(engine)
         self._instance = instance
         self._size = size
         self._idle: dict[Shape, deque[Warm]] = {}
@@ -59,8 +63,11 @@ class Pool:
         """When there are as many of this shape as there may be."""
         if shape in self._idle or self._admit(shape):
             self.refill()
-            if self._filling is not None:
-                await asyncio.shield(self._filling)
+            await self.settled()
+
+    async def settled(self) -> None:
+        if self._filling is not None:
+            await asyncio.shield(self._filling)
 
     async def close(self) -> None:
         self._is_closed = True
@@ -70,7 +77,7 @@ class Pool:
                 await self._filling
         warm = [one for idle in self._idle.values() for one in idle]
         self._idle.clear()
-        await asyncio.gather(*(self._containers.remove(one.name) for one in warm))
+        await asyncio.gather(*(self._drop(one) for one in warm))
 
     def _admit(self, shape: Shape) -> bool:
         if self._size and len(self._idle) < MOST_SHAPES and not self._is_closed:
@@ -91,24 +98,28 @@ class Pool:
     async def _drop_old(self) -> None:
         for idle in self._idle.values():
             while idle and idle[0].is_old:
-                await self._containers.remove(idle.popleft().name)
+                await self._drop(idle.popleft())
+
+    async def _drop(self, warm: Warm) -> None:
+        warm.runner.close()
+        await self._containers.remove(warm.name)
 
     async def _make(self, shape: Shape) -> Warm:
         """Cancelled in the middle, it removes what it was about to make."""
-        warm = Warm(warm_name())
-        making = asyncio.create_task(self._started(warm, shape))
+        making = asyncio.create_task(self._made(warm_name(), shape))
         try:
-            await asyncio.shield(making)
+            return await asyncio.shield(making)
         except asyncio.CancelledError:
-            await asyncio.gather(making, return_exceptions=True)
-            await self._containers.remove(warm.name)
+            await asyncio.wait({making})
+            if making.exception() is None:
+                await self._drop(making.result())
             raise
-        return warm
 
-    async def _started(self, warm: Warm, shape: Shape) -> None:
-        await self._containers.create(warm.name, shape, labels(self._instance, OLDEST_WARM + KEPT))
+    async def _made(self, name: str, shape: Shape) -> Warm:
+        await self._containers.create(name, shape, labels(self._instance, OLDEST_WARM + KEPT))
         try:
-            await self._containers.start(warm.name)
+            await self._containers.start(name)
+            return Warm(name, await Attachment.open(self._engine, name))
         except NoSandbox:
-            await self._containers.remove(warm.name)
+            await self._containers.remove(name)
             raise

@@ -1,7 +1,8 @@
 """Removes what nobody will remove any more: the containers of dead processes and of runs that nobody comes back to.
 
-A container is removed for one of three reasons, and each is safe: it waits in the pool of a process that is dead; its
-deadline, long after the end of its job, is over; or its run is not among those that are on record without an ending.
+A container is removed for one of three reasons, and each is safe: its process is dead, and it waits in that one's pool
+or is on no record; its deadline, long after the end of its job, is over; or its run is not among those that are on
+record without an ending.
 """
 
 import time
@@ -35,7 +36,7 @@ def _is_orphan(container: dict[str, Any], wanted: Collection[str] | None) -> boo
     name = container["Names"][0].removeprefix("/") if container["Names"] else ""
     labels = container["Labels"]
     process = Process.parse(labels.get(Labels.process, ""))
-    if name.startswith(WARM) and process is not None and process.is_dead:
+    if process is not None and process.is_dead and (name.startswith(WARM) or wanted is None):
         return True
     if name.startswith(RUN) and wanted is not None:
         return name not in wanted

@@ -1,11 +1,24 @@
-# What one controller executes in a container, as the user of the job. The first that makes the directory `lock` starts
-# the job, with the input that comes as a tar; whoever comes later follows. Each writes what the job writes while it
-# writes it, then the word $1, then a tar of the results.
+# What one controller executes in a container, as the user of the job. It may wait long for a line, and for the input
+# that comes behind it as a tar. The first that has it and makes the directory `lock` starts the job; whoever comes later
+# follows. Each writes what the job writes while it writes it, then the word $1, then a tar of the results.
+# Whose controller dies before all of the input is there has started nothing, and gives the lock back: `whole` is the
+# last of the tar, for a tar that is cut off between two files looks complete.
 # The job is of the same user: it can forge all that is written here, so nobody believes it.
 word=$1
+followed=yes
 exec 7>&2 2>/dev/null # what the shell has to say is not the job's
 cd /run/resprout || exit 1
 until [ -p done ]; do sleep 0.01; done
+
+# A controller that was killed leaves its runner here until the job has ended. So many may stay as there is room for.
+make_room() {
+    echo $$ >>job/runners
+    set -- $(tail -n 20 job/runners)
+    while [ $# -gt 8 ]; do
+        kill -s KILL -- "-$1"
+        shift
+    done
+}
 
 follow() {
     tail -c +1 -f stdout 7>&- &
@@ -32,10 +45,19 @@ measure() {
     echo "$1 $uptime $cpu $peak $killed"
 }
 
+refuse() {
+    mkdir -p job/refusal/job
+    echo "refused - - - -" >job/refusal/job/end
+    printf %s "$word"
+    tar -cf - -C job/refusal job/end
+    rmdir job/lock
+    exit 1
+}
+
 start() {
-    if ! tar -xf - -C /; then
-        echo "refused - - - -" >job/end
-        return
+    if ! tar -xf - -C / || [ ! -e job/whole ]; then
+        rm -f job/whole
+        refuse
     fi
     follow
     exec 8>stdout.pipe 9>stderr.pipe
@@ -54,10 +76,18 @@ start() {
     read -r _ <done
 }
 
-if mkdir job/lock 2>/dev/null; then
-    start
-else
+read -r _ || exit # whose it is has ended before he had anything to run
+until [ -e job/end ]; do
+    if mkdir job/lock; then
+        start
+        followed=
+        break
+    fi
+    sleep 0.01 # until who has the lock has started the job, or has given it back
+done
+if [ -n "$followed" ]; then
     cat >/dev/null
+    make_room
     follow
     read -r _ <done
     kill $tails

@@ -17,9 +17,10 @@ JOB_UID = 65532
 JOB_USER = f"{JOB_UID}:{JOB_UID}"
 KEEPER_USER = "65533:65533"
 
-# Ours in a container: init, the keeper and its two captures, a runner that follows them, its watch and its `timeout`,
-# and room for a second one that comes back.
-OWN_PROCESSES = 24
+# Ours in a container: init, the keeper and its two captures, a runner that follows them, its watch and its `timeout`:
+# eighteen. And room for those that come back, three processes for each of eight and of one that takes a place (see
+# `make_room` in runner.sh), and for what the engine needs to bring it in.
+OWN_PROCESSES = 48
 GVISOR_PIDS = 1_024  # the threads of its own kernel are counted too
 OPEN_FILES = 1_024
 BLOCK = 512

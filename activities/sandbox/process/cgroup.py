@@ -4,6 +4,7 @@ Without them each process is limited by itself: memory then is at most `pids` ti
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -11,8 +12,12 @@ from uuid import uuid4
 from ..spec import SandboxLimits
 
 ROOT = Path("/sys/fs/cgroup")
+MEMBERSHIP = Path("/proc/self/cgroup")
 PERIOD_MICROSECONDS = 100_000
 KINDS = ("memory", "pids", "cpu", "cpuacct")
+# A process joins by itself. To move another one, the kernel first holds up every fork of the machine, which it waits
+# some 10 ms for.
+JOINING = 'while [ "$1" != -- ]; do echo 0 >"$1/tasks" || exit 125; shift; done; shift; exec "$@"'
 
 
 @dataclass(frozen=True)
@@ -31,13 +36,18 @@ class Group:
     def limit(self, limits: SandboxLimits) -> None:
         self._write("memory", "memory.limit_in_bytes", limits.memory)
         self._write("memory", "memory.memsw.limit_in_bytes", limits.memory, may_lack=True)  # no swap
-        self._write("pids", "pids.max", limits.pids + 3)  # with bubblewrap's own and the shell that waits
+        self._write("pids", "pids.max", limits.pids + 4)  # with bubblewrap's own and the shell that waits
         self._write("cpu", "cpu.cfs_period_us", PERIOD_MICROSECONDS)
         self._write("cpu", "cpu.cfs_quota_us", max(1_000, round(limits.cpu * PERIOD_MICROSECONDS)))
 
-    def add(self, pid: int) -> None:
-        for folder in set(self.folders.values()):
-            (folder / "cgroup.procs").write_text(str(pid))
+    def joined(self, words: Sequence[str]) -> list[str]:
+        """A command that is in the group before it becomes this one. It must be run as who made the group."""
+        return ["/bin/sh", "-c", JOINING, "sh", *map(str, set(self.folders.values())), "--", *words]
+
+    def count_anew(self) -> None:
+        """What was spent until now was ours, not the program's."""
+        self._write("cpuacct", "cpuacct.usage", 0)
+        self._write("memory", "memory.max_usage_in_bytes", 0)
 
     def usage(self) -> Usage:
         memory = self.folders["memory"]
@@ -59,7 +69,7 @@ class Group:
             file.write_text(str(value))
 
 
-def parents(membership: Path = Path("/proc/self/cgroup")) -> dict[str, Path] | None:
+def parents(membership: Path = MEMBERSHIP, root: Path = ROOT) -> dict[str, Path] | None:
     """Where groups of ours can be made, by kind; None where they cannot.
 
     Version 2 gives limits to groups without processes of their own only, and this process is in its group: there a
@@ -70,8 +80,8 @@ def parents(membership: Path = Path("/proc/self/cgroup")) -> dict[str, Path] | N
         _, controllers, path = line.split(":", 2)
         for kind in controllers.split(","):
             if kind in KINDS:
-                own = ROOT / kind / path.lstrip("/")
-                found[kind] = (own if own.is_dir() else ROOT / kind).resolve()
+                own = root / kind / path.lstrip("/")
+                found[kind] = (own if own.is_dir() else root / kind).resolve()
     usable = len(found) == len(KINDS) and all(os.access(folder, os.W_OK) for folder in found.values())
     return found if usable else None
 

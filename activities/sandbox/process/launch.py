@@ -1,15 +1,19 @@
-"""Starts bubblewrap and stands between it and the program: nothing runs before its limits hold."""
+"""Starts bubblewrap and stands between it and the program: nothing runs before its limits hold.
+
+On the way to bubblewrap the new process joins its control group and becomes its user, by programs that do just that.
+Were Python to do it, it would have to fork, which costs the more the larger this process is.
+"""
 
 import asyncio
 import json
 import os
+import shutil
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ..backend import Job, NoSandbox
 from ..egress.inside import environment, forwarder
@@ -56,28 +60,19 @@ async def launched(bwrap: int, job: Job, uid: int | None, group: Group | None) -
         stack.callback(ours.close)
         stack.callback(os.close, block_in)
         handed = [*files.values(), info_in, block_out, bwrap]
-        words = ["--args", str(files["arguments"]), "--info-fd", str(info_in), "--block-fd", str(block_out)]
+        told = ["--args", str(files["arguments"]), "--info-fd", str(info_in), "--block-fd", str(block_out)]
+        inner = ["/bin/sh", "-c", waiting(job.spec, alone=group is None), "sh", *_words(job)]
+        binary = f"/proc/self/fd/{bwrap}"  # its folder may be closed to the user that it runs as
+        words = _as(uid, [binary, *told, "--seccomp", str(files["seccomp"]), "--", *inner])
         try:
             process = await asyncio.create_subprocess_exec(
-                f"/proc/self/fd/{bwrap}",  # its folder may be closed to the user that it runs as
-                *words,
-                *(
-                    "--seccomp",
-                    str(files["seccomp"]),
-                    "--",
-                    "/bin/sh",
-                    "-c",
-                    waiting(job.spec, alone=group is None),
-                    "sh",
-                    *_words(job),
-                ),
+                *(words if group is None else group.joined(words)),
                 stdin=theirs.fileno(),
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
                 pass_fds=handed,
                 env={},
                 cwd="/",
-                **_as(uid),
             )
         except OSError as error:
             raise NoSandbox(NO_START.format(error.strerror)) from None
@@ -91,8 +86,6 @@ async def launched(bwrap: int, job: Job, uid: int | None, group: Group | None) -
             init = await _first_inside(info_out, process)
             try:
                 kill = stack.enter_context(_killing(init))
-                if group is not None:
-                    group.add(init)
                 os.write(block_in, b"x")
             except (ProcessLookupError, BrokenPipeError):  # it has ended already
                 raise NoSandbox(NO_START.format(await _complaint(process))) from None
@@ -137,8 +130,14 @@ def _in_memory(name: str, content: bytes) -> int:
     return file
 
 
-def _as(uid: int | None) -> dict[str, Any]:
-    return {} if uid is None else {"user": uid, "group": uid, "extra_groups": []}
+def setpriv() -> str | None:
+    return shutil.which("setpriv", path="/usr/bin:/bin")
+
+
+def _as(uid: int | None, words: Sequence[str]) -> list[str]:
+    if uid is None:
+        return list(words)
+    return [str(setpriv()), f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--", *words]
 
 
 async def _first_inside(info: int, process: asyncio.subprocess.Process) -> int:

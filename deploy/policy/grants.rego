@@ -1,0 +1,155 @@
+# Which grants and roles speak of a principal, a tool and what a call needs.
+#
+# The only wildcard is `*`, which stands for any text. A pre-release counts as its release.
+package resprout.grants
+
+import rego.v1
+
+# In OPA the grants stand in the data; our own process gives those that may matter with the question.
+given := object.get(input, "grants", data.resprout.facts.grants)
+
+# Arrays throughout: the engine in our process is slow with sets of objects.
+in_force := [grant |
+	some grant in given
+	grant.tenant in ["*", input.tenant]
+	not expired(grant)
+]
+
+expired(grant) if {
+	grant.expires != null
+	grant.expires <= input.now
+}
+
+roles := {principal: array.concat(array.concat(["everyone"], owned(principal)), granted_roles(principal)) |
+	some principal in input.chain
+}
+
+owned(principal) := ["owner" | principal in data.resprout.facts.owners]
+
+granted_roles(principal) := [grant.role |
+	some grant in in_force
+	grant.role != null
+	named(grant.principal, principal)
+]
+
+# What is granted to the principal, to everybody of its pattern, or to a role that it has.
+of := {principal: grants_of(principal) | some principal in input.chain}
+
+grants_of(principal) := [grant |
+	some grant in in_force
+	grant.role == null
+	is_for(grant, principal)
+]
+
+# Looked up by a call: the engine in our process takes a reference into a module, as in grants.of[x], for every x.
+granted_to(principal) := object.get(of, principal, [])
+
+roles_of(principal) := object.get(roles, principal, [])
+
+is_for(grant, principal) if named(grant.principal, principal)
+
+is_for(grant, principal) if {
+	startswith(grant.principal, "role:")
+	some role in roles_of(principal)
+	grant.principal == concat(":", ["role", role])
+}
+
+named("*", _)
+
+named(pattern, value) if pattern == value
+
+named(pattern, value) if {
+	pattern != "*"
+	contains(pattern, "*")
+	glob.match(pattern, null, value)
+}
+
+# Without actions, a grant speaks of the tools as a whole; without tools, of whatever tool does it.
+speaks_of(grant, need) if {
+	count(grant.actions) == 0
+	of_this_tool(grant)
+}
+
+speaks_of(grant, need) if {
+	some action in grant.actions
+	named(action.action, need.action)
+	named(host(need, action.on), host(need, need.on))
+	of_this_tool(grant)
+}
+
+host(need, text) := lower(text) if need.action == "net.connect"
+
+host(need, text) := text if need.action != "net.connect"
+
+of_this_tool(grant) if count(grant.tools) == 0
+
+of_this_tool(grant) if {
+	some tool in grant.tools
+	named(tool.name, input.tool)
+	in_reach(grant.verdict, tool.range)
+}
+
+# A denial of some versions holds for all that are older, too: nobody escapes it backwards.
+in_reach("deny", range) if {
+	every clause in range {
+		no_newer(clause)
+	}
+}
+
+in_reach(verdict, range) if {
+	verdict != "deny"
+	every clause in range {
+		holds(clause)
+	}
+}
+
+no_newer(clause) if clause.op in {">=", ">"}
+
+no_newer(clause) if {
+	clause.op == "<"
+	age(clause) < 0
+}
+
+no_newer(clause) if {
+	clause.op in {"<=", "=="}
+	age(clause) <= 0
+}
+
+holds(clause) if {
+	clause.op in {"<", "<="}
+	no_newer(clause)
+}
+
+holds(clause) if {
+	clause.op == "=="
+	input.version == clause.version
+}
+
+holds(clause) if {
+	clause.op == ">="
+	age(clause) >= 0
+}
+
+holds(clause) if {
+	clause.op == ">"
+	age(clause) > 0
+}
+
+# Below zero: the version of the call is older than that of the clause.
+age(clause) := semver.compare(release(input.version), release(clause.version))
+
+release(version) := split(version, "-")[0]
+
+# Of two grants that fit, the more precise decides: by what it is done to, then by tool, then by principal.
+# One number, since not every engine compares arrays as OPA does.
+precision(grant, need) := ((on_precision(grant, need) * 1000000) + (tool_precision(grant) * 1000)) + literal(grant.principal)
+
+on_precision(grant, need) := max(array.concat([0], [literal(action.on) |
+	some action in grant.actions
+	named(action.action, need.action)
+	named(host(need, action.on), host(need, need.on))
+]))
+
+tool_precision(grant) := max(array.concat([0], [literal(tool.name) | some tool in grant.tools; named(tool.name, input.tool)]))
+
+literal(pattern) := count(replace(pattern, "*", ""))

@@ -1,0 +1,142 @@
+# May this tool be called, with these arguments, for everybody in whose name it is called?
+#
+# Safe by default: what only computes, or works on files of its run's own workspace, is allowed. All else needs a grant,
+# for each principal of the chain and each thing that the call does: who acts for somebody else may never do more than
+# he may. A denial wins over every grant. Of an `allow` and an `approve` the more precise decides, and `approve` between
+# equals.
+package resprout.tools
+
+import data.resprout.grants
+import rego.v1
+
+needs := array.concat([call], input.permissions)
+
+opinions := [{"principal": principal, "need": need, "said": said} |
+	input.action == "tool.call"
+	some principal in input.chain
+	some need in needs
+	said := array.concat(array.concat(from_rules(need), from_roles(principal, need)), from_grants(principal, need))
+]
+
+from_grants(principal, need) := [{"verdict": grant.verdict, "weight": grants.precision(grant, need), "by": grant.id} |
+	some grant in grants.granted_to(principal)
+	grants.speaks_of(grant, need)
+]
+
+from_roles(principal, need) := [{"verdict": verdict, "weight": -1, "by": role} |
+	some role in grants.roles_of(principal)
+	some verdict in ["allow", "approve"]
+	some pattern in data.resprout.facts.roles[role][verdict]
+	[action, on] := split_once(pattern)
+	grants.named(action, need.action)
+	grants.named(on, need.on)
+]
+
+split_once(pattern) := [substring(pattern, 0, at), substring(pattern, at + 1, -1)] if {
+	at := indexof(pattern, ":")
+}
+
+from_rules(need) := [{"verdict": "allow", "weight": -2, "by": "rule"} | free(need)]
+
+free(need) if need.action == "tool.call"
+
+free(need) if {
+	need.action in {"files.read", "files.write"}
+	in_workspace(need.on)
+}
+
+# A path that is not absolute is one of the run's own workspace.
+in_workspace(path) if {
+	not path in {"", "*"}
+	not startswith(path, "/")
+	not startswith(path, "~")
+}
+
+# One for each principal and each need that is not simply allowed.
+findings contains {"principal": held.principal, "need": held.need, "verdict": "deny", "why": "denied", "by": by} if {
+	some held in opinions
+	by := [opinion.by | some opinion in held.said; opinion.verdict == "deny"]
+	count(by) > 0
+}
+
+findings contains {"principal": held.principal, "need": held.need, "verdict": "deny", "why": "not granted", "by": []} if {
+	some held in opinions
+	count(held.said) == 0
+}
+
+findings contains {"principal": held.principal, "need": held.need, "verdict": "approve", "why": "granted so", "by": by} if {
+	some held in opinions
+	not denied(held.said)
+	by := [opinion.by | some opinion in held.said; opinion.weight == heaviest(held.said); opinion.verdict == "approve"]
+	count(by) > 0
+}
+
+findings contains {"principal": principal, "need": call, "verdict": "approve", "why": "danger", "by": []} if {
+	input.action == "tool.call"
+	input.danger == "high"
+	some principal in input.chain
+	not trusted(principal)
+}
+
+findings contains {"principal": principal, "need": call, "verdict": "deny", "why": "older", "by": []} if {
+	input.action == "tool.call"
+	input.version != input.newest
+	chosen_by_machine
+	some principal in input.chain
+	not pinned(principal)
+}
+
+findings contains {"principal": actor, "need": need, "verdict": "deny", "why": "malformed", "by": []} if {
+	input.action == "tool.call"
+	actor := input.chain[count(input.chain) - 1]
+	some need in needs
+	malformed(need)
+}
+
+call := {"action": "tool.call", "on": input.tool}
+
+denied(said) if {
+	some opinion in said
+	opinion.verdict == "deny"
+}
+
+heaviest(said) := max([opinion.weight | some opinion in said])
+
+# By a grant that names the tool, and wants no approval.
+trusted(principal) if {
+	some grant in grants.granted_to(principal)
+	grant.verdict == "allow"
+	some tool in grant.tools
+	tool.name != "*"
+	grants.of_this_tool(grant)
+}
+
+# A person may pin the version of a tool, in a call or in a flow. A machine could look for one that is less guarded.
+chosen_by_machine if {
+	some principal in input.chain
+	not startswith(principal, "user:")
+	not startswith(principal, "run:")
+}
+
+pinned(principal) if {
+	some grant in grants.granted_to(principal)
+	grant.verdict != "deny"
+	some tool in grant.tools
+	count(tool.range) > 0
+	grants.named(tool.name, input.tool)
+	grants.in_reach(grant.verdict, tool.range)
+}
+
+malformed(need) if regex.match(`[[:cntrl:]]`, need.on)
+
+malformed(need) if {
+	need.action in {"files.read", "files.write"}
+	some part in split(need.on, "/")
+	part == ".."
+}
+
+malformed(need) if {
+	need.action == "net.connect"
+	need.on != "*"
+	not regex.match(`^((\*\.)?[A-Za-z0-9_.-]+|\*|\[[0-9A-Fa-f:.]+\]):([0-9]+|\*)$`, need.on)
+}

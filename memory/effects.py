@@ -1,0 +1,291 @@
+"""The ledger of effects: every call of a tool, written down before it happens and after it.
+
+The invariant: nothing is done whose intent does not stand here, and what is decided about it stands in the audit log
+by the same commit. Of two who work on one key, the first word on how it ended holds.
+"""
+
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from .audit import AuditEvent, append
+from .database import Database
+from .translated import translated
+
+INTEND = """
+INSERT INTO resprout.effects (key, tenant, run, step, tool, version, source, contract, chain, arguments, digest, owner)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (key) DO NOTHING RETURNING intended_at
+"""
+
+_COLUMNS = (
+    "key, tenant, run, step, tool, version, source, contract, chain, arguments, digest, state, owner, attempts, "
+    "intended_at, tried_at, ended_at, result, error_type, error, resolved_by, resolution"
+)
+
+FIND = f"SELECT {_COLUMNS} FROM resprout.effects WHERE key = $1"
+
+# Only from the owner that was seen: of two who find the same dead attempt, one gets it.
+TAKE_OVER = """
+UPDATE resprout.effects SET state = 'intended', owner = $3, attempts = attempts + 1, tried_at = now(), ended_at = NULL
+WHERE key = $1 AND owner = $2 AND state = $4 RETURNING key
+"""
+
+# One that was given up as in doubt and ends after all is in doubt no more.
+END = """
+UPDATE resprout.effects SET state = $3, ended_at = now(), result = $4, error_type = $5, error = $6
+WHERE key = $1 AND (state = 'intended' OR (state = 'in-doubt' AND owner = $2)) RETURNING key
+"""
+
+DOUBT = """
+UPDATE resprout.effects SET state = 'in-doubt', ended_at = now(), error = $3
+WHERE key = $1 AND owner = $2 AND state = 'intended' RETURNING key
+"""
+
+RESOLVE = """
+UPDATE resprout.effects
+SET state = $2, result = $3, error_type = $4, error = $5, resolved_by = $6, resolution = $7, ended_at = now()
+WHERE key = $1 AND state = 'in-doubt' RETURNING key
+"""
+
+# An approval is good for one call, of exactly what was approved.
+USE_APPROVAL = """
+UPDATE resprout.approvals SET used_at = now()
+WHERE id = $1 AND state = 'approved' AND used_at IS NULL RETURNING id
+"""
+
+QUOTAS = """
+SELECT principal, tool, calls, per FROM resprout.tool_quotas
+WHERE tenant IN ('*', $1) AND principal IN ('*', $2) AND tool IN ('*', $3)
+"""
+
+CALLED = """
+SELECT count(*) AS calls, min(intended_at) + $4::interval - now() AS frees_in FROM (
+    SELECT intended_at FROM resprout.effects
+    WHERE tenant = $1 AND ($2 = '*' OR tool = $2) AND ($3 = '*' OR chain[cardinality(chain)] = $3)
+      AND intended_at > now() - $4::interval
+    ORDER BY intended_at DESC LIMIT $5
+) AS latest
+"""
+
+# Whoever counts calls waits for those that are about to be counted.
+ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended($1, 7))"
+
+HAS_CALLED = "SELECT EXISTS (SELECT FROM resprout.effects WHERE run = $1 AND tool = $2 AND version = $3)"
+
+LIST = f"""
+SELECT {_COLUMNS} FROM resprout.effects
+WHERE ($1::text IS NULL OR tool = $1) AND ($2::text IS NULL OR run = $2) AND ($3::text IS NULL OR state = $3)
+  AND ($4::text IS NULL OR tenant = $4)
+ORDER BY intended_at DESC LIMIT $5
+"""
+
+USAGE = """
+SELECT tool, count(*) AS calls, count(*) FILTER (WHERE state = 'failed') AS failed,
+       count(*) FILTER (WHERE state = 'in-doubt') AS in_doubt, max(intended_at) AS last_at,
+       percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM ended_at - tried_at)) AS p50_seconds,
+       percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM ended_at - tried_at)) AS p95_seconds
+FROM resprout.effects
+WHERE intended_at > now() - $1::interval AND ($2::text IS NULL OR tenant = $2) AND ($3::text IS NULL OR tool = $3)
+GROUP BY tool ORDER BY calls DESC, tool
+"""
+
+
+@dataclass(frozen=True)
+class Effect:
+    key: str
+    tenant: str
+    run: str
+    step: str
+    tool: str
+    version: str
+    source: str
+    contract: str
+    chain: list[str]
+    arguments: str  # JSON
+    digest: str
+    state: str
+    owner: UUID
+    attempts: int
+    intended_at: datetime
+    tried_at: datetime
+    ended_at: datetime | None
+    result: str | None  # JSON
+    error_type: str | None
+    error: str | None
+    resolved_by: str | None
+    resolution: str | None
+
+
+@dataclass(frozen=True)
+class Intent:
+    key: str
+    tenant: str
+    run: str
+    step: str
+    tool: str
+    version: str
+    source: str
+    contract: str
+    chain: Sequence[str]
+    arguments: dict[str, Any]
+    digest: str
+    owner: UUID
+
+
+@dataclass(frozen=True)
+class Limit:
+    """At most so many calls in the time before now."""
+
+    tool: str  # or '*'
+    principal: str  # or '*'
+    calls: int
+    per: timedelta
+
+
+@dataclass(frozen=True)
+class Begun:
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Known:
+    effect: Effect
+
+
+@dataclass(frozen=True)
+class Over:
+    limit: Limit
+    frees_in: timedelta
+
+
+@dataclass(frozen=True)
+class NoApproval:
+    """It was used before, or taken back."""
+
+
+class _Undo(Exception):
+    pass
+
+
+@dataclass(frozen=True)
+class Effects:
+    open: Callable[[], Awaitable[Database]]  # a pool, the first time and again
+
+    @classmethod
+    def of(cls, database: Database) -> "Effects":
+        """On a pool that is open already."""
+
+        async def opened() -> Database:
+            return database
+
+        return cls(opened)
+
+    async def find(self, key: str) -> Effect | None:
+        with translated():
+            row = await (await self.open()).pool.fetchrow(FIND, key)
+        return Effect(**row) if row is not None else None
+
+    async def has_called(self, run: str, tool: str, version: str) -> bool:
+        with translated():
+            return bool(await (await self.open()).pool.fetchval(HAS_CALLED, run, tool, version))
+
+    async def intend(
+        self, intent: Intent, events: Sequence[AuditEvent], limits: Sequence[Limit], approval: str | None
+    ) -> Begun | Known | Over | NoApproval:
+        """Only after `Begun` may it happen. The events are in the audit log then."""
+        with translated():
+            async with (await self.open()).pool.acquire() as connection:
+                try:
+                    async with connection.transaction():
+                        outcome = await self._intend(connection, intent, limits, approval)
+                        if not isinstance(outcome, Begun):
+                            raise _Undo
+                        await append(connection, events)
+                except _Undo:
+                    pass
+        return outcome
+
+    async def _intend(
+        self, connection: Any, intent: Intent, limits: Sequence[Limit], approval: str | None
+    ) -> Begun | Known | Over | NoApproval:
+        over = await self._over(connection, intent, limits)
+        if over is not None:
+            found = await connection.fetchrow(FIND, intent.key)
+            return Known(Effect(**found)) if found is not None else over
+        values = (intent.key, intent.tenant, intent.run, intent.step, intent.tool, intent.version, intent.source)
+        more = (intent.contract, list(intent.chain), json.dumps(intent.arguments), intent.digest, intent.owner)
+        began = await connection.fetchval(INTEND, *values, *more)
+        if began is None:
+            return Known(Effect(**await connection.fetchrow(FIND, intent.key)))
+        if approval is not None and await connection.fetchval(USE_APPROVAL, approval) is None:
+            return NoApproval()
+        return Begun(began)
+
+    async def _over(self, connection: Any, intent: Intent, limits: Sequence[Limit]) -> Over | None:
+        rows = await connection.fetch(QUOTAS, intent.tenant, intent.chain[-1], intent.tool)
+        every = [*limits, *(Limit(row["tool"], row["principal"], row["calls"], row["per"]) for row in rows)]
+        for limit in sorted(every, key=lambda one: (one.tool, one.principal)):  # the same order for all
+            await connection.execute(ONE_AT_A_TIME, f"{intent.tenant}/{limit.tool}/{limit.principal}")
+            row = await connection.fetchrow(CALLED, intent.tenant, limit.tool, limit.principal, limit.per, limit.calls)
+            if row["calls"] >= limit.calls:
+                return Over(limit, max(row["frees_in"], timedelta(milliseconds=10)))
+        return None
+
+    async def take_over(self, effect: Effect, owner: UUID) -> bool:
+        """The attempt before is gone, and this one does it again. False: another one came first."""
+        with translated():
+            pool = (await self.open()).pool
+            return await pool.fetchval(TAKE_OVER, effect.key, effect.owner, owner, effect.state) is not None
+
+    async def done(self, key: str, owner: UUID, result: Any, events: Sequence[AuditEvent]) -> bool:
+        return await self._settled(events, END, key, owner, "done", json.dumps(result), None, None)
+
+    async def failed(self, key: str, owner: UUID, kind: str, text: str, events: Sequence[AuditEvent]) -> bool:
+        return await self._settled(events, END, key, owner, "failed", None, kind, text)
+
+    async def doubt(self, key: str, owner: UUID, known: str, events: Sequence[AuditEvent]) -> bool:
+        return await self._settled(events, DOUBT, key, owner, known)
+
+    async def resolve(
+        self,
+        key: str,
+        state: str,  # done, failed or again
+        by: str,
+        resolution: str,
+        events: Sequence[AuditEvent],
+        *,
+        result: Any = None,
+    ) -> bool:
+        """False: it is not in doubt any more."""
+        failed = ("Resolved", f"{by} says that it was not done: {resolution}") if state == "failed" else (None, None)
+        given = json.dumps(result) if state == "done" else None
+        return await self._settled(events, RESOLVE, key, state, given, *failed, by, resolution)
+
+    async def latest(
+        self,
+        *,
+        tool: str | None = None,
+        run: str | None = None,
+        state: str | None = None,
+        tenant: str | None = None,
+        limit: int = 100,
+    ) -> list[Effect]:
+        """The latest first."""
+        with translated():
+            rows = await (await self.open()).pool.fetch(LIST, tool, run, state, tenant, limit)
+        return [Effect(**row) for row in rows]
+
+    async def usage(self, since: timedelta, *, tenant: str | None, tool: str | None) -> list[dict[str, Any]]:
+        with translated():
+            return [dict(row) for row in await (await self.open()).pool.fetch(USAGE, since, tenant, tool)]
+
+    async def _settled(self, events: Sequence[AuditEvent], statement: str, *values: Any) -> bool:
+        with translated():
+            async with (await self.open()).pool.acquire() as connection, connection.transaction():
+                if await connection.fetchval(statement, *values) is None:
+                    return False
+                await append(connection, events)
+                return True

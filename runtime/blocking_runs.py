@@ -1,0 +1,33 @@
+"""Runs for code without a loop: what can be asked of them, waited for."""
+
+from .blocking_client import LoopInThread
+from .runs import RunRef, Runs
+
+
+class BlockingRun:
+    def __init__(self, run: RunRef, thread: LoopInThread) -> None:
+        self.id = run.id
+        self.url = run.url
+        self.describe = thread.blocking(run.describe)
+        self.exists = thread.blocking(run.exists)
+        self.result = thread.blocking(run.result)
+        self.state = thread.blocking(run.state)
+        self.finished = thread.blocking(run.finished)
+        self.given = thread.blocking(run.given)
+        self.pause = thread.blocking(run.pause)
+        self.resume = thread.blocking(run.resume)
+        self.signal = thread.blocking(run.signal)
+        self.answer = thread.blocking(run.answer)
+        self.cancel = thread.blocking(run.cancel)
+        self.terminate = thread.blocking(run.terminate)
+
+
+class BlockingRuns:
+    def __init__(self, runs: Runs, thread: LoopInThread) -> None:
+        self._runs = runs
+        self._thread = thread
+        self.list = thread.blocking(runs.list)
+        self.nearest = thread.blocking(runs.nearest)
+
+    def get(self, id: str) -> BlockingRun:  # noqa: A002
+        return BlockingRun(self._runs.get(id), self._thread)

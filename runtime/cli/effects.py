@@ -1,0 +1,147 @@
+"""`resprout effects …`: what tools did, and what nobody knows whether they did."""
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ...actors.errors import NotFound, Rejected
+from .. import identity
+from .hints import as_given
+from .queries import print_rows, query
+from .run_options import AsJson, Limit, with_runs
+
+if TYPE_CHECKING:
+    from ...memory.effects import Effect
+
+Tool = Annotated[str | None, typer.Option("--tool", help="Only of this tool.")]
+Run = Annotated[str | None, typer.Option("--run", help="Only of this run.")]
+Key = Annotated[str, typer.Argument(metavar="KEY", help="The key of the effect.")]
+
+STATES = ("intended", "done", "failed", "in-doubt", "again")
+
+
+def register(app: typer.Typer) -> None:
+    effects = typer.Typer(no_args_is_help=True, help="What tools did, and what is in doubt.")
+    for command in (list_, in_doubt, show, resolve):
+        effects.command(command.__name__.rstrip("_").replace("_", "-"))(command)
+    app.add_typer(effects, name="effects")
+
+
+def list_(
+    ctx: typer.Context,
+    tool: Tool = None,
+    run: Run = None,
+    state: Annotated[str | None, typer.Option("--state", help=f"One of {', '.join(STATES)}.")] = None,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List calls of tools, the latest first."""
+    if state is not None and state not in STATES:
+        raise Rejected(f"--state {state}: write one of {', '.join(STATES)}.")
+    print_effects(ctx, tool, run, state, limit, as_json=as_json)
+
+
+def in_doubt(
+    ctx: typer.Context, tool: Tool = None, run: Run = None, limit: Limit = 50, as_json: AsJson = False
+) -> None:
+    """List calls of which nobody knows whether they were done."""
+    found = print_effects(ctx, tool, run, "in-doubt", limit, as_json=as_json)
+    if found and not as_json:
+        typer.echo(
+            as_given("say what became of one: `resprout effects resolve KEY done`, `failed` or `again`"), err=True
+        )
+
+
+def show(ctx: typer.Context, key: Key, as_json: AsJson = False) -> None:
+    """Show one call: who asked, with what, when, and what came of it."""
+    told = as_told(_one(ctx, key))
+    if as_json:
+        typer.echo(json.dumps(told))
+        return
+    for name, value in told.items():
+        if value not in (None, "", [], {}):
+            shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            typer.echo(f"{typer.style(f'{name:<12}', dim=True)}{shown}")
+
+
+def resolve(
+    ctx: typer.Context,
+    key: Key,
+    resolution: Annotated[
+        str, typer.Argument(metavar="done|failed|again", help="It was done; it was not; or it is to be done again.")
+    ],
+    result: Annotated[
+        str | None, typer.Option("--result", metavar="JSON", help="What it gave, with `done`; the run goes on with it.")
+    ] = None,
+    comment: Annotated[str, typer.Option("--comment", help="How you know.")] = "",
+    name: Annotated[str | None, typer.Option("--as", help="Who says so. Default: the user of this machine.")] = None,
+) -> None:
+    """Say what became of a call in doubt; its run goes on."""
+    from ...workflows.interpreter.approvals import Answer
+
+    if resolution not in ("done", "failed", "again"):
+        raise Rejected(f"{resolution!r} is no way to resolve it: write done, failed or again.")
+    if result is not None and resolution != "done":
+        raise Rejected("--result is what a call that is done gave: leave it out.")
+    effect = _one(ctx, key)
+    if effect.state != "in-doubt":
+        raise Rejected(f"{effect.key} is not in doubt: it is {effect.state}.")
+    answer = Answer.model_validate(
+        {
+            "task": effect.step,
+            "decision": resolution,
+            "by": name or identity.user_name(),
+            "comment": comment,
+            "result": _json(result),
+        }
+    )
+    with_runs(ctx, lambda runs: runs.get(effect.run).answer(answer))
+    typer.echo(f"{effect.key}: {resolution}, says {answer.by}")
+
+
+def print_effects(
+    ctx: typer.Context, tool: str | None, run: str | None, state: str | None, limit: int, *, as_json: bool
+) -> "list[Effect]":
+    from ...memory.effects import Effects
+
+    found = query(ctx, lambda database: Effects.of(database).latest(tool=tool, run=run, state=state, limit=limit))
+    if as_json:
+        typer.echo(json.dumps([as_told(one) for one in found]))
+        return found
+    if not found:
+        typer.echo("nothing is in doubt" if state == "in-doubt" else "there are none")
+        return found
+    print_rows(
+        ("at", "tool", "state", "by", "seconds", "key", "error"),
+        ((e.intended_at, f"{e.tool}@{e.version}", e.state, e.chain[-1], _seconds(e), e.key, e.error) for e in found),
+    )
+    return found
+
+
+def as_told(effect: "Effect") -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(json.dumps(asdict(effect), default=str))
+    told["arguments"] = json.loads(effect.arguments)
+    told["result"] = json.loads(effect.result) if effect.result is not None else None
+    return told
+
+
+def _one(ctx: typer.Context, key: str) -> "Effect":
+    from ...memory.effects import Effects
+
+    found = query(ctx, lambda database: Effects.of(database).find(key))
+    if found is None:
+        raise NotFound(f"there is no effect {key!r}: list them with `resprout effects list`.")
+    return found
+
+
+def _seconds(effect: "Effect") -> str:
+    return f"{(effect.ended_at - effect.tried_at).total_seconds():.2f}" if effect.ended_at else ""
+
+
+def _json(text: str | None) -> Any:
+    try:
+        return json.loads(text) if text is not None else None
+    except ValueError:
+        raise Rejected(f"--result {text} is not JSON: write text in quotes, as in --result '\"sent\"'.") from None

@@ -1,0 +1,165 @@
+"""`resprout tool list | show | search | call`: the tools there are, and calling one by hand."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ...actors.errors import Rejected
+from .hints import as_given
+from .inputs import read_inputs, read_pairs
+from .queries import print_rows
+from .run_options import AsJson, Detach, NewId, with_runs
+from .tool_records import deprecate, history, quota, usage
+
+if TYPE_CHECKING:
+    from ...activities.tools.tool import Tool
+    from ...activities.tools.toolbox import Toolbox
+    from ..runs import Runs
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A name, as in text.count, or text.count@1.2.")]
+
+
+def register(app: typer.Typer) -> None:
+    tool = typer.Typer(no_args_is_help=True, help="What agents and flows act with: list, look, call.")
+    for command in (list_, show, search, call, history, usage, deprecate):
+        tool.command(command.__name__.rstrip("_"))(command)
+    tool.add_typer(quota, name="quota")
+    app.add_typer(tool, name="tool")
+
+
+def list_(
+    ctx: typer.Context,
+    family: Annotated[str | None, typer.Option("--family", help="Only of this family, as in `text`.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Older and deprecated versions too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the tools."""
+    toolbox = _toolbox(ctx)
+    found = [one for one in (toolbox if every else toolbox.newest()) if family in (None, one.manifest.family)]
+    if not found:
+        families = ", ".join(sorted({one.manifest.family for one in toolbox}))
+        raise Rejected(f"there is no family {family!r}: write one of {families}.")
+    _print_tools(found, as_json=as_json)
+
+
+def search(
+    ctx: typer.Context,
+    words: Annotated[list[str], typer.Argument(help="What it should do, in a few words.")],
+    as_json: AsJson = False,
+) -> None:
+    """Find tools by words of their names, descriptions and tags, the best first."""
+    found = _toolbox(ctx).search(" ".join(words))
+    if not found and not as_json:
+        typer.echo(as_given("no tool has these words: see all with `resprout tool list`"))
+        return
+    _print_tools(found, as_json=as_json)
+
+
+def show(ctx: typer.Context, name: Name, as_json: AsJson = False) -> None:
+    """Show a tool: what it takes and gives, what it may do to the world, and what a crash means."""
+    found = _toolbox(ctx).find(name)
+    manifest = found.manifest
+    if as_json:
+        typer.echo(json.dumps(_told(found) | {"input": manifest.input, "output": manifest.output}))
+        return
+    typer.secho(manifest.reference, bold=True)
+    typer.echo(f"{manifest.description}\n")
+    rate = f"{manifest.rate.calls} calls in {manifest.rate.per.total_seconds():g} s" if manifest.rate else None
+    facts = {
+        "source": found.source,
+        "permissions": ", ".join(manifest.permissions) or "none",
+        "danger": manifest.danger,
+        "after a crash": manifest.contract,
+        "timeout": f"{manifest.timeout.total_seconds():g} s",
+        "rate": rate,
+        "deprecated": manifest.deprecated,
+        "tags": ", ".join(manifest.tags),
+    }
+    for label, value in facts.items():
+        if value:
+            typer.echo(f"{typer.style(f'{label:<14}', dim=True)}{value}")
+    typer.secho("\narguments", bold=True)
+    properties, required = manifest.input.get("properties") or {}, manifest.input.get("required") or []
+    assert isinstance(properties, dict)
+    assert isinstance(required, list)
+    rows = [_argument(word, schema, word in required) for word, schema in properties.items()]
+    print_rows(("name", "type", "default", "what"), rows) if rows else typer.echo("none")
+
+
+def call(
+    ctx: typer.Context,
+    name: Name,
+    arguments: Annotated[
+        list[str] | None, typer.Option("--arg", "-a", metavar="K=V", help="An argument; V is JSON or plain text.")
+    ] = None,
+    file: Annotated[Path | None, typer.Option("--arg-file", help="A JSON file with arguments; --arg wins.")] = None,
+    run_id: NewId = None,
+    tenant: Annotated[str, typer.Option("--tenant", help="In whose name it counts.")] = "default",
+    detach: Detach = False,
+    as_json: AsJson = False,
+) -> None:
+    """Call a tool as a durable step: decided by policy, recorded, done as its contract says.
+
+    What needs approval waits for it: see `resprout approvals list` in another terminal.
+    """
+    from ..flow_start import run_input
+
+    given = read_inputs([], file) | read_pairs(arguments or [], "--arg", "text=hello")
+    _toolbox(ctx).find(name).parse(given)  # a mistake is told here and now
+
+    async def go(runs: "Runs") -> int:
+        from ..tool_flow import flow_of_call
+        from .run_flow import followed, tell_started
+
+        run = await runs.start(run_input(flow_of_call(name, given), {}, tenant=tenant, tags=("tool",)), run_id)
+        if detach:
+            tell_started(run, as_json=as_json)
+            return 0
+        return await followed(run, as_json=as_json)
+
+    raise typer.Exit(with_runs(ctx, go))
+
+
+def _toolbox(ctx: typer.Context) -> "Toolbox":
+    from ..tools import known_tools
+    from .flags import settings_of
+
+    return known_tools(settings_of(ctx).settings)
+
+
+def _print_tools(found: "list[Tool]", *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps([_told(one) for one in found]))
+        return
+    print_rows(
+        ("tool", "what it does", "permissions", "danger", "after a crash"),
+        (
+            (
+                one.manifest.reference + (" (deprecated)" if one.manifest.deprecated else ""),
+                one.manifest.description.partition("\n")[0],
+                ", ".join(one.manifest.permissions),
+                one.manifest.danger if one.manifest.danger != "none" else "",
+                one.manifest.contract,
+            )
+            for one in found
+        ),
+    )
+    typer.echo(f"{len(found)} tools", err=True)
+
+
+def _told(one: "Tool") -> dict[str, Any]:
+    fields = ("name", "version", "description", "permissions", "danger", "contract", "timeout", "rate", "deprecated")
+    return {**one.manifest.model_dump(mode="json", include={*fields, "tags"}), "source": one.source}
+
+
+def _argument(word: str, schema: Any, required: bool) -> tuple[object, ...]:
+    kinds = [schema, *schema.get("anyOf", [])]
+    kind = " or ".join(dict.fromkeys(str(one.get("type") or one.get("enum")) for one in kinds if _is_typed(one)))
+    default = "" if required else json.dumps(schema.get("default"))
+    return (word, kind or "anything", "required" if required else default, schema.get("description", ""))
+
+
+def _is_typed(schema: dict[str, Any]) -> bool:
+    return "type" in schema or "enum" in schema

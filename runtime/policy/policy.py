@@ -1,0 +1,132 @@
+"""Answers what policy is asked, by the rules and the grants, and remembers the answers while they hold.
+
+The invariant: an answer is remembered by everything that it depends on. That is the rules and grants (all answers are
+forgotten when the grants change, or the first of them ends) and the question; of a call, our own rules do not look at
+the run and the arguments, so those are left out of what it is remembered by unless there are own rules.
+
+Grants that another process gives or takes are seen within a second. When Postgres cannot be asked, nothing is decided.
+"""
+
+import asyncio
+import hashlib
+import json
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from ...activities.tools.policy import Decision, Question
+from ...memory.grants import Grant
+from .engine import Engine
+from .granted import Data, as_data, that_may_matter
+from .rules import Rules
+from .sentences import sentences
+
+REMEMBERED = 20_000
+SEEN_WITHIN = 1.0  # seconds until a grant of another process counts here
+
+
+class ReadsGrants(Protocol):
+    async def generation(self) -> int: ...
+    async def in_force(self) -> list[Grant]: ...
+
+
+class FixedGrants:
+    """Grants that stand in no database: of tests, and of cases."""
+
+    def __init__(self, grants: Sequence[Grant] = ()) -> None:
+        self.grants = list(grants)
+
+    async def generation(self) -> int:
+        return 1
+
+    async def in_force(self) -> list[Grant]:
+        return self.grants
+
+
+class Policy:
+    def __init__(self, rules: Rules, grants: ReadsGrants, clock: Callable[[], float] = time.time) -> None:
+        self.rules = rules
+        self._grants = grants
+        self._clock = clock  # seconds since the epoch
+        self._generation: int | None = None
+        self._looked_at = float("-inf")  # by the monotonic clock
+        self._looking = asyncio.Lock()
+        self._engine = Engine(rules)
+        self._granted: list[Data] = []
+        self._ends = float("inf")  # when the first of the grants is over
+        self._digest = ""
+        self._answers: OrderedDict[str, Decision] = OrderedDict()
+
+    async def decide(self, question: Question) -> Decision:
+        await self._up_to_date()
+        if (hidden := _hidden(question)) is not None:
+            return Decision("deny", (hidden,), policy=self._digest)
+        key = self._key(question)
+        if (known := self._answers.get(key)) is not None:
+            self._answers.move_to_end(key)
+            return known
+        decision = self._decided(self._engine.decide(question, self._about(question), self._clock()), question)
+        self._answers[key] = decision
+        if len(self._answers) > REMEMBERED:
+            self._answers.popitem(last=False)
+        return decision
+
+    async def explain(self, question: Question) -> tuple[Decision, dict[str, Any]]:
+        """The decision, and what each grant and role said."""
+        await self._up_to_date()
+        explained = self._engine.explain(question, self._about(question), self._clock())
+        return self._decided(explained["decision"], question), explained
+
+    def forget(self) -> None:
+        """After own writes: the grants are read again before the next answer."""
+        self._looked_at = float("-inf")
+
+    def _decided(self, answer: dict[str, Any], question: Question) -> Decision:
+        verdict = answer["verdict"]
+        expires = float(answer["expires_seconds"]) if verdict == "approve" else None
+        reasons = sentences(answer, question, self.rules)
+        return Decision(verdict, reasons, expires_seconds=expires, policy=self._digest)
+
+    def _key(self, question: Question) -> str:
+        if self.rules.own or question.action != "tool.call":
+            return question.model_dump_json()
+        return question.model_dump_json(exclude={"run", "arguments"})
+
+    def _about(self, question: Question) -> list[Data]:
+        return list(that_may_matter(self._granted, question))
+
+    async def _up_to_date(self) -> None:
+        if time.monotonic() - self._looked_at > SEEN_WITHIN or self._clock() >= self._ends:
+            async with self._looking:
+                if time.monotonic() - self._looked_at > SEEN_WITHIN or self._clock() >= self._ends:
+                    await self._look()
+
+    async def _look(self) -> None:
+        asked_at = time.monotonic()
+        generation = await self._grants.generation()
+        if generation != self._generation or self._clock() >= self._ends:
+            self._take(await self._grants.in_force())
+            self._generation = generation
+        self._looked_at = asked_at
+
+    def _take(self, grants: Sequence[Grant]) -> None:
+        now = self._clock()
+        kept = [one for one in grants if one.expires_at is None or one.expires_at.timestamp() > now]
+        self._granted = [as_data(one) for one in kept]
+        self._ends = min((one.expires_at.timestamp() for one in kept if one.expires_at), default=float("inf"))
+        self._digest = _digest(self.rules, self._granted)
+        self._answers.clear()
+
+
+def _hidden(question: Question) -> str | None:
+    """What a person would not see, and the end of a path for some programs, is refused before any rule: the engine
+    keeps texts as they are escaped, and would not find it."""
+    texts = {*question.chain, question.tenant, question.tool, *(need.on for need in question.permissions)}
+    unseen = next((text for text in sorted(texts) if not text.isprintable()), None)
+    return f"{unseen!a} is not written plainly: leave out what cannot be seen." if unseen is not None else None
+
+
+def _digest(rules: Rules, granted: Sequence[Data]) -> str:
+    text = json.dumps([rules.digest, granted], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,199 @@
+"""The task `tool` in a run: what it gives, who is asked, and what a killed worker means for each contract."""
+
+import asyncio
+import json
+import os
+import signal
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.runs import Run, Runs
+from support.stack import Stack
+from temporalio.client import WorkflowFailureError
+
+
+def world(name: str, file: Path, **more: Any) -> dict[str, Any]:
+    return {"id": "act", "tool": f"world.{name}", "with": {"file": str(file), **more}}
+
+
+def effects(file: Path) -> Counter[str]:
+    """How often each key has acted."""
+    return Counter(line.split()[0] for line in file.read_text().splitlines()) if file.exists() else Counter()
+
+
+async def until_exists(path: Path) -> None:
+    async with asyncio.timeout(60):
+        while not path.exists():
+            await asyncio.sleep(0.02)
+
+
+async def until_waits(runs: Runs, run: Run, kind: str) -> dict[str, Any]:
+    async with asyncio.timeout(90):
+        while True:
+            try:
+                state = await run.handle.query("state")
+            except Exception:  # noqa: BLE001 - its worker was killed and comes back
+                state = {"approvals": []}
+            found = [one for one in state["approvals"] if one["kind"] == kind]
+            if found:
+                pending: dict[str, Any] = found[0]
+                return pending
+            await asyncio.sleep(0.05)
+
+
+def say(runs: Runs, *words: str) -> str:
+    done = runs.stack(*words)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "effects"
+
+
+async def test_a_tool_gives_its_result_as_output(runs: Runs, file: Path) -> None:
+    tasks = [world("safe", file, line="${{ inputs.word }}")]
+
+    assert await runs.result(tasks, {"word": "hello"}, inputs={"word": {"type": "string"}}) == "wrote hello"
+    assert effects(file).total() == 1
+
+
+async def test_what_a_tool_refuses_fails_the_task_and_names_the_argument(runs: Runs) -> None:
+    failure = await runs.failure([{"id": "act", "tool": "world.safe", "with": {"fiel": "x"}}])
+
+    assert "BadArguments" in failure
+    assert "`fiel`: there is no such argument" in failure
+
+
+async def test_a_tool_that_there_is_not_is_named_with_the_nearest(runs: Runs) -> None:
+    failure = await runs.failure([{"id": "act", "tool": "world.saef", "with": {}}])
+
+    assert "there is no tool 'world.saef': did you mean `world.safe`?" in failure
+
+
+async def test_a_version_is_what_the_flow_says(runs: Runs, file: Path) -> None:
+    run = await runs.start([{**world("safe", file), "tool": "world.aged@1.0"}])
+    failure = await run.failure()
+
+    assert "Denied" in failure  # a flow is a machine: what was withdrawn is not to be had by an older version
+
+
+@pytest.mark.parametrize(("contract", "moment", "most"), [
+    ("safe", "before", 1),
+    ("safe", "after", 2),
+    ("keyed", "before", 1),
+    ("keyed", "after", 2),  # one key: the far side knows it
+])  # fmt: skip
+async def test_a_worker_killed_in_a_tool_that_may_be_repeated(
+    runs: Runs, file: Path, contract: str, moment: str, most: int
+) -> None:
+    gate = file.with_name("gate")
+    run = await runs.start([world(contract, file, **{moment: str(gate)})])
+    await until_exists(Path(f"{file}.{'intended' if moment == 'before' else 'done'}"))
+
+    os.kill(runs.stack.pid("worker"), signal.SIGKILL)
+    gate.touch()
+
+    assert await run.handle.result() == "wrote x"
+    assert len(effects(file)) == 1  # one key
+    assert effects(file).total() <= most
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+async def test_a_worker_killed_in_a_tool_that_may_act_once_leaves_it_in_doubt(
+    runs: Runs, file: Path, moment: str
+) -> None:
+    gate = file.with_name("gate")
+    run = await runs.start([world("once", file, **{moment: str(gate)})])
+    await until_exists(Path(f"{file}.{'intended' if moment == 'before' else 'done'}"))
+
+    os.kill(runs.stack.pid("worker"), signal.SIGKILL)
+    pending = await until_waits(runs, run, "in-doubt")
+
+    assert "ended before it could say" in pending["show"]["known"]
+    listed = json.loads(say(runs, "effects", "in-doubt", "--run", run.handle.id, "--json"))
+    assert [one["key"] for one in listed] == [pending["effect"]]
+    acted = effects(file).total()
+    assert acted == (0 if moment == "before" else 1)
+
+    how = ("again",) if moment == "before" else ("done", "--result", '"found it there"')
+    gate.touch()
+    say(runs, "effects", "resolve", pending["effect"], *how, "--comment", "looked")
+
+    assert await run.handle.result() == ("wrote x" if moment == "before" else "found it there")
+    assert effects(file).total() == 1
+
+
+async def test_a_dangerous_tool_waits_for_a_person_and_the_inbox_shows_it(runs: Runs, file: Path) -> None:
+    run = await runs.start([world("guarded", file, line="one")])
+    pending = await until_waits(runs, run, "tool")
+
+    listed = json.loads(say(runs, "approvals", "list", "--json"))
+    shown = next(one for one in listed if one["id"] == pending["approval"])
+    assert (shown["tool"], shown["arguments"]["line"], shown["run"]) == ("world.guarded", "one", run.handle.id)
+    assert effects(file).total() == 0
+
+    say(runs, "approvals", "approve", pending["approval"], "--edit", "line=two", "--comment", "better so")
+
+    assert await run.handle.result() == "wrote two"
+    assert effects(file).total() == 1
+
+
+async def test_an_approval_outlives_its_worker(runs: Runs, file: Path) -> None:
+    run = await runs.start([world("guarded", file)])
+    pending = await until_waits(runs, run, "tool")
+
+    os.kill(runs.stack.pid("worker"), signal.SIGKILL)
+    runs.stack.wait_healthy()
+    say(runs, "approvals", "approve", run.handle.id)
+
+    assert await run.handle.result() == "wrote x"
+    assert effects(file).total() == 1
+    assert json.loads(say(runs, "approvals", "show", pending["approval"], "--json"))["state"] == "approved"
+
+
+async def test_a_rejected_tool_fails_the_task_with_the_reason(runs: Runs, file: Path) -> None:
+    run = await runs.start([world("guarded", file)])
+    pending = await until_waits(runs, run, "tool")
+
+    say(runs, "approvals", "reject", pending["approval"], "--comment", "not today")
+
+    assert "rejected world.guarded@1.0.0: not today" in await run.failure()
+    assert effects(file).total() == 0
+
+
+async def test_a_task_that_asks_people_is_in_the_same_inbox(runs: Runs) -> None:
+    spec = {"show": {"sum": 100}, "form": {"limit": {"type": "integer"}}}
+    run = await runs.start([{"id": "ask", "name": "Pay it?", "approval": spec}])
+    await until_waits(runs, run, "task")
+
+    listed = json.loads(say(runs, "approvals", "list", "--run", run.handle.id, "--json"))
+    assert [(one["kind"], one["title"], one["shown"]) for one in listed] == [("task", "Pay it?", {"sum": 100})]
+    say(runs, "approvals", "approve", listed[0]["id"], "--field", "limit=5")
+
+    assert (await run.handle.result())["form"] == {"limit": 5}
+    assert json.loads(say(runs, "approvals", "list", "--run", run.handle.id, "--json")) == []
+
+
+async def test_a_run_that_is_cancelled_leaves_nothing_in_the_inbox(runs: Runs, file: Path) -> None:
+    run = await runs.start([world("guarded", file)])
+    await until_waits(runs, run, "tool")
+
+    await run.handle.cancel()
+    with pytest.raises(WorkflowFailureError):
+        await run.handle.result()
+
+    assert json.loads(say(runs, "approvals", "list", "--run", run.handle.id, "--json")) == []
+
+
+def test_a_tool_is_called_from_the_command_line(runs_stack: Stack, file: Path) -> None:
+    done = runs_stack("tool", "call", "world.safe", "--arg", f"file={file}", "--arg", "line=${{ 1 + 1 }}", "--json")
+
+    assert json.loads(done.stdout)["result"] == "wrote ${{ 1 + 1 }}"
+    history = json.loads(runs_stack("tool", "history", "--tool", "world.safe", "--limit", "1", "--json").stdout)
+    assert history[0]["result"] == "wrote ${{ 1 + 1 }}"
+    usage = json.loads(runs_stack("tool", "usage", "--tool", "world.safe", "--json").stdout)
+    assert usage[0]["calls"] >= 1

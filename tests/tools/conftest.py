@@ -1,0 +1,13 @@
+from pathlib import Path
+
+import pytest
+from support.tool_hands import Hands, hands_in
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Hands:
+    """Hands whose workspace has a neighbour: what is outside."""
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "secret.txt").write_text("outside")
+    (tmp_path / "workspace").mkdir()
+    return hands_in(tmp_path / "workspace")
