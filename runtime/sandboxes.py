@@ -72,9 +72,14 @@ async def end_all(settings: Settings, *, is_recorded: bool = True) -> None:
     database = LazyDatabase(settings.postgres, "sandbox runs", pool_size=4)
     runs = SandboxRuns(database.open) if is_recorded else None
     boxes = Sandboxes(_backends(settings, recorded=True, warm=0), SecretsFromEnvironment(), runs=runs)
+    opened = Engine(_engine_url())
     try:
+        await DockerWorkspaces(opened, _installation(settings)).end_all(
+            WorkspaceRecords(database.open) if is_recorded else None
+        )
         await boxes.end_all()
     finally:
+        await opened.close()
         await boxes.close()
         await database.close()
 

@@ -19,6 +19,7 @@ from resprout.actors.errors import BadArgument, NotFound, Rejected
 from resprout.runtime.blocking_client import LoopInThread
 from resprout.runtime.blocking_sandboxes import BlockingSandboxes
 from resprout.runtime.sandbox_client import SandboxClient
+from resprout.runtime.sandboxes import end_all
 from support.workspaces import opened, settings_of
 
 COUNTING = "import time; open('count', 'a').write('x'); print('begun', flush=True); time.sleep(4); print('ended')"
@@ -83,6 +84,19 @@ async def test_a_container_that_is_on_no_record_goes(workspaces: Workspaces, eng
     assert is_there(engine_api, made)
     assert await workspaces.reap() == 1
     assert not is_there(engine_api, made)
+
+
+async def test_what_a_stack_leaves_when_it_is_taken_down_is_no_workspace(
+    workspaces: Workspaces, dsn: str, engine_api: APIClient
+) -> None:
+    made = await workspaces.create("box", spec())
+    await workspaces.pause("box")
+
+    await end_all(settings_of(dsn))
+
+    assert not is_there(engine_api, made)
+    with pytest.raises(WorkspaceGone, match="the stack was taken down"):
+        await workspaces.get("box")
 
 
 async def test_what_nobody_uses_goes_and_what_is_used_stays(dsn: str, images: None, engine_api: APIClient) -> None:
@@ -162,6 +176,7 @@ import asyncio, sys
 from resprout.runtime.blocking_client import LoopInThread
 from resprout.runtime.blocking_sandboxes import BlockingSandboxes
 from resprout.runtime.sandbox_client import SandboxClient
+from resprout.runtime.sandboxes import end_all
 from support.workspaces import opened, settings_of
 
 async def main():

@@ -9,8 +9,10 @@ from importlib.resources import files
 from typing import Any
 from uuid import UUID
 
+from ....memory.workspaces import WorkspaceRecords
 from ..backend import NoSandbox
 from ..spec import SandboxSpec
+from ..way_out import remove_home
 from ..workspace import State, Workspace, WorkspaceLost
 from .containers import Containers
 from .engine import Engine, Gone, NameTaken
@@ -85,6 +87,15 @@ class DockerWorkspaces:
         if await self.state(workspace) == "paused":
             await self.resume(workspace)  # gVisor takes ten seconds to end what is paused
         await self._containers.remove(workspace_name(workspace))
+
+    async def end_all(self, records: WorkspaceRecords | None) -> None:
+        """The installation is taken down, and its workspaces with it."""
+        with suppress(NoSandbox):  # no engine: nothing of ours is there
+            for workspace in await self.ours():
+                if records is not None:
+                    await records.bury(workspace, "the stack was taken down")
+                await self.remove(workspace)
+                remove_home(str(workspace))
 
     async def ours(self) -> set[UUID]:
         """Those that have a container of this installation here."""
