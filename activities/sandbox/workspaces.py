@@ -67,6 +67,7 @@ class Workspaces:
     async def create(self, name: str, spec: WorkspaceSpec) -> Workspace:
         """The same name and spec are the same workspace, however often it is said."""
         row, life = await self._intended(check_name(name), spec)
+        await self.records.expire()
         room = await self.records.intend(row, life, self.bounds.per_tenant, self.bounds.at_most)
         if room is not None:
             raise _no_room(room.of_tenant, self.bounds)
@@ -126,8 +127,8 @@ class Workspaces:
     async def pause(self, name: str) -> Workspace:
         workspace = await self.get(name)
         if workspace.state != "paused":
-            workspace = await self._ready(await self._row(name))
-            await self.home.pause(workspace.id)
+            async with self.using(name):
+                await self.home.pause(workspace.id)
         await self.records.set_state(workspace.id, "paused")
         return await self.get(name)
 
@@ -155,7 +156,7 @@ class Workspaces:
             yield workspace
         finally:
             seeing.cancel()
-            await asyncio.shield(self.records.use(workspace.id))
+            await asyncio.shield(self._see(workspace))
 
     async def place(self) -> str:
         return str((await self.home.engine.facts())["ID"])
@@ -250,10 +251,13 @@ class Workspaces:
     async def _keep_in_use(self, workspace: Workspace) -> None:
         while True:
             await asyncio.sleep(min(SEEN_EVERY, workspace.idle / 3).total_seconds())
-            try:
-                await self.records.use(workspace.id)
-            except ResproutError as error:
-                log.warning("a workspace is not said to be in use", workspace=workspace.name, error=str(error))
+            await self._see(workspace)
+
+    async def _see(self, workspace: Workspace) -> None:
+        try:
+            await self.records.use(workspace.id)
+        except ResproutError as error:
+            log.warning("a workspace is not said to be in use", workspace=workspace.name, error=str(error))
 
 
 def command_of(workspace: Workspace, words: Mapping[str, Any]) -> SandboxSpec:

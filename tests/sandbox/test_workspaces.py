@@ -219,6 +219,8 @@ async def test_a_port_is_served_to_its_owner_and_to_nobody_else(workspaces: Work
         if os.geteuid() == 0:
             assert await fetched(["curl", "-s", url], user=65534) == ""
             assert port.refused == 1
+            assert await fetched(["bash", "-c", f"exec 3<>/dev/tcp/127.0.0.1/{number}; echo x >&3"], user=65534) == ""
+            assert port.refused == 2
 
     serving.cancel()
     await asyncio.wait({serving})

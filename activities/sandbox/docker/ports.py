@@ -31,7 +31,8 @@ ENDING = timedelta(seconds=5)
 LONGEST_PATH = 107  # bytes, of a unix socket
 CHUNK = 64 << 10
 _PORT = (files(__package__) / "port.sh").read_text()
-_TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
+# And how an address of the fourth version is written there.
+_TABLES = {Path("/proc/net/tcp"): "", Path("/proc/net/tcp6"): "0000000000000000FFFF0000"}
 
 
 @dataclass
@@ -148,17 +149,20 @@ async def _send(reader: StreamReader, pipe: Pipe) -> None:
 
 
 def user_of(visitor: tuple[str, int], server: tuple[str, int]) -> int | None:
-    """Whose the other end of a connection over loopback is; None when the kernel does not say."""
-    here, there = _hexadecimal(visitor), _hexadecimal(server)
-    for table in _TABLES:
+    """Whose the other end of a connection over loopback is; None when the kernel does not say.
+
+    One that was closed at once belongs to nobody any more, and the kernel gives root for nobody: it has no inode.
+    """
+    ends = [_hexadecimal(visitor), _hexadecimal(server)]
+    for table, prefix in _TABLES.items():
         try:
             lines = table.read_text().splitlines()[1:]
         except OSError:
             continue
         for line in lines:
             words = line.split()
-            if words[1][-13:] == here and words[2][-13:] == there:
-                return int(words[7])
+            if words[1:3] == [prefix + one for one in ends]:
+                return int(words[7]) if words[9] != "0" else None
     return None
 
 
