@@ -68,6 +68,9 @@ def kill(
     name: Name,
     key: Annotated[str, typer.Argument(metavar="KEY", help="Of a command that was left running.")],
     timeout: Within = "30s",
+    as_json: AsJson = False,
 ) -> None:
     """End a command in a workspace, with all that it started."""
     with_workspaces(ctx, lambda workspaces: workspaces.end(name, key), timeout)
+    if as_json:
+        typer.echo(json.dumps({"ended": key}))
