@@ -19,7 +19,7 @@ from ..actors.address import AgentAddress
 from ..actors.envelope import Envelope, Replied
 from ..actors.errors import Broken, Rejected
 from ..actors.ids import at
-from ..actors.message import parse
+from ..actors.message import body_of, parse
 from ..actors.tracing import carried
 from .contracts import ASK_AGENT, AskInput, AskOutput
 
@@ -70,7 +70,7 @@ class AskAgent:
             sender=f"workflow:{step.workflow_id}",
             type=message.message_name,
             version=message.message_version,
-            body=message.model_dump_json(),
+            body=body_of(message),
             priority=request.priority,
             tenant=request.tenant,
             attempt=step.attempt,

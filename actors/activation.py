@@ -21,7 +21,7 @@ from .address import AgentAddress
 from .agent import Agent
 from .envelope import Envelope, Failed, Replied, failed
 from .errors import AgentFailed, Broken, DeadlinePassed, Moved, Quarantined, ResproutError
-from .handling import Abandoned, unforeseen
+from .handling import Abandoned, said, unforeseen
 from .logger import get_logger
 from .mailbox import Entry, Mailbox
 from .store import Held
@@ -191,7 +191,7 @@ class Activation:
         except (Exception, SystemExit) as error:
             log.exception("activation failed", agent=str(self.address))
             raise AgentFailed(
-                f"{self.address} cannot come into memory: {type(error).__name__}: {str(error).rstrip('.')}. Mend its "
+                f"{self.address} cannot come into memory: {said(error)}. Mend its "
                 "class (`upcast`, `activated`); its state is as before."
             ) from error
         self.agent = agent

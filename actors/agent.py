@@ -32,7 +32,7 @@ from .envelope import Envelope, Priority
 from .errors import BadClass, BadMessage, Broken, NewerVersion, NoHandler, Rejected, UnknownKind, UnknownMessage
 from .fullness import refuse_unfit
 from .logger import get_logger
-from .message import Message
+from .message import Message, body_of
 from .reminders import Missed
 from .storable import overrides, refuse_unstorable, refuse_version
 from .supervision import Supervision
@@ -378,7 +378,7 @@ def check_told(recipient: str, message: Message) -> None:
     """Also refuses what the recipient's mailbox could never hold."""
     kind = check_handled(recipient, message)
     if kind is not None and not kind.options.ephemeral and kind.options.bounds.bytes < LARGEST_BODY:
-        size = len(message.model_dump_json())
+        size = len(body_of(message))
         refuse_unfit(message.message_name, size, AgentAddress.parse(recipient), kind.options.bounds)
 
 

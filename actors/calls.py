@@ -30,16 +30,41 @@ FIRST_PAUSE = timedelta(milliseconds=20)
 LONGEST_PAUSE = timedelta(milliseconds=500)
 
 
-# A message may be innocent of the end of a host that had it; not of so many hosts' ends.
+# An ask may be innocent of the end of a host that had it; not of two ends in its own turn, nor of so many in all. As
+# with told messages, the first end only makes it suspect: from then on its hosts say when its turn begins.
+MOST_ENDS_IN_TURN = 2
 MOST_HOSTS_LOST = 5
 
 
 class Lost(Exception):
     """The connection broke: whether the message arrived is unknown, unless it was never `sent`."""
 
-    def __init__(self, text: str, *, sent: bool = True) -> None:
+    def __init__(self, text: str, *, sent: bool = True, begun: bool = False) -> None:
         super().__init__(text)
         self.sent = sent
+        self.begun = begun  # its turn had begun, as far as that was asked
+
+
+class Losses:
+    """The hosts that were lost while they had one ask."""
+
+    def __init__(self) -> None:
+        self.hosts: set[UUID] = set()
+        self.in_turn: set[UUID] = set()
+
+    def add(self, host: UUID, error: Lost) -> None:
+        if error.sent:
+            self.hosts.add(host)
+        if error.begun:
+            self.in_turn.add(host)
+
+    @property
+    def are_too_many(self) -> bool:
+        return len(self.in_turn) >= MOST_ENDS_IN_TURN or len(self.hosts) >= MOST_HOSTS_LOST
+
+    def __str__(self) -> str:
+        in_turn = f", {len(self.in_turn)} of them in its turn" if self.in_turn else ""
+        return f"{len(self.hosts)} hosts were lost one after the other while they had it{in_turn}"
 
 
 class Transport(Protocol):
@@ -101,11 +126,11 @@ class Caller:
 
     async def _call(self, address: AgentAddress, envelope: Envelope, until: datetime) -> Replied | Accepted:
         pause = FIRST_PAUSE
-        lost: set[UUID] = set()
+        losses = Losses()
         while True:
-            outcome = await self._attempt(address, envelope, until, lost)
-            if len(lost) >= MOST_HOSTS_LOST and envelope.way == "ask":  # a told one is buried by its hosts
-                raise _deadly(address, envelope)
+            outcome = await self._attempt(address, envelope, until, losses)
+            if losses.are_too_many and envelope.way == "ask":  # a told one is buried by its hosts
+                raise _deadly(address, envelope, losses)
             if isinstance(outcome, Replied | Accepted):
                 return outcome
             error = _error(outcome)
@@ -113,13 +138,14 @@ class Caller:
                 raise error
             left = until - self.clock()
             if left <= timedelta(0):
-                raise _too_late(address, envelope, f"; last: {error}{BLIND if self.is_blind else ''}")
+                last = f"; {losses}; last: {error}" if len(losses.hosts) > 1 else f"; last: {error}"
+                raise _too_late(address, envelope, f"{last}{BLIND if self.is_blind else ''}")
             await asyncio.sleep(min(pause, left).total_seconds())
             pause = min(pause * 2, LONGEST_PAUSE)
             await self.look()
-            envelope = envelope.model_copy(update={"attempt": envelope.attempt + 1})
+            envelope = envelope.model_copy(update={"attempt": envelope.attempt + 1, "lost": len(losses.hosts)})
 
-    async def _attempt(self, address: AgentAddress, envelope: Envelope, until: datetime, lost: set[UUID]) -> Outcome:
+    async def _attempt(self, address: AgentAddress, envelope: Envelope, until: datetime, losses: Losses) -> Outcome:
         host = self.routes.host_of(address)
         if host is None:
             await self.look()
@@ -131,8 +157,7 @@ class Caller:
         except DeadlinePassed:  # the transport does not know what it carries
             raise _too_late(address, envelope, ".") from None
         except Lost as error:
-            if error.sent:
-                lost.add(host.id)
+            losses.add(host.id, error)
             return Failed(error="DatabaseLost", text=str(error))
 
     async def look(self) -> None:
@@ -162,12 +187,11 @@ def _too_late(address: AgentAddress, envelope: Envelope, last: str) -> DeadlineP
     )
 
 
-def _deadly(address: AgentAddress, envelope: Envelope) -> Broken:
+def _deadly(address: AgentAddress, envelope: Envelope, losses: Losses) -> Broken:
     return Broken(
-        f"{MOST_HOSTS_LOST} hosts were lost one after the other while {address} had `{envelope.type}`. Whether it was "
-        f"handled is unknown; its handler may be what ends hosts: one that blocks the event loop (`time.sleep`, long "
-        f"computing) or ends the process. Look at the host's log; ask again with the same id, {envelope.id}, to learn "
-        "more."
+        f"{address} did not answer `{envelope.type}`: {losses}. Whether it was handled is unknown; its handler may be "
+        "what ends hosts: one that blocks the event loop (`time.sleep`, long computing) or ends the process. Look at "
+        f"the host's log; ask again with the same id, {envelope.id}, to learn more."
     )
 
 

@@ -36,6 +36,8 @@ class Envelope(BaseModel):
     # Above 1 when the same id may have been delivered before. Only a hint that lets a host look before it works:
     # that a message has one effect does not depend on it.
     attempt: int = 1
+    # Of an ask: how many hosts were lost while they had it. Above 0, whoever asks is told when its turn begins.
+    lost: int = 0
 
 
 class Replied(BaseModel):
@@ -74,6 +76,14 @@ class Failed(BaseModel):
         return text.encode("utf-8", "backslashreplace").decode()
 
 
+class Began(BaseModel):
+    """No outcome yet: its turn begins, and if the host ends now, it was maybe because of this message."""
+
+    model_config = ConfigDict(frozen=True)
+
+    outcome: Literal["began"] = "began"
+
+
 def failed(error: ResproutError) -> Failed:
     retry_after = error.retry_after if isinstance(error, Unavailable) else None
     return Failed(error=type(error).__name__, text=text_of(error), retry_after=retry_after)
@@ -83,5 +93,5 @@ Outcome = Replied | Accepted | Failed
 
 # A frame on the wire: each envelope with a number of the sender's choice, under which its outcome comes back.
 ENVELOPES: TypeAdapter[list[tuple[int, Envelope]]] = TypeAdapter(list[tuple[int, Envelope]])
-_Outcome = Annotated[Outcome, Field(discriminator="outcome")]
-OUTCOMES: TypeAdapter[list[tuple[int, Outcome]]] = TypeAdapter(list[tuple[int, _Outcome]])
+_Outcome = Annotated[Outcome | Began, Field(discriminator="outcome")]
+OUTCOMES: TypeAdapter[list[tuple[int, Outcome | Began]]] = TypeAdapter(list[tuple[int, _Outcome]])

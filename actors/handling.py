@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
 from .agent import Agent, Handler
@@ -18,10 +19,11 @@ from .envelope import Envelope, Replied
 from .errors import AgentFailed, DeadlinePassed, ResproutError
 from .logger import get_logger
 from .mailbox import Entry
-from .message import Message, parse_stored
+from .message import Message, parse_stored, problems
 from .outlet import Outlet
 from .runners import Runners, forget_cancellation
 from .station import Station
+from .storable import why_no_json
 from .store import Handled, Held
 from .tracing import span
 from .turn import Turn, refuse_large
@@ -51,6 +53,8 @@ class Handling:
         assert activation.agent is not None
         envelope = entry.envelope
         handler = activation.kind.handler_of(envelope.type)
+        if envelope.lost:
+            entry.begins()
         turn = Turn(activation.address, envelope, self.station.clock, partial(self._ask, activation))
         after = activation.agent.for_turn(turn)
         with self.stoppable(activation, envelope):
@@ -144,8 +148,14 @@ class Handling:
 
 
 def unforeseen(activation: "Activation", envelope: Envelope, error: BaseException) -> AgentFailed:
-    what = f"{type(error).__name__}: {error}"
-    return AgentFailed(f"{activation.address} failed on `{envelope.type}`: {what}. Its state is as before.")
+    return AgentFailed(f"{activation.address} failed on `{envelope.type}`: {said(error)}. Its state is as before.")
+
+
+def said(error: BaseException) -> str:
+    """What a developer's code raised. Of pydantic's report the problems, as of a wrong value for a field."""
+    what = "; ".join(problems(error)) if isinstance(error, ValidationError) else str(error)
+    name = error.title if isinstance(error, ValidationError) else type(error).__name__
+    return f"{name}: {what.rstrip('.')}"
 
 
 async def _call(handler: Callable[[Message], Awaitable[object]], envelope: Envelope) -> object:
@@ -168,9 +178,9 @@ def _replied(activation: "Activation", reply: object, handler: Handler) -> Repli
         return Replied()
     try:
         body = reply.model_dump_json()
-    except PydanticSerializationError as error:
+    except PydanticSerializationError:
         raise AgentFailed(
-            f"the reply `{reply.message_name}` of {activation.address} cannot be stored as JSON: {error}. "
+            f"the reply `{reply.message_name}` of {activation.address} cannot be stored as JSON: {why_no_json(reply)}. "
             "Its state is as before."
         ) from None
     refuse_large(body, "the reply `%s` of %s", reply.message_name, activation.address)
@@ -180,9 +190,9 @@ def _replied(activation: "Activation", reply: object, handler: Handler) -> Repli
 def _as_json(activation: "Activation", after: Agent) -> str:
     try:
         state = after.model_dump_json()
-    except PydanticSerializationError as error:
+    except PydanticSerializationError:
         raise AgentFailed(
-            f"the state of {activation.address} cannot be stored as JSON: {error}. It is as before."
+            f"the state of {activation.address} cannot be stored as JSON: {why_no_json(after)}. It is as before."
         ) from None
     refuse_large(state, "the state of %s", activation.address, limit=activation.kind.options.bounds.state_bytes)
     return state

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from .envelope import RANK, Envelope, Outcome
+from .envelope import RANK, Began, Envelope, Outcome
 from .errors import ResproutError
 
 OLDEST_EVERY = 4
 OUTSIDE = ""
 
-Answer = Callable[[Outcome], None]
+Answer = Callable[[Outcome | Began], None]
 
 
 @dataclass(eq=False, slots=True)
@@ -39,6 +39,10 @@ class Entry:
     def looks_again(self) -> bool:
         """Whether something happened to this message before."""
         return self.doubtful or self.refused is not None or (self.envelope.attempt > 1 and not self.stored)
+
+    def begins(self) -> None:
+        for answer in self.answers:
+            answer(Began())
 
     def settle(self, outcome: Outcome) -> None:
         answers, self.answers = self.answers, []

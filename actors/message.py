@@ -10,9 +10,10 @@ from difflib import get_close_matches
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from .errors import BadClass, BadMessage, NewerVersion, UnknownMessage
-from .storable import overrides, refuse_unstorable, refuse_version
+from .storable import overrides, refuse_unstorable, refuse_version, why_no_json
 
 MOST_NAMED = 20
 
@@ -86,6 +87,16 @@ def parse(name: str, body: dict[str, Any]) -> Message:
         raise _unreadable(name, error) from None
 
 
+def body_of(message: Message) -> str:
+    """As it is sent and stored."""
+    try:
+        return message.model_dump_json()
+    except PydanticSerializationError:
+        raise BadMessage(
+            f"`{message.message_name}` cannot be sent: {why_no_json(message)}. Give it what JSON can hold."
+        ) from None
+
+
 def parse_stored(name: str, version: int, body: str) -> Message:
     """A message as it was sent or stored, maybe by older code."""
     kind = message_type(name)
@@ -102,10 +113,10 @@ def parse_stored(name: str, version: int, body: str) -> Message:
 
 
 def _unreadable(name: str, error: ValidationError) -> BadMessage:
-    return BadMessage(f"`{name}` cannot be read: {'; '.join(_problems(error))}.")
+    return BadMessage(f"`{name}` cannot be read: {'; '.join(problems(error))}.")
 
 
-def _problems(error: ValidationError) -> Iterator[str]:
+def problems(error: ValidationError) -> Iterator[str]:
     """Each with its place. A field that is unknown often is one that is missing, misspelled."""
     found = error.errors(include_url=False, include_context=False)
     missing = [str(one["loc"][-1]) for one in found if one["type"] == "missing"]

@@ -9,10 +9,12 @@ from typing import Any, get_origin
 
 from pydantic import BaseModel, ConfigDict, create_model
 from pydantic.errors import PydanticInvalidForJsonSchema
+from pydantic_core import PydanticSerializationError
 
 from .errors import BadClass
 
 ANY_TYPE = ConfigDict(arbitrary_types_allowed=True)
+UNKNOWN = "Unable to serialize unknown type: "
 DOUBTFUL = ("is-instance", "is-subclass", "callable")
 
 
@@ -40,6 +42,26 @@ def _has_json(cls: type[BaseModel]) -> bool:
     except PydanticInvalidForJsonSchema:
         return False
     return True
+
+
+def why_no_json(model: BaseModel) -> str:
+    """What in it cannot be written, for the sentence that refuses it. Called when writing it has failed."""
+    for name, field in type(model).model_fields.items():
+        try:
+            if not field.exclude:
+                model.model_dump_json(include={name})
+        except PydanticSerializationError as error:
+            return f"`{name}` {_why(error)}"
+    return "its fields cannot be written together"
+
+
+def _why(error: PydanticSerializationError) -> str:
+    said = str(error).partition("\n")[0].rstrip(".")
+    if "surrogates not allowed" in said:
+        return "has half of a character (a lone surrogate, as in names of files that are no UTF-8)"
+    if said.startswith(UNKNOWN):
+        return f"holds something of {said.removeprefix(UNKNOWN)}, which JSON has no form for"
+    return said
 
 
 def overrides(cls: type, base: type, method: str) -> bool:

@@ -14,7 +14,7 @@ from .arguments import check_message, check_moment, check_name, check_priority, 
 from .envelope import Envelope, Priority, Replied
 from .errors import CallCycle, DeadlineInPast, Rejected, TooLarge
 from .ids import derived_id
-from .message import Message, parse_stored
+from .message import Message, body_of, parse_stored
 from .reminders import Missed, Reminder
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ class Turn:
 
 
 def _json(message: Message) -> str:
-    body = message.model_dump_json()
+    body = body_of(message)
     refuse_large(body, "`%s`", message.message_name)
     return body
 

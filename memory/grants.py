@@ -4,13 +4,12 @@ The invariant: whoever read a generation and then the grants has grants that are
 read first, and what was decided by older grants is thrown away when it has changed.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, cast
 
-import asyncpg
-
+from .audit import AuditEvent, append
 from .database import Database
 from .translated import translated
 
@@ -74,22 +73,33 @@ class Grants:
         """The newest first, with those that are revoked or over."""
         return await self._fetch(EVERY, tenant, limit)
 
+    async def add(self, given: Sequence[Grant], event: Callable[[Grant], AuditEvent]) -> list[Grant]:
+        """All or none, each with its event in the audit log."""
+        with translated():
+            async with (await self.open()).pool.acquire() as connection, connection.transaction():
+                added = [_grant(await connection.fetchrow(ADD, *_values(one))) for one in given]
+                await append(connection, [event(one) for one in added])
+        return added
+
+    async def revoke(self, tenant: str, grant: int, by: str, event: Callable[[Grant], AuditEvent]) -> Grant | None:
+        """None: there is none in force with this number."""
+        with translated():
+            async with (await self.open()).pool.acquire() as connection, connection.transaction():
+                row = await connection.fetchrow(REVOKE, tenant, grant, by)
+                if row is None:
+                    return None
+                await append(connection, [event(_grant(row))])
+        return _grant(row)
+
     async def _fetch(self, statement: str, *values: Any) -> list[Grant]:
         with translated():
             return [_grant(row) for row in await (await self.open()).pool.fetch(statement, *values)]
 
 
-async def add(connection: Any, given: Grant) -> Grant:
-    """In the transaction in which it is audited, too."""
-    values = (given.tenant, given.principal, given.verdict, list(given.actions), list(given.tools), given.role)
-    return _grant(await connection.fetchrow(ADD, *values, given.why, given.granted_by, given.expires_at))
-
-
-async def revoke(connection: Any, tenant: str, grant: int, by: str) -> Grant | None:
-    """None: there is none in force with this number."""
-    row = await connection.fetchrow(REVOKE, tenant, grant, by)
-    return _grant(row) if row is not None else None
-
-
-def _grant(row: "asyncpg.Record") -> Grant:
+def _grant(row: Any) -> Grant:
     return Grant(**{**row, "actions": tuple(row["actions"]), "tools": tuple(row["tools"])})
+
+
+def _values(given: Grant) -> tuple[Any, ...]:
+    what = (given.verdict, list(given.actions), list(given.tools), given.role)
+    return (given.tenant, given.principal, *what, given.why, given.granted_by, given.expires_at)

@@ -26,14 +26,14 @@ JOIN unnest($1::text[], $2::text[], $3::text[]) AS given (name, version, digest)
 WHERE t.digest <> given.digest
 """
 
-LIST = "SELECT name, version, manifest, source, deprecated, registered_at FROM resprout.tools ORDER BY name, version"
+LIST = """
+SELECT name, version, digest, manifest, source, deprecated, registered_at FROM resprout.tools ORDER BY name, version
+"""
 
 DEPRECATE = "UPDATE resprout.tools SET deprecated = $3 WHERE name = $1 AND version = $2 RETURNING name"
 
-REMOVE_SOURCE = """
-WITH gone AS (DELETE FROM resprout.tool_sources WHERE source = $1 RETURNING source)
-DELETE FROM resprout.tools t USING gone WHERE t.source = gone.source
-"""
+# Its tools stay on record: were they imported again as something else, they would need another version.
+REMOVE_SOURCE = "DELETE FROM resprout.tool_sources WHERE source = $1"
 
 ADD_SOURCE = """
 INSERT INTO resprout.tool_sources (source, kind, origin, added_by) VALUES ($1, $2, $3, $4)
@@ -62,6 +62,7 @@ SELECT tenant, principal, tool, calls, per, set_by, set_at FROM resprout.tool_qu
 class RegisteredTool:
     name: str
     version: str
+    digest: str
     manifest: str  # JSON
     source: str
     deprecated: str | None

@@ -10,6 +10,7 @@ In a notebook or script without a loop, `with Client.in_thread() as client:` giv
 """
 
 import asyncio
+import json
 import os
 import socket
 from collections.abc import Mapping, Sequence
@@ -28,7 +29,7 @@ from ..actors.calls import Caller, Lost
 from ..actors.envelope import Envelope, Priority
 from ..actors.errors import ClientClosed, DeadlineInPast, NotRunning, OutcomeUnknown, ResproutError
 from ..actors.ids import new_id
-from ..actors.message import Message, parse_stored
+from ..actors.message import Message, body_of, parse_stored
 from ..actors.roles.topic import Publish
 from ..actors.tracing import carried
 from ..actors.turn import refuse_large
@@ -99,7 +100,7 @@ class Client:
         """
         address = AgentAddress.of("topic", topic)
         check_message(message, f"topic {topic}")
-        publish = Publish(type=message.message_name, version=message.message_version, body=message.model_dump_json())
+        publish = Publish(type=message.message_name, version=message.message_version, body=body_of(message))
         return await AgentRef(address, self).tell(publish, timeout=timeout, id=id, again=again)
 
     def check_open(self) -> None:
@@ -189,7 +190,7 @@ class Client:
             capability=capability,
             agent=agent,
             message=message.message_name,
-            body=message.model_dump(mode="json"),
+            body=json.loads(body_of(message)),
             retries=retries,
             timeout=timeout,
             priority=priority,
@@ -318,7 +319,7 @@ class AgentRef:
         check_message(message, str(self.address))
         check_id(id)
         check_priority(priority)
-        body = message.model_dump_json()
+        body = body_of(message)
         refuse_large(body, "`%s` to %s", message.message_name, self.address)
         return Envelope(
             id=id or new_id(),

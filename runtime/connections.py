@@ -9,7 +9,7 @@ from ..actors.address import AgentAddress
 from ..actors.calls import Lost
 from ..actors.envelope import ENVELOPES as ENVELOPE_LIST
 from ..actors.envelope import OUTCOMES as OUTCOME_LIST
-from ..actors.envelope import Envelope, Outcome
+from ..actors.envelope import Began, Envelope, Outcome
 from ..actors.errors import DeadlinePassed
 from ..actors.logger import get_logger
 from ..actors.shards import HostSeen, View
@@ -121,6 +121,7 @@ class HostConnection(asyncio.Protocol):
         self.frames = Frames()
         self.number = 0
         self.pending: dict[int, tuple[asyncio.Future[Any], datetime | None]] = {}
+        self.begun: set[int] = set()  # whose turns have begun, of those who want to know
         self.leaving: list[tuple[int, Envelope]] = []
         self.watching: asyncio.TimerHandle | None = None
 
@@ -135,9 +136,10 @@ class HostConnection(asyncio.Protocol):
         if self.watching is not None:
             self.watching.cancel()
         lost, self.pending = self.pending, {}
-        for future, _ in lost.values():
+        for number, (future, _) in lost.items():
             if not future.done():
-                future.set_exception(Lost(f"the connection to the host at {self.address} broke"))
+                text = f"the connection to the host at {self.address} broke"
+                future.set_exception(Lost(text, begun=number in self.begun))
 
     def drop(self) -> None:
         self.transport.abort()
@@ -182,12 +184,16 @@ class HostConnection(asyncio.Protocol):
         for letter, payload in self.frames.feed(data):
             if letter == OUTCOMES:
                 for number, outcome in OUTCOME_LIST.validate_json(payload):
-                    self._settle(number, outcome)
+                    if isinstance(outcome, Began):
+                        self.begun.add(number)
+                    else:
+                        self._settle(number, outcome)
             elif letter == ANSWER:
                 words = WORDS.validate_json(payload)
                 self._settle(words["number"], words["answer"])
 
     def _settle(self, number: int, result: Any) -> None:
+        self.begun.discard(number)
         future, _ = self.pending.pop(number, (None, None))
         if future is not None and not future.done():
             future.set_result(result)
@@ -197,6 +203,7 @@ class HostConnection(asyncio.Protocol):
         for number, (future, until) in list(self.pending.items()):
             if until is not None and now > until:
                 del self.pending[number]
+                self.begun.discard(number)
                 if not future.done():
                     future.set_exception(
                         DeadlinePassed(

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from ..actors.delivery import Delivery
 from ..actors.envelope import ENVELOPES as ENVELOPE_LIST
 from ..actors.envelope import OUTCOMES as OUTCOME_LIST
-from ..actors.envelope import Accepted, Failed, Outcome, Replied
+from ..actors.envelope import Accepted, Began, Failed, Outcome, Replied
 from ..actors.logger import get_logger
 from .wire import (
     ANSWER,
@@ -68,7 +68,7 @@ class CallerConnection(asyncio.Protocol):
         self.unanswered = 0
         self.unanswered_bytes = 0
         self.unread = False  # it does not read as fast as we write
-        self.outcomes: list[tuple[int, Outcome]] = []
+        self.outcomes: list[tuple[int, Outcome | Began]] = []
         self.reading = True
         self.tasks: set[asyncio.Task[None]] = set()
 
@@ -113,7 +113,11 @@ class CallerConnection(asyncio.Protocol):
         else:
             raise BadFrame(f"an unknown kind of frame, {letter}")
 
-    def _outcome(self, number: int, size: int, outcome: Outcome) -> None:
+    def _outcome(self, number: int, size: int, outcome: Outcome | Began) -> None:
+        if isinstance(outcome, Began):
+            self.outcomes.append((number, outcome))
+            self._flush()  # at once: the turn may end this process
+            return
         self.unanswered -= 1
         self.unanswered_bytes -= size
         if not self.outcomes:
@@ -158,13 +162,13 @@ class CallerConnection(asyncio.Protocol):
             self.transport.write(frame(ANSWER, WORDS.dump_json({"number": question["number"], "answer": answer})))
 
 
-def _size(numbered: tuple[int, Outcome]) -> int:
+def _size(numbered: tuple[int, Outcome | Began]) -> int:
     match numbered[1]:
         case Replied(body=body):
             return len(body or "")
         case Failed(text=text):
             return len(text)
-        case Accepted():
+        case Accepted() | Began():
             return 0
         case never:
             assert_never(never)

@@ -13,10 +13,11 @@ from ..activities.sandbox.backend import Backend
 from ..activities.sandbox.docker.backend import DockerBackend
 from ..activities.sandbox.docker.engine import Engine
 from ..activities.sandbox.docker.workspaces import DockerWorkspaces
+from ..activities.sandbox.egress.meter import Bounds
 from ..activities.sandbox.process.sandbox import ProcessSandbox
 from ..activities.sandbox.sandboxes import Sandboxes
 from ..activities.sandbox.spec import Isolation
-from ..activities.sandbox.workspaces import Bounds, Workspaces
+from ..activities.sandbox.workspaces import WorkspaceBounds, Workspaces
 from ..actors.errors import Rejected
 from ..memory import large_payloads
 from ..memory.database import redacted
@@ -53,6 +54,7 @@ async def sandboxes(settings: Settings, *, recorded: bool) -> AsyncIterator[Sand
         runs=SandboxRuns(database.open) if recorded else None,
         keep=keep if recorded else None,
         private_hosts=settings.sandbox.private_hosts,
+        bounds=_bounds(settings),
         remember=timedelta(days=settings.sandbox.recorded_days),
     )
     tasks = [asyncio.create_task(made.reap_forever())]
@@ -101,18 +103,13 @@ async def workspaces(settings: Settings, tenant: str = "default") -> AsyncIterat
         runs=SandboxRuns(database.open),
         keep=keep,
         private_hosts=of.private_hosts,
+        bounds=_bounds(settings),
     )
     made = Workspaces(
         boxes,
         DockerWorkspaces(engine, instance),
         WorkspaceRecords(database.open),
-        Bounds(
-            timedelta(seconds=of.idle_seconds),
-            timedelta(seconds=of.life_seconds),
-            of.per_tenant,
-            of.at_most,
-            of.snapshots,
-        ),
+        _bounds_of_workspaces(of),
         f"{getpass.getuser()}@{socket.gethostname()}",
         tenant,
     )
@@ -127,9 +124,9 @@ async def workspaces(settings: Settings, tenant: str = "default") -> AsyncIterat
         await database.close()
 
 
-def _bounds(of: SandboxSettings) -> Bounds:
+def _bounds_of_workspaces(of: SandboxSettings) -> WorkspaceBounds:
     idle, life = timedelta(seconds=of.idle_seconds), timedelta(seconds=of.life_seconds)
-    return Bounds(idle, life, of.per_tenant, of.at_most, of.snapshots)
+    return WorkspaceBounds(idle, life, of.per_tenant, of.at_most, of.snapshots)
 
 
 @asynccontextmanager
@@ -140,6 +137,11 @@ async def engine() -> AsyncIterator[Engine]:
         yield opened
     finally:
         await opened.close()
+
+
+def _bounds(settings: Settings) -> Bounds:
+    net = settings.sandbox
+    return Bounds(connections=net.net_connections, sent=net.net_sent_bytes, received=net.net_received_bytes)
 
 
 def _backends(settings: Settings, *, recorded: bool, warm: int) -> dict[Isolation, Backend]:

@@ -136,10 +136,29 @@ class SandboxSettings(Section):
     recorded_days: int = Field(
         default=30, ge=2, le=3650, description="how long it is remembered that a key was run, and how it ended"
     )
+    net_connections: int = Field(default=10_000, ge=1, description="connections that a run may make")
+    net_sent_bytes: int = Field(default=256 << 20, ge=1, description="bytes that a run may send")
+    net_received_bytes: int = Field(default=2_048 << 20, ge=1, description="bytes that a run may receive")
     private_hosts: Listed = Field(
         default=(),
         description="hosts with private addresses that `net` may list; commas in the environment",
     )
+
+
+class PolicySettings(Section):
+    dir: Path | None = Field(
+        default=None, description="directory with rules of your own (*.rego, data.json), beside those that ship"
+    )
+    owner: str | None = Field(
+        default=None,
+        min_length=1,
+        description="user who may grant and answer without a grant; of an embedded stack, who started it",
+    )
+
+    @field_validator("dir")
+    @classmethod
+    def _is_absolute(cls, value: Path | None) -> Path | None:
+        return value.absolute() if value is not None else None  # the services of a stack run elsewhere
 
 
 class GatewaySettings(Section):
@@ -174,6 +193,7 @@ class Settings(BaseSettings):
     agents: AgentsSettings = AgentsSettings()
     hosts: HostsSettings = HostsSettings()
     sandbox: SandboxSettings = SandboxSettings()
+    policy: PolicySettings = PolicySettings()
     gateway: GatewaySettings = GatewaySettings()
     telemetry: TelemetrySettings = TelemetrySettings()
 

@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import importlib
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from ..activities.sandbox.sandboxes import Sandboxes
 from ..activities.tools.builtin import ALL
 from ..activities.tools.calling import Plan, ToolCaller, idempotency_key
 from ..activities.tools.doubts import Doubts
+from ..activities.tools.outside.sources import Outside
 from ..activities.tools.reach_agents import CallAgents
 from ..activities.tools.run_sandbox import CallSandbox
 from ..activities.tools.secrets import Secrets
@@ -30,19 +30,18 @@ from ..memory.approvals import Approvals
 from ..memory.audit import Audit
 from ..memory.database import Database
 from ..memory.effects import Effects
-from ..memory.grants import Grants
 from ..memory.registry import Registry
-from ..memory.tools import Registration, ToolRegistry
-from . import identity
+from ..memory.tools import ToolRegistry
 from .agent_modules import import_agents
 from .calls import caller
 from .lazy_database import LazyDatabase
-from .policy.policy import Policy
-from .policy.rules import load
+from .policy import policy_of
 from .runs import Runs
 from .sandboxes import SecretsFromEnvironment
 from .settings import Settings
+from .tool_imports import registration
 from .tool_runs import CallRuns
+from .tool_sources import ToolSources
 
 log = get_logger("resprout.tools")
 
@@ -79,30 +78,22 @@ async def tools(settings: Settings, boxes: Sandboxes, client: Client) -> AsyncIt
     toolbox = known_tools(settings)
     audit = Audit(database.open).append
     effects, approvals = Effects(database.open), Approvals(database.open)
-    policy = Policy(load(owner=identity.user_name()), Grants(database.open))
+    policy = policy_of(settings, database.open)
     uses = Uses(settings, boxes, caller(settings), client, database.open)
-    hands = ToolCaller(toolbox, policy, effects, approvals, audit, Secrets(SecretsFromEnvironment()), uses.of_plan)
-    registering = asyncio.create_task(register(toolbox, ToolRegistry(database.open)))
+    registry, known = ToolRegistry(database.open), SecretsFromEnvironment()
+    registering = asyncio.create_task(register(list(toolbox), registry))
+    sources = ToolSources(toolbox, registry, Outside(known))
+    hands = ToolCaller(toolbox, policy, effects, approvals, audit, Secrets(known), uses.of_plan, sources.look)
     try:
         yield Tools(CallTool(hands, Doubts(policy, effects, audit)), Approve(approvals, policy, toolbox, audit))
     finally:
         registering.cancel()
+        await sources.close()
         await database.close()
 
 
-async def register(toolbox: Toolbox, registry: ToolRegistry) -> None:
-    given = [
-        Registration(
-            one.name,
-            one.manifest.version,
-            one.manifest.digest,
-            json.dumps(one.manifest.model_dump(mode="json")),
-            one.source,
-            one.manifest.deprecated,
-        )
-        for one in toolbox
-    ]
-    for clash in await registry.register(given):
+async def register(tools: Sequence[Tool], registry: ToolRegistry) -> None:
+    for clash in await registry.register([registration(one) for one in tools]):
         log.error("a tool changed without a new version", registered=clash, remedy="raise its version")
 
 

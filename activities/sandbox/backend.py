@@ -37,6 +37,8 @@ class BadSpec(Rejected):
 class NoSandbox(Unavailable):
     """The wanted isolation cannot be had here, now."""
 
+    may_have_begun = False  # unless the engine went away in the middle
+
 
 @dataclass(frozen=True)
 class Job:

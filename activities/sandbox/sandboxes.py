@@ -21,7 +21,7 @@ from ...actors.errors import BadArgument, Rejected, ResproutError, Unavailable
 from ...actors.logger import get_logger
 from ...memory.sandbox_runs import Intent, SandboxRun, SandboxRuns
 from .backend import Backend, BadSpec, Captured, Ending, InDoubt, Job, NoSandbox, Runner, Watch
-from .egress.meter import Connection
+from .egress.meter import Bounds, Connection
 from .result import ResultFile, SandboxResult, SeenConnection, Stream
 from .spec import Isolation, SandboxSpec, problems
 from .way_out import Connections, way_out
@@ -59,6 +59,7 @@ class Sandboxes:
     runs: SandboxRuns | None = None  # None: nothing is recorded, and each run is a new one
     keep: Keep | None = None
     private_hosts: tuple[str, ...] = ()  # may be reached although their addresses are private
+    bounds: Bounds = field(default_factory=Bounds)  # of what a run may use of the network
     remember: timedelta = timedelta(days=30)  # how long a run that has ended is on record
     owner: UUID = field(default_factory=uuid4)
     under_way: set[str] = field(default_factory=set)
@@ -239,7 +240,8 @@ class Sandboxes:
         if isinstance(job.spec.net, str):
             return await self._result(await backend.run(job, watch), job, backend)
         connections = Connections(job.key)
-        async with way_out(job.spec.net, job.key, self.private_hosts, connections, job.workspace) as gate:
+        home = job.workspace
+        async with way_out(job.spec.net, job.key, self.private_hosts, connections, self.bounds, home) as gate:
             ending = await backend.run(replace(job, gate=gate), watch)
         return await self._result(ending, job, backend, connections.seen)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from ...actors.errors import Rejected
 from ...actors.logger import get_logger
 from .egress.gate import Gate
-from .egress.meter import Connection
+from .egress.meter import Bounds, Connection
 
 log = get_logger("resprout.sandbox")
 
@@ -81,7 +81,12 @@ def _is_root() -> bool:
 
 @asynccontextmanager
 async def way_out(
-    net: tuple[str, ...], key: str, exempt: tuple[str, ...], connections: Connections, workspace: str | None = None
+    net: tuple[str, ...],
+    key: str,
+    exempt: tuple[str, ...],
+    connections: Connections,
+    bounds: Bounds,
+    workspace: str | None = None,
 ) -> AsyncIterator[str]:
     """The socket's path. Its directory holds nothing else, and is what the sandbox is shown.
 
@@ -89,7 +94,7 @@ async def way_out(
     """
     directory = _directory(key, workspace)
     try:
-        async with Gate(net, directory, connections.audit, exempt=exempt) as path:
+        async with Gate(net, directory, connections.audit, exempt=exempt, bounds=bounds) as path:
             yield path
     finally:
         shutil.rmtree(directory, ignore_errors=True)

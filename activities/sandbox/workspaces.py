@@ -47,7 +47,7 @@ SEEN_EVERY = timedelta(seconds=20)
 
 
 @dataclass(frozen=True)
-class Bounds:
+class WorkspaceBounds:
     idle: timedelta
     life: timedelta  # the most
     per_tenant: int
@@ -60,7 +60,7 @@ class Workspaces:
     sandboxes: Sandboxes
     home: DockerWorkspaces
     records: WorkspaceRecords
-    bounds: Bounds
+    bounds: WorkspaceBounds
     user: str  # as in ada@host
     tenant: str = "default"
 
@@ -289,7 +289,7 @@ def _gone(name: str, why: str, since: datetime | None = None) -> WorkspaceGone:
     return WorkspaceGone(f"the workspace {name} is gone{when}: {why}; {anew}.")
 
 
-def _no_room(of_tenant: int, bounds: Bounds) -> NoRoom:
+def _no_room(of_tenant: int, bounds: WorkspaceBounds) -> NoRoom:
     if of_tenant >= bounds.per_tenant:
         said = f"you have {of_tenant} workspaces, as many as sandbox.per_tenant allows"
     else:

@@ -92,6 +92,7 @@ class ToolCaller:
     audit: Callable[[Sequence[AuditEvent]], Awaitable[None]]
     secrets: Secrets
     uses: Callable[["Plan", datetime], ToolCall]  # what a call may use, and when it began, first of all
+    look: Callable[[str], Awaitable[None]] | None = None  # for tools that came since, before this one is found
     is_leaving: Callable[[], bool] = lambda: False  # this process ends, and another goes on with what it had
     owner: UUID = field(default_factory=uuid4)
 
@@ -101,6 +102,8 @@ class ToolCaller:
         if known is not None and known.state in ("done", "failed", "in-doubt"):
             return _recorded(known)
         attempt = replace(self, owner=uuid4())
+        if self.look is not None:
+            await self.look(request.tool)
         if known is not None:
             return await attempt._go_on(known, request, run)
         approval = await self.approvals.find(request.step)

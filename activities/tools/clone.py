@@ -8,6 +8,7 @@ import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from typing import Any
 
 import urllib3
@@ -33,14 +34,17 @@ async def fetch_into(
         raise ToolError("nothing can be reached from here, for there are no sandboxes: call it where a worker runs.")
     workspace = Workspace(call.workspace)
     repository = Repository(workspace, path)
+    maker = repository.git.inner("cloned-by").path
+    mark = sha256(call.key.encode()).hexdigest().encode()
     if workspace.state(repository.where.path) is not None:
-        if (
-            workspace.state(repository.git.path) is None
-            or workspace.state(repository.git.inner("HEAD").path) is not None
-        ):
+        is_known = workspace.state(repository.git.path) is not None and workspace.state(maker) is not None
+        if not is_known or workspace.read(maker) != mark:
             raise ToolError(f"`{repository.where.path}` exists already: choose another `path`.")
+        if repository.refs.branch is not None:  # this very call had come so far
+            return repository, repository.refs.branch
         workspace.remove(repository.where.path, recursive=True)
-    repository = prepare(workspace, path)
+    workspace.write(maker, mark)
+    prepare(workspace, path)
     try:
         async with call.sandbox.way_out(reached(url)) as gate:
             chosen, sha = await asyncio.to_thread(_fetch, repository, url, gate, branch, depth)

@@ -28,7 +28,7 @@ from .web import MOST_BYTES, Fetched, Request, fetch, web_url
 
 JSON = "application/vnd.pypi.simple.v1+json"
 HTML = "text/html"
-VARIABLES = ("RESPROUT_PACKAGE_INDEX", "PIP_INDEX_URL")
+VARIABLE = "PIP_INDEX_URL"
 FILES = ("/etc/pip.conf", "~/.config/pip/pip.conf", "~/.pip/pip.conf")
 
 
@@ -44,11 +44,11 @@ class IndexFile(BaseModel):
 
 def index_url(given: str | None) -> str:
     """The one that is named, or that the worker is configured with. Raises BadArguments."""
-    found = given or next((os.environ[name] for name in VARIABLES if os.environ.get(name)), None) or _of_pip()
+    found = given or os.environ.get(VARIABLE) or _of_pip()
     if not found:
         raise BadArguments(
-            "no package index is known: give `index`, as in https://index.example/simple, or set "
-            "RESPROUT_PACKAGE_INDEX where the worker runs."
+            "no package index is known: give `index`, as in https://index.example/simple, or set `index-url` in pip's "
+            "configuration where the worker runs."
         )
     try:
         return web_url(found).rstrip("/") + "/"

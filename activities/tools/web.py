@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 from pydantic import AfterValidator, Field
 
 from ...actors.errors import Broken, OutcomeUnknown, ResproutError
+from ..sandbox.backend import NoSandbox
 from ..sandbox.spec import MB, SandboxLimits, SandboxSpec, is_host
 from .manifest import Permission
 from .tool import ToolCall, ToolError
@@ -87,6 +88,10 @@ class Request:
     redirects: int = 5
     is_known_by_key: bool = False  # the other side honours the header Idempotency-Key
 
+    @property
+    def may_be_repeated(self) -> bool:
+        return self.method in REPEATABLE or self.is_known_by_key
+
 
 @dataclass(frozen=True)
 class Fetched:
@@ -119,7 +124,12 @@ async def fetch(call: ToolCall, request: Request) -> Fetched:
     """Raises ToolError when there is no answer and nothing was done, NoAnswer when something may have been."""
     if call.sandbox is None:
         raise ToolError("nothing can be reached from here, for there are no sandboxes: call it where a worker runs.")
-    result = await call.sandbox(_spec(request), once=False)
+    try:
+        result = await call.sandbox(_spec(request), once=False)
+    except NoSandbox as error:
+        if error.may_have_begun or request.may_be_repeated:
+            raise  # the step is tried again, or is in doubt
+        raise ToolError(f"{request.method} {request.url.partition('?')[0]}: nothing was sent: {error}") from None
     files = {file.path: file.content or b"" for file in result.files}
     # The gate's word: what the program inside says of itself was written near what it talked to.
     sent = any(connection.sent > 0 for connection in result.connections)

@@ -71,6 +71,14 @@ class Workspace:
     def read_text(self, path: str, most: int = LARGEST) -> str:
         return as_text(self.read(path, most), path)
 
+    def has(self, path: str, data: bytes) -> bool:
+        """Just this content: an earlier try of the same call wrote it. False also of what cannot be opened: writing
+        says why."""
+        try:
+            return self.read(path) == data
+        except ToolError:
+            return False
+
     def write(self, path: str, data: bytes, overwrite: bool = True) -> None:
         if len(data) > LARGEST:
             raise ToolError(f"`{path}` would be larger than {LARGEST:,} bytes: write it in several files.")

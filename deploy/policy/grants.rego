@@ -136,12 +136,15 @@ holds(clause) if {
 }
 
 # Below zero: the version of the call is older than that of the clause.
-age(clause) := semver.compare(release(input.version), release(clause.version))
+age(clause) := order(input.version) - order(clause.version)
 
-release(version) := split(version, "-")[0]
+# One number, since the engine in our process orders neither arrays nor, by semver.compare, versions as OPA does.
+order(version) := ((to_number(parts[0]) * 1000000) + to_number(parts[1])) * 1000000 + to_number(parts[2]) if {
+	parts := split(split(version, "-")[0], ".")
+}
 
 # Of two grants that fit, the more precise decides: by what it is done to, then by tool, then by principal.
-# One number, since not every engine compares arrays as OPA does.
+# One number, as above.
 precision(grant, need) := ((on_precision(grant, need) * 1000000) + (tool_precision(grant) * 1000)) + literal(grant.principal)
 
 on_precision(grant, need) := max(array.concat([0], [literal(action.on) |

@@ -93,6 +93,12 @@ findings contains {"principal": actor, "need": need, "verdict": "deny", "why": "
 	malformed(need)
 }
 
+findings contains {"principal": actor, "need": call, "verdict": "deny", "why": "no version", "by": []} if {
+	input.action == "tool.call"
+	actor := input.chain[count(input.chain) - 1]
+	not regex.match(`^[0-9]{1,6}\.[0-9]{1,6}\.[0-9]{1,6}(-[0-9A-Za-z.-]+)?$`, input.version)
+}
+
 call := {"action": "tool.call", "on": input.tool}
 
 denied(said) if {
@@ -108,7 +114,8 @@ trusted(principal) if {
 	grant.verdict == "allow"
 	some tool in grant.tools
 	tool.name != "*"
-	grants.of_this_tool(grant)
+	grants.named(tool.name, input.tool)
+	grants.in_reach(grant.verdict, tool.range)
 }
 
 # A person may pin the version of a tool, in a call or in a flow. A machine could look for one that is less guarded.

@@ -18,11 +18,13 @@ from ...actors.errors import OutcomeUnknown, Rejected, ResproutError, Unavailabl
 from . import (
     agent,
     approvals,
+    audit,
     config,
     doctor,
     effects,
     flow,
     logs,
+    policy,
     processes,
     run,
     runs,
@@ -113,6 +115,8 @@ effects.register(app)
 approvals.register(app)
 agent.register(app)
 flow.register(app)
+policy.register(app)
+audit.register(app)
 
 
 def main() -> NoReturn:

@@ -11,11 +11,12 @@ from .hints import as_given
 from .inputs import read_inputs, read_pairs
 from .queries import print_rows
 from .run_options import AsJson, Detach, NewId, with_runs
+from .tool_import import register as register_import
 from .tool_records import deprecate, history, quota, usage
+from .toolbox import toolbox_of
 
 if TYPE_CHECKING:
     from ...activities.tools.tool import Tool
-    from ...activities.tools.toolbox import Toolbox
     from ..runs import Runs
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A name, as in text.count, or text.count@1.2.")]
@@ -25,6 +26,7 @@ def register(app: typer.Typer) -> None:
     tool = typer.Typer(no_args_is_help=True, help="What agents and flows act with: list, look, call.")
     for command in (list_, show, search, call, history, usage, deprecate):
         tool.command(command.__name__.rstrip("_"))(command)
+    register_import(tool)
     tool.add_typer(quota, name="quota")
     app.add_typer(tool, name="tool")
 
@@ -36,7 +38,7 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List the tools."""
-    toolbox = _toolbox(ctx)
+    toolbox = toolbox_of(ctx)
     found = [one for one in (toolbox if every else toolbox.newest()) if family in (None, one.manifest.family)]
     if not found:
         families = ", ".join(sorted({one.manifest.family for one in toolbox}))
@@ -50,7 +52,7 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Find tools by words of their names, descriptions and tags, the best first."""
-    found = _toolbox(ctx).search(" ".join(words))
+    found = toolbox_of(ctx).search(" ".join(words))
     if not found and not as_json:
         typer.echo(as_given("no tool has these words: see all with `resprout tool list`"))
         return
@@ -59,7 +61,7 @@ def search(
 
 def show(ctx: typer.Context, name: Name, as_json: AsJson = False) -> None:
     """Show a tool: what it takes and gives, what it may do to the world, and what a crash means."""
-    found = _toolbox(ctx).find(name)
+    found = toolbox_of(ctx).find(name)
     manifest = found.manifest
     if as_json:
         typer.echo(json.dumps(_told(found) | {"input": manifest.input, "output": manifest.output}))
@@ -107,7 +109,7 @@ def call(
     from ..flow_start import run_input
 
     given = read_inputs([], file) | read_pairs(arguments or [], "--arg", "text=hello")
-    _toolbox(ctx).find(name).parse(given)  # a mistake is told here and now
+    toolbox_of(ctx).find(name).parse(given)  # a mistake is told here and now
 
     async def go(runs: "Runs") -> int:
         from ..tool_flow import flow_of_call
@@ -120,13 +122,6 @@ def call(
         return await followed(run, as_json=as_json)
 
     raise typer.Exit(with_runs(ctx, go))
-
-
-def _toolbox(ctx: typer.Context) -> "Toolbox":
-    from ..tools import known_tools
-    from .flags import settings_of
-
-    return known_tools(settings_of(ctx).settings)
 
 
 def _print_tools(found: "list[Tool]", *, as_json: bool) -> None:

@@ -60,8 +60,6 @@ class Policy:
 
     async def decide(self, question: Question) -> Decision:
         await self._up_to_date()
-        if (hidden := _hidden(question)) is not None:
-            return Decision("deny", (hidden,), policy=self._digest)
         key = self._key(question)
         if (known := self._answers.get(key)) is not None:
             self._answers.move_to_end(key)
@@ -83,6 +81,8 @@ class Policy:
         self._looked_at = float("-inf")
 
     def _decided(self, answer: dict[str, Any], question: Question) -> Decision:
+        if (hidden := _hidden(question)) is not None:
+            return Decision("deny", (hidden,), policy=self._digest)
         verdict = answer["verdict"]
         expires = float(answer["expires_seconds"]) if verdict == "approve" else None
         reasons = sentences(answer, question, self.rules)
@@ -120,8 +120,8 @@ class Policy:
 
 
 def _hidden(question: Question) -> str | None:
-    """What a person would not see, and the end of a path for some programs, is refused before any rule: the engine
-    keeps texts as they are escaped, and would not find it."""
+    """What a person would not see, and the end of a path for some programs, is refused whatever the rules say: the
+    engine keeps texts as they are escaped, and would not find it."""
     texts = {*question.chain, question.tenant, question.tool, *(need.on for need in question.permissions)}
     unseen = next((text for text in sorted(texts) if not text.isprintable()), None)
     return f"{unseen!a} is not written plainly: leave out what cannot be seen." if unseen is not None else None

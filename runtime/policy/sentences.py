@@ -55,6 +55,8 @@ def _sentence(why: str, group: list[Finding], question: Question, rules: Rules) 
             newest = f"the newest is {question.newest}" if question.newest else "which is the newest is not known"
             grant = _command(principals, "--action", "tool.call", "--tool", f"{tool}@{question.version}")
             return f"{who} may not choose {tool}@{question.version}: {newest}; {grant} would allow it."
+        case "no version":
+            return f"{question.version!r} is no version of {tool}; write it as in 1.2.0."
         case "malformed":
             return f"{what} is not written plainly, without `..` and, of a host, with its port; write it so."
         case _:

@@ -9,7 +9,7 @@ from .paths import StackPaths
 
 # The setting that says which server a section is about. Where it is configured, the rest of the section belongs to
 # that server, and what the stack knows of its own (a token, say) must not be mixed in.
-LEADS = {"postgres": "dsn", "temporal": "address", "ray": "address", "gateway": "port"}
+LEADS = {"postgres": "dsn", "temporal": "address", "ray": "address", "gateway": "port", "policy": "owner"}
 
 SERVERS = ("postgres", "temporal", "ray")
 OF_ONE_PROCESS = ("pool_size", "port", "ui_port")

@@ -14,6 +14,7 @@ from ...memory.migrate import migrate
 from .. import ray_link
 from ..agent_modules import import_agents
 from ..doctor.kernel import missing_features
+from ..identity import user_name
 from ..settings import Key, Settings, TemporalSettings
 from ..temporal import connect as connect_temporal
 from . import state
@@ -84,6 +85,7 @@ async def _servers(plan: Plan, settings: Settings) -> None:
         postgres = PostgresService(plan.paths, pooled=settings.hosts.count * settings.postgres.pool_size)
         plan.services.append(postgres)
         plan.found["postgres", "dsn"] = postgres.dsn
+        plan.found["policy", "owner"] = settings.policy.owner or user_name()  # whoever starts it answers for it
     if settings.temporal.address is None:
         temporal = TemporalService(
             plan.paths,

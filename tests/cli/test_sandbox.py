@@ -1,9 +1,11 @@
 """`resprout sandbox run` in a process sandbox: what is printed, what comes back, and what is refused."""
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
+from support.gates import site
 from support.stack import resprout
 
 PROCESS = {"RESPROUT_SANDBOX_ISOLATION": "process"}
@@ -73,3 +75,37 @@ def test_doctor_tries_each_isolation_and_says_why_not() -> None:
     assert probes["process", "python"]["works"]
     assert "No Docker engine answers at unix:///nowhere" in probes["container", "python"]["said"]
     assert done.returncode == 0
+
+
+FETCHES = """
+import urllib.error, urllib.request
+for _ in range(2):
+    try:
+        print(len(urllib.request.urlopen('URL').read()))
+    except urllib.error.HTTPError as error:
+        print(error.read().decode())
+"""
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ({}, "5000\n5000\n"),
+        ({"RESPROUT_SANDBOX_NET_CONNECTIONS": "1"}, "has made 1 connections, which is all it may"),
+        ({"RESPROUT_SANDBOX_NET_RECEIVED_BYTES": "6000"}, "has received 6000B, which is all it may"),
+        ({"RESPROUT_SANDBOX_NET_SENT_BYTES": "10"}, "has sent 10B, which is all it may"),
+    ],
+)
+async def test_what_a_run_may_use_of_the_network_is_a_setting(setting: dict[str, str], says: str) -> None:
+    async with site(five_kilobytes) as here:
+        code = FETCHES.replace("URL", f"http://localhost:{here.port}")
+        words = ("-l", "python", "--net", f"localhost:{here.port}", "-c", code)
+        env = {**PROCESS, "RESPROUT_SANDBOX_PRIVATE_HOSTS": "localhost", **setting}
+        done = await asyncio.to_thread(resprout, "sandbox", "run", *words, env=env)
+
+    assert says in done.stdout + done.stderr
+
+
+async def five_kilobytes(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n" + b"x" * 5000)

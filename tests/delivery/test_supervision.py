@@ -1,6 +1,7 @@
 """Messages that cannot be handled: dead letters, quarantine, supervisors, deadlines, bounds."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,6 +21,7 @@ from resprout.actors.errors import (
     UnknownMessage,
 )
 from resprout.actors.limits import Limits
+from resprout.actors.message import Message, body_of
 from resprout.actors.supervision import Supervision
 from resprout.memory.agents import AgentRows
 from resprout.memory.database import Database
@@ -28,6 +30,7 @@ from resprout.memory.store import PostgresStore
 from support.counting import (
     Announce,
     AnswerBadly,
+    AnyReply,
     AskOther,
     Fail,
     Follow,
@@ -230,6 +233,26 @@ async def test_a_state_that_grows_too_large_is_refused_and_stays_as_before(house
 async def test_a_state_that_is_no_json_fails_its_turn_and_names_the_agent(house: House) -> None:
     with pytest.raises(AgentFailed, match="the state of blob/a cannot be stored"):
         await house.asks("blob/a", Increment())
+
+
+async def test_a_wrong_value_for_a_field_of_the_state_fails_its_turn_and_names_the_field(house: House) -> None:
+    with pytest.raises(
+        AgentFailed, match=r"unruly/a failed on `test\.misbehave`: Unruly: count: Input should be"
+    ) as caught:
+        await house.asks("unruly/a", Misbehave(how="assign badly"))
+
+    assert "\n" not in str(caught.value)
+    assert "pydantic" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "mistake", [lambda: Log(word="no file \udcff"), lambda: AnyReply(value=object())], ids=["half", "object"]
+)
+def test_a_message_that_is_no_json_is_refused_where_it_is_sent(mistake: Callable[[], Message]) -> None:
+    with pytest.raises(
+        BadMessage, match=r"`test.* cannot be sent: `(word` has half of a character|value` holds something of)"
+    ):
+        body_of(mistake())
 
 
 async def test_a_reply_that_is_no_json_fails_its_turn_and_is_buried_when_told(house: House, database: Database) -> None:

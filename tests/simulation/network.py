@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from resprout.actors.calls import Lost
-from resprout.actors.envelope import Envelope, Outcome
+from resprout.actors.envelope import Began, Envelope, Outcome
 from resprout.actors.errors import DeadlinePassed
 from resprout.actors.shards import HostSeen, View
 
@@ -54,8 +54,8 @@ class Network:
     def _arrive(self, host: "SimHost", envelope: Envelope, answer: Answer | None) -> None:
         host.delivery.receive(envelope, lambda outcome: self._return(host, outcome, answer))
 
-    def _return(self, host: "SimHost", outcome: Outcome, answer: Answer | None) -> None:
-        if answer is None:
+    def _return(self, host: "SimHost", outcome: Outcome | Began, answer: Answer | None) -> None:
+        if answer is None or isinstance(outcome, Began):  # no handler here ends its host
             return
         host.waiting.pop(answer, None)
         if self.weather.strikes("outcome lost"):

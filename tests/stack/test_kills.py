@@ -48,6 +48,19 @@ def test_a_stopped_host_process_is_replaced(stack: Stack) -> None:
     stack.wait_healthy()
 
 
+def test_hosts_that_die_with_postgres_are_started_again_by_ray_while_their_service_stays(own_stack: Stack) -> None:
+    own_stack.env["RESPROUT_HOSTS_COUNT"] = "2"
+    own_stack.up()
+    service, before = own_stack.pid("hosts"), set(own_stack.host_pids())
+
+    for pid in (*before, own_stack.pid("postgres")):
+        kill(pid)
+
+    eventually(lambda: not before & set(own_stack.host_pids()), "both hosts are others")
+    own_stack.wait_healthy()
+    assert own_stack.pid("hosts") == service
+
+
 def test_a_run_finishes_although_host_and_worker_are_killed_in_the_middle(stack: Stack) -> None:
     key = f"middle-{uuid4().hex[:6]}"
     run = stack.start_hello(name=key, think_seconds=5)

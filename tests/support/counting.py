@@ -209,6 +209,8 @@ class Unruly(Agent, kind="unruly", supervision=QUICK):
                 raise asyncio.CancelledError
             case "block":
                 time.sleep(30)
+            case "assign badly":
+                self.count = "many"  # type: ignore[assignment]
             case "naive deadline":
                 self.tell("tally/a", Increment(), deadline=datetime.now())
             case "unprintable":

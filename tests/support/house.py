@@ -12,7 +12,7 @@ from resprout.actors.address import AgentAddress
 from resprout.actors.calls import Caller, Lost
 from resprout.actors.cancelling import cancel
 from resprout.actors.delivery import Delivery
-from resprout.actors.envelope import Accepted, Envelope, Outcome, Replied
+from resprout.actors.envelope import Accepted, Began, Envelope, Outcome, Replied
 from resprout.actors.ids import new_id
 from resprout.actors.limits import Limits
 from resprout.actors.message import Message, parse_stored
@@ -44,7 +44,12 @@ class House:
             raise Lost(f"nobody at {host.address}", sent=False)
         answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         found.waiting.add(answer)
-        found.delivery.receive(envelope, lambda outcome: None if answer.done() else answer.set_result(outcome))
+
+        def settle(outcome: Outcome | Began) -> None:
+            if not isinstance(outcome, Began) and not answer.done():
+                answer.set_result(outcome)
+
+        found.delivery.receive(envelope, settle)
         try:
             return await answer
         finally:

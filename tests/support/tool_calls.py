@@ -26,9 +26,13 @@ class Hands:
     call: ToolCall
 
     async def use(self, tool: Tool, **arguments: Any) -> Any:
+        return await self.use_by(uuid4().hex, tool, **arguments)
+
+    async def use_by(self, key: str, tool: Tool, **arguments: Any) -> Any:
+        """With a key of its own, to try the same call again."""
         parsed = tool.parse(arguments)
         tool.needs(parsed)
-        return await tool.run(replace(self.call, key=uuid4().hex), parsed)
+        return await tool.run(replace(self.call, key=key), parsed)
 
     def needs(self, tool: Tool, **arguments: Any) -> list[str]:
         return [str(permission) for permission in tool.needs(tool.parse(arguments))]
@@ -42,6 +46,9 @@ class Hands:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content.encode() if isinstance(content, str) else content)
         return path
+
+    def text(self, path: str) -> str:
+        return (self.workspace / path).read_text()
 
 
 def hands(workspace: Path, **more: Any) -> Hands:

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from resprout.activities.sandbox.process.sandbox import ProcessSandbox
 from resprout.activities.sandbox.sandboxes import Sandboxes
-from resprout.activities.tools.builtin import code
+from resprout.activities.tools.builtin import code, source
 from resprout.activities.tools.run_sandbox import CallSandbox
 from resprout.activities.tools.tool import BadArguments, Tool, ToolError
 from resprout.memory import large_payloads
@@ -84,11 +84,11 @@ async def test_code_reaches_the_hosts_that_are_named_and_no_others(hands: Hands,
 
 @pytest.mark.parametrize("tool", [code.python, code.node, code.shell], ids=lambda one: one.name)
 async def test_what_code_may_do_is_asked_for_exactly(hands: Hands, tool: Tool) -> None:
-    source = "command" if tool is code.shell else "code"
+    word = "command" if tool is code.shell else "code"
     language = tool.name.partition(".")[0]
 
-    assert hands.needs(tool, **{source: "1"}) == [f"code.run:{language}"]
-    assert hands.needs(tool, **{source: "1"}, net=["a.example:443"], files=["in"], collect=["o/**"]) == [
+    assert hands.needs(tool, **{word: "1"}) == [f"code.run:{language}"]
+    assert hands.needs(tool, **{word: "1"}, net=["a.example:443"], files=["in"], collect=["o/**"]) == [
         f"code.run:{language}",
         "net.connect:a.example:443",
         "files.read:workspace:in",
@@ -106,9 +106,9 @@ async def test_node_runs(hands: Hands) -> None:
 
 @pytest.mark.parametrize("tool", [code.python, code.node, code.shell], ids=lambda one: one.name)
 async def test_without_sandboxes_nothing_runs(tmp_path: Path, tool: Tool) -> None:
-    source = "command" if tool is code.shell else "code"
+    word = "command" if tool is code.shell else "code"
     with pytest.raises(ToolError, match="no code can be run from here"):
-        await bare_hands(tmp_path).use(tool, **{source: "1"})
+        await bare_hands(tmp_path).use(tool, **{word: "1"})
 
 
 async def test_the_same_call_runs_once_and_gives_back_large_files_again(dsn: str, tmp_path: Path) -> None:
@@ -136,9 +136,9 @@ async def test_the_same_call_runs_once_and_gives_back_large_files_again(dsn: str
 
 
 async def test_source_is_read_and_not_run(hands: Hands, capsys: pytest.CaptureFixture[str]) -> None:
-    good = await hands.use(code.check, code="import os.path\nfrom . import x\ndef f(): ...\nclass A: ...\nprint(1)\n")
-    odd = await hands.use(code.check, code="if 1 is 1:\n    pass\n")
-    bad = await hands.use(code.check, code="def f(:\n    pass")
+    good = await hands.use(source.check, code="import os.path\nfrom . import x\ndef f(): ...\nclass A: ...\nprint(1)\n")
+    odd = await hands.use(source.check, code="if 1 is 1:\n    pass\n")
+    bad = await hands.use(source.check, code="def f(:\n    pass")
 
     assert (good["is_valid"], good["defines"], good["imports"]) == (True, ["f", "A"], [".", "os.path"])
     assert (odd["is_valid"], odd["mistakes"][0]["is_error"]) == (True, False)
@@ -149,4 +149,4 @@ async def test_source_is_read_and_not_run(hands: Hands, capsys: pytest.CaptureFi
 
 async def test_source_that_cannot_be_read_is_said(hands: Hands) -> None:
     with pytest.raises(ToolError, match="the source cannot be read"):
-        await hands.use(code.check, code="(" * 150 + "-" * 100_000 + "1" + ")" * 150)
+        await hands.use(source.check, code="(" * 150 + "-" * 100_000 + "1" + ")" * 150)

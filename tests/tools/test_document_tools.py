@@ -9,7 +9,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 from PIL import Image
-from resprout.activities.tools.builtin import document, image, plot
+from resprout.activities.tools.builtin import image, papers, plot
 from resprout.activities.tools.tool import BadArguments, Tool, ToolError
 from support.tool_calls import Hands
 from support.tool_calls import hands as bare_hands
@@ -88,15 +88,15 @@ EPUB = zipped(
 async def test_pages_of_a_pdf_are_read(hands: Hands) -> None:
     path = hands.put("a.pdf", pdf("First page", "Second page", "Third page"))
 
-    assert await hands.use(document.text, path=path) == {
+    assert await hands.use(papers.text, path=path) == {
         "kind": "pdf",
         "parts": 3,
         "text": "First page\n\nSecond page\n\nThird page",
         "is_cut": False,
     }
-    assert (await hands.use(document.text, path=path, first=2, last=2))["text"] == "Second page"
-    assert (await hands.use(document.text, path=path, most=5))["is_cut"]
-    assert await hands.use(document.metadata, path=path) == {
+    assert (await hands.use(papers.text, path=path, first=2, last=2))["text"] == "Second page"
+    assert (await hands.use(papers.text, path=path, most=5))["is_cut"]
+    assert await hands.use(papers.metadata, path=path) == {
         "kind": "pdf",
         "parts": 3,
         "about": {"title": "A title", "author": "Ada"},
@@ -117,8 +117,8 @@ async def test_other_documents_are_read(
 ) -> None:
     path = hands.put("document", content)
 
-    text = await hands.use(document.text, path=path)
-    metadata = await hands.use(document.metadata, path=path)
+    text = await hands.use(papers.text, path=path)
+    metadata = await hands.use(papers.metadata, path=path)
 
     assert (text["kind"], text["text"]) == (kind, said)
     assert (metadata["kind"], metadata["about"]) == (kind, about)
@@ -136,7 +136,7 @@ async def test_other_documents_are_read(
     ],
     ids=["text", "cut-pdf", "cut-zip", "bomb", "entities", "no-xml"],
 )
-@pytest.mark.parametrize("tool", [document.text])
+@pytest.mark.parametrize("tool", [papers.text])
 async def test_what_cannot_be_read_is_said(hands: Hands, tool: Tool, content: bytes, said: str) -> None:
     path = hands.put("document", content)
 
@@ -146,9 +146,9 @@ async def test_what_cannot_be_read_is_said(hands: Hands, tool: Tool, content: by
 
 async def test_a_page_that_is_not_there_is_said(hands: Hands) -> None:
     with pytest.raises(ToolError, match="it has 1 pages, and 2 was asked for"):
-        await hands.use(document.text, path=hands.put("a.pdf", pdf("x")), first=2)
+        await hands.use(papers.text, path=hands.put("a.pdf", pdf("x")), first=2)
     with pytest.raises(ToolError, match="neither PDF"):
-        await hands.use(document.metadata, path=hands.put("b.txt", "text"))
+        await hands.use(papers.metadata, path=hands.put("b.txt", "text"))
 
 
 def picture(width: int = 40, height: int = 20, mode: str = "RGBA", kind: str = "PNG") -> bytes:
@@ -252,6 +252,13 @@ async def test_a_drawing_refers_to_nothing_outside(
     assert "@import" not in drawing
     with pytest.raises(BadArguments, match=r"does not end in \.svg"):
         await hands.use(tool, path="a.png", **given)
+
+
+async def test_what_cannot_be_drawn_is_refused(hands: Hands) -> None:
+    with pytest.raises(BadArguments, match="greater than or equal to 0"):
+        await hands.use(plot.pie, path="a.svg", shares={"a": -1})
+    with pytest.raises(BadArguments, match="50,001 points are too many"):
+        await hands.use(plot.scatter, path="a.svg", series={"a": [[1, 1]] * 50_001})
 
 
 async def test_labels_are_for_all_points_or_none(hands: Hands) -> None:

@@ -14,7 +14,7 @@ import pytest
 from dulwich.repo import Repo
 from dulwich.server import BackendRepo, DictBackend
 from dulwich.web import HTTPGitApplication, WSGIRequestHandlerLogger, WSGIServerLogger
-from resprout.activities.tools.builtin import git, git_history
+from resprout.activities.tools.builtin import git, git_branches, git_history
 from resprout.activities.tools.tool import BadArguments, Tool, ToolError
 from support.tool_calls import Hands, sandboxed
 from support.tool_calls import hands as bare_hands
@@ -135,26 +135,26 @@ async def test_what_differs_is_shown_in_each_stage(hands: Hands) -> None:
 async def test_branches_are_made_checked_out_and_deleted(hands: Hands) -> None:
     await hands.use(git.init)
     first = await committed(hands, {"a": "1\n", "old/b": "1\n"})
-    await hands.use(git_history.branch, create="feature/x")
-    await hands.use(git.checkout, name="feature/x")
+    await hands.use(git_branches.branch, create="feature/x")
+    await hands.use(git_branches.checkout, name="feature/x")
     hands.put("a", "2\n")
     (hands.workspace / "old/b").unlink()
     await hands.use(git.add, files=["a", "old/b"])
     await hands.use(git.commit, message="Second")
 
-    back = await hands.use(git.checkout, name="main")
-    listed = await hands.use(git_history.branch)
+    back = await hands.use(git_branches.checkout, name="main")
+    listed = await hands.use(git_branches.branch)
 
     assert (back["branch"], back["commit"]) == ("main", first)
     assert (hands.workspace / "a").read_text() == "1\n"
     assert (hands.workspace / "old/b").exists()
     assert (listed["current"], list(listed["branches"])) == ("main", ["feature/x", "main"])
     assert real_git(hands.workspace, "status", "--porcelain") == ""
-    assert list((await hands.use(git_history.branch, delete="feature/x"))["branches"]) == ["main"]
+    assert list((await hands.use(git_branches.branch, delete="feature/x"))["branches"]) == ["main"]
     with pytest.raises(ToolError, match="is checked out"):
-        await hands.use(git_history.branch, delete="main")
+        await hands.use(git_branches.branch, delete="main")
     with pytest.raises(BadArguments, match="cannot be the name of a branch"):
-        await hands.use(git_history.branch, create="../../x")
+        await hands.use(git_branches.branch, create="../../x")
 
 
 async def test_a_checkout_loses_no_change_unless_it_is_told_to(hands: Hands) -> None:
@@ -164,14 +164,14 @@ async def test_a_checkout_loses_no_change_unless_it_is_told_to(hands: Hands) -> 
     hands.put("a", "mine\n")
 
     with pytest.raises(ToolError, match="changes of a would be lost"):
-        await hands.use(git.checkout, name=first)
+        await hands.use(git_branches.checkout, name=first)
     assert (hands.workspace / "a").read_text() == "mine\n"
-    there = await hands.use(git.checkout, name=first, force=True)
+    there = await hands.use(git_branches.checkout, name=first, force=True)
     assert (there["branch"], (hands.workspace / "a").read_text()) == (None, "1\n")
     assert not (hands.workspace / "b").exists()
     hands.put("b", "untracked\n")
     with pytest.raises(ToolError, match="changes of b would be lost"):
-        await hands.use(git.checkout, name="main")
+        await hands.use(git_branches.checkout, name="main")
 
 
 async def test_a_checkout_that_was_killed_in_the_middle_is_done_again(hands: Hands) -> None:
@@ -180,7 +180,7 @@ async def test_a_checkout_that_was_killed_in_the_middle_is_done_again(hands: Han
     await committed(hands, {"a": "2\n", "b": "2\n"})
     hands.put("a", "1\n")  # it had come so far
 
-    await hands.use(git.checkout, name=first)
+    await hands.use(git_branches.checkout, name=first)
 
     assert (hands.workspace / "b").read_text() == "1\n"
 
@@ -202,7 +202,7 @@ async def test_nothing_that_lies_in_a_repository_is_run_or_followed(hands: Hands
     )
 
     await committed(hands, {"a": "2\n"})
-    await hands.use(git.checkout, name="HEAD~1")
+    await hands.use(git_branches.checkout, name="HEAD~1")
     await hands.use(git.status)
 
     assert not mark.exists()
@@ -236,11 +236,11 @@ async def test_a_repository_that_leads_out_of_the_workspace_is_not_opened(hands:
         (git.status, {}),
         (git.add, {"files": ["a"]}),
         (git.commit, {"message": "m"}),
-        (git.checkout, {"name": "main"}),
+        (git_branches.checkout, {"name": "main"}),
         (git_history.log, {}),
         (git_history.diff, {}),
         (git_history.show, {}),
-        (git_history.branch, {}),
+        (git_branches.branch, {}),
     ],
     ids=lambda one: one.name if isinstance(one, Tool) else "",
 )

@@ -1,13 +1,20 @@
 """Requests that tools make, from a real sandbox through its gate to a real server."""
 
+from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from resprout.activities.tools.builtin import http
+from resprout.activities.sandbox.backend import NoSandbox
+from resprout.activities.sandbox.sandboxes import Sandboxes
+from resprout.activities.tools.builtin import http, http_changes
+from resprout.activities.tools.run_sandbox import CallSandbox
 from resprout.activities.tools.tool import BadArguments, Tool, ToolError
 from resprout.activities.tools.web import NoAnswer, Unanswered
-from support.tool_calls import Hands, sandboxed
+from support.gates import certificate
+from support.gates import site as tls_site
+from support.tool_calls import Hands, NoSecrets, sandboxed
+from support.tool_calls import hands as bare_hands
 from support.web_site import HOST, Heard, Page, Said, Website, website
 
 
@@ -86,6 +93,29 @@ async def test_a_private_address_that_no_operator_allows_is_refused(tmp_path: Pa
     assert site.heard == []
 
 
+async def test_a_tunnel_is_refused_in_the_same_words(tmp_path: Path, site: Website) -> None:
+    async with sandboxed(tmp_path) as hands:
+        with pytest.raises(ToolError, match="which is of loopback: an operator can exempt the host"):
+            await hands.use(http_changes.post, url=site.url("/echo").replace("http:", "https:"), body="x")
+
+
+async def test_a_server_that_speaks_no_tls_may_have_heard_something(hands: Hands, site: Website) -> None:
+    with pytest.raises(NoAnswer, match="It may have been done"):
+        await hands.use(http_changes.post, url=site.url("/echo").replace("http:", "https:"), body="x")
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
+    certified = certificate(tmp_path, HOST)
+
+    async def serve(reader: StreamReader, writer: StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: text/plain\r\n\r\nhi")
+
+    async with sandboxed(tmp_path, HOST) as hands, tls_site(serve, tls=certified.server()) as there:
+        with pytest.raises(ToolError, match="certificate"):
+            await hands.use(http.get, url=f"https://{HOST}:{there.port}/")
+
+
 async def test_nobody_is_there(hands: Hands) -> None:
     with pytest.raises(ToolError, match="could not be reached"):
         await hands.use(http.get, url="http://127.0.0.1:9/")
@@ -144,7 +174,9 @@ async def test_a_download_that_fails_writes_nothing(hands: Hands, site: Website)
     assert list(hands.workspace.iterdir()) == []
 
 
-@pytest.mark.parametrize("tool", [http.post, http.put, http.patch, http.post_keyed], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    "tool", [http_changes.post, http_changes.put, http_changes.patch, http_changes.post_keyed], ids=lambda one: one.name
+)
 async def test_a_body_is_sent_with_a_key(hands: Hands, site: Website, tool: Tool) -> None:
     answer = await hands.use(tool, url=site.url("/echo"), body={"a": ["ü", None]})
 
@@ -154,13 +186,13 @@ async def test_a_body_is_sent_with_a_key(hands: Hands, site: Website, tool: Tool
 
 
 async def test_delete_is_sent(hands: Hands, site: Website) -> None:
-    assert (await hands.use(http.delete, url=site.url("/gone")))["status"] == 410
+    assert (await hands.use(http_changes.delete, url=site.url("/gone")))["status"] == 410
     assert site.heard[0].method == "DELETE"
 
 
 async def test_a_text_is_sent_as_it_is_and_a_redirect_of_a_post_is_only_shown(hands: Hands, site: Website) -> None:
-    text = await hands.use(http.post, url=site.url("/echo"), body="a=1", headers={"content-type": "a/b+json"})
-    moved = await hands.use(http.post, url=site.url("/away"), body="a=1")
+    text = await hands.use(http_changes.post, url=site.url("/echo"), body="a=1", headers={"content-type": "a/b+json"})
+    moved = await hands.use(http_changes.post, url=site.url("/away"), body="a=1")
 
     assert (text["text"], text["headers"]["content-type"]) == ("a=1", "a/b+json")
     assert (moved["status"], moved["headers"]["location"]) == (301, "https://elsewhere.example/new")
@@ -170,11 +202,11 @@ async def test_a_text_is_sent_as_it_is_and_a_redirect_of_a_post_is_only_shown(ha
     ("tool", "raised", "said"),
     [
         (http.get, ToolError, "answered what is no HTTP"),
-        (http.put, ToolError, "the same again does no harm"),
-        (http.delete, ToolError, "the same again does no harm"),
-        (http.post, NoAnswer, "It may have been done: look there"),
-        (http.patch, NoAnswer, "It may have been done: look there"),
-        (http.post_keyed, Unanswered, "sent again with the same key"),
+        (http_changes.put, ToolError, "the same again does no harm"),
+        (http_changes.delete, ToolError, "the same again does no harm"),
+        (http_changes.post, NoAnswer, "It may have been done: look there"),
+        (http_changes.patch, NoAnswer, "It may have been done: look there"),
+        (http_changes.post_keyed, Unanswered, "sent again with the same key"),
     ],
     ids=lambda one: one.name if isinstance(one, Tool) else "",
 )
@@ -187,4 +219,14 @@ async def test_no_answer_means_what_the_contract_says(
 
 async def test_what_was_refused_at_the_gate_is_in_no_doubt(hands: Hands) -> None:
     with pytest.raises(ToolError, match="could not be reached"):
-        await hands.use(http.post, url="http://127.0.0.1:9/", body="x")
+        await hands.use(http_changes.post, url="http://127.0.0.1:9/", body="x")
+
+
+async def test_where_no_sandbox_can_be_had_nothing_was_sent(tmp_path: Path) -> None:
+    boxes = Sandboxes({}, NoSecrets())
+    hands = bare_hands(tmp_path, sandbox=CallSandbox(boxes, "key", "default"))
+
+    with pytest.raises(ToolError, match="nothing was sent: no sandbox can run this"):
+        await hands.use(http_changes.post, url="http://shop.example/", body="x")
+    with pytest.raises(NoSandbox):  # which is tried again
+        await hands.use(http.get, url="http://shop.example/")

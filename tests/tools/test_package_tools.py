@@ -111,15 +111,14 @@ async def test_a_version_that_there_is_not_is_said(hands: Hands, index: Website)
 async def test_the_index_is_the_one_that_the_worker_is_configured_with(
     hands: Hands, index: Website, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("RESPROUT_PACKAGE_INDEX", "PIP_INDEX_URL"):
-        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("PIP_INDEX_URL", raising=False)
     config = tmp_path / "pip.conf"
     config.write_text(f"[global]\nindex-url = {index.url('/simple')}\n")
     monkeypatch.setenv("PIP_CONFIG_FILE", str(config))
 
     assert hands.needs(package.info, name="sprout") == [f"net.connect:{index.place}"]
 
-    monkeypatch.setenv("RESPROUT_PACKAGE_INDEX", "https://ada:secret@index.example/simple")
+    monkeypatch.setenv("PIP_INDEX_URL", "https://ada:secret@index.example/simple")
     with pytest.raises(BadArguments, match="must not have a user or password") as refused:
         hands.needs(package.info, name="sprout")
     assert "secret" not in str(refused.value)

@@ -1,5 +1,6 @@
 """The files of a run, while somebody else in there tries to lead a tool outside."""
 
+import ctypes
 import os
 import socket
 import threading
@@ -14,12 +15,12 @@ from resprout.activities.tools.place import Place, place
 from resprout.activities.tools.tool import BadArguments, ToolError
 from resprout.activities.tools.walk import walk
 from resprout.activities.tools.workspace import Workspace
-from support.tool_hands import Hands
+from support.tool_calls import Hands
 
 
 @pytest.fixture
-def workspace(files: Hands) -> Workspace:
-    return Workspace(files.workspace)
+def workspace(hands: Hands) -> Workspace:
+    return Workspace(hands.workspace)
 
 
 @pytest.fixture
@@ -99,37 +100,42 @@ def test_a_pipe_or_a_socket_does_not_keep_anybody_waiting(workspace: Workspace) 
             workspace.write(path, b"x")
 
 
+def _exchange(a: Path, b: Path) -> None:
+    """Both at once: there is no moment at which one is missing."""
+    exchanged = ctypes.CDLL(None).renameat2(-100, bytes(a), -100, bytes(b), 2)
+    assert exchanged == 0
+
+
 def test_a_link_swapped_in_while_files_are_opened_never_leads_outside(workspace: Workspace, outside: Path) -> None:
-    root = workspace.root
-    (root / "honest").mkdir()
-    (root / "honest" / "secret.txt").write_text("inside")
-    (root / "trap").symlink_to(outside)
+    way, trap = workspace.root / "way", workspace.root / "trap"
+    workspace.write("way/secret.txt", b"inside")
+    trap.symlink_to(outside)
     done = threading.Event()
 
     def swap() -> None:
         while not done.is_set():
-            for source in ("trap", "honest"):
-                with suppress(OSError):
-                    (root / "way").rename(root / "spare")
-                with suppress(OSError):
-                    (root / source).rename(root / "way")
-                with suppress(OSError):
-                    (root / "way").rename(root / source)
+            _exchange(way, trap)
 
     swapping = threading.Thread(target=swap)
     swapping.start()
     read: set[bytes] = set()
+    refused = tries = 0
     try:
-        for _ in range(400):
-            with suppress(ToolError):
+        while tries < 300 or not read or not refused:  # until it met both
+            tries += 1
+            try:
                 read.add(workspace.read("way/secret.txt"))
-            with suppress(ToolError):
                 workspace.write("way/new.txt", b"written")
+                workspace.remove("way/new.txt")
+                change_once(workspace, str(tries), place("way/log.txt"), lambda data: ((data or b"") + b"x", {}))
+                read.update(workspace.read(f"way/{one.path}") for one in walk(workspace, place("way")))
+            except ToolError:
+                refused += 1
     finally:
         done.set()
         swapping.join()
 
-    assert read == {b"inside"}
+    assert {one.strip(b"x") for one in read} <= {b"inside", b""}
     assert _names(outside) == ["secret.txt"]
     assert (outside / "secret.txt").read_text() == "outside"
 

@@ -82,3 +82,30 @@ async def test_who_finds_no_host_any_more_is_asked_to_look_after_the_stack() -> 
 
     with pytest.raises(DeadlinePassed, match=r"is the stack running \(`resprout status`\)"):
         await Caller(Gone(Rejected("")), now).ask(asked)
+
+
+class Deadly(Refusing):
+    """Each message ends its host, and a new one takes its place; whether the turn had begun is told from the second."""
+
+    def __init__(self, *, begins: bool) -> None:
+        super().__init__(Rejected(""))
+        self.begins = begins
+
+    async def send(self, host: HostSeen, envelope: Envelope, until: datetime) -> Outcome:
+        self.host = HostSeen(uuid4(), "host", SHARED, "here:1", draining=False, alive=True)
+        raise Lost("killed", begun=self.begins and envelope.lost > 0)
+
+
+@pytest.mark.parametrize(("begins", "hosts"), [(True, "3 hosts .* 2 of them in its turn"), (False, "5 hosts")])
+async def test_an_ask_is_given_up_after_two_ends_in_its_turn_or_five_in_all(begins: bool, hosts: str) -> None:
+    asked = envelope(str(AGENT), Increment(), "ask")
+
+    with pytest.raises(Broken, match=rf"tally/a did not answer .*{hosts}.*ask again with the same id, {asked.id}"):
+        await Caller(Deadly(begins=begins), now).ask(asked)
+
+
+async def test_an_ask_whose_time_ends_before_says_how_many_hosts_were_lost() -> None:
+    asked = envelope(str(AGENT), Increment(), "ask", seconds=0.1)
+
+    with pytest.raises(DeadlinePassed, match="hosts were lost one after the other while they had it"):
+        await Caller(Deadly(begins=False), now).ask(asked)

@@ -68,7 +68,9 @@ class Engine:
         try:
             answer = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         except asyncio.IncompleteReadError as error:
-            raise NoSandbox(f"The Docker engine at {self.url} hung up: see its log.") from error
+            lost = NoSandbox(f"The Docker engine at {self.url} hung up: see its log.")
+            lost.may_have_begun = True
+            raise lost from error
         status = int(answer.split()[1])
         if status in (101, 200):
             return reader, writer

@@ -1,4 +1,4 @@
-"""Tools that change Git repositories in the workspace: `git.init`, `clone`, `status`, `add`, `commit`, `checkout`.
+"""Tools that change Git repositories in the workspace: `git.init`, `clone`, `status`, `add`, `commit`.
 
 No program of Git runs, and nothing that lies in a repository is run: no hooks, no filters, no configuration. Files are
 committed and written as they are; links are left out.
@@ -13,12 +13,12 @@ from dulwich.objects import Commit, ObjectID
 from pydantic import BaseModel, Field
 
 from ...sandbox.selection import Selection
-from ..changes import Change, CommitAbout, about, changed, history, id_of, sha_of
+from ..changes import Change, CommitAbout, about, changed, history, id_of
 from ..clone import fetch_into
 from ..manifest import Permission
 from ..place import reads, writes
-from ..references import HEADS, branch_name
-from ..repository import Files, Repository, create, opened
+from ..references import branch_name
+from ..repository import Repository, create, opened
 from ..tool import ToolCall, ToolError, tool
 from ..web import Url, connects
 from ..workspace import Workspace
@@ -55,12 +55,6 @@ class Added(BaseModel):
     paths: list[str]
 
 
-class CheckedOut(BaseModel):
-    branch: str | None
-    commit: str
-    left_out: list[str] = Field(description="links and submodules, which are not written")
-
-
 def _reads(arguments: Any) -> tuple[Permission, ...]:
     return (reads(arguments.path),)
 
@@ -79,6 +73,7 @@ def _clones(arguments: Any) -> tuple[Permission, ...]:
     contract="safe-to-retry",
     permissions=("files.read", "files.write"),
     needs=_changes,
+    danger="low",
     tags=("repository",),
 )
 def init(
@@ -155,6 +150,7 @@ def status(call: ToolCall, path: Path = ".") -> Status:
     contract="safe-to-retry",
     permissions=("files.read", "files.write"),
     needs=_changes,
+    danger="low",
     tags=("repository", "stage"),
 )
 def add(
@@ -186,6 +182,7 @@ def add(
     contract="keyed",
     permissions=("files.read", "files.write"),
     needs=_changes,
+    danger="low",
     tags=("repository", "save"),
 )
 def commit(
@@ -212,57 +209,6 @@ def commit(
         return about(made)
 
 
-@tool(
-    "git.checkout",
-    version="1.0.0",
-    contract="safe-to-retry",
-    permissions=("files.read", "files.write"),
-    needs=_changes,
-    danger="low",
-    tags=("repository", "switch"),
-)
-def checkout(
-    call: ToolCall,
-    name: Name,
-    path: Path = ".",
-    create: Annotated[bool, Field(description="Make the branch `name` at HEAD first.")] = False,
-    force: Annotated[bool, Field(description="Throw away changes that are not committed.")] = False,
-) -> CheckedOut:
-    """Makes the files what they are in a branch or commit. Refused where changes would be lost, unless `force`."""
-    with opened(Workspace(call.workspace), path) as repository:
-        refs = repository.refs
-        head = repository.head()
-        if create and head is not None and branch_name(name) not in refs.branches():
-            refs.write(HEADS + name, head.id)
-        target = repository.commit(name)
-        old = repository.files_of(head)
-        new = repository.files_of(target)
-        staged = repository.staged(repository.index())
-        if not force:
-            _expect_nothing_lost(repository, old, new, staged)
-        left_out = repository.write_files({**old, **staged}, new, rewrite=force)
-        if name in refs.branches():
-            refs.point_head(name)
-        else:
-            refs.detach_head(target.id)
-        return CheckedOut(branch=refs.branch, commit=id_of(target), left_out=left_out)
-
-
-def _expect_nothing_lost(repository: Repository, old: Files, new: Files, staged: Files) -> None:
-    """What a checkout that was interrupted has written already is nobody's change."""
-    there = repository.as_they_are({**new, **old, **staged})
-    lost = [
-        name
-        for name in sorted({**old, **staged, **there})
-        if not {sha_of(there, name), sha_of(staged, name)} <= {sha_of(old, name), sha_of(new, name), None}
-        or (name in staged) != (name in old or name in new)
-    ]
-    if lost:
-        raise ToolError(
-            f"changes of {', '.join(lost[:5])} would be lost: commit them, or say `force: true` to throw them away."
-        )
-
-
 EMPTY_TREE = b"4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
 
@@ -283,4 +229,4 @@ def _identity(call: ToolCall) -> str:
     return f"{name} <agent@resprout.invalid>"
 
 
-TOOLS = (init, clone, status, add, commit, checkout)
+TOOLS = (init, clone, status, add, commit)

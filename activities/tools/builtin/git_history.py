@@ -1,4 +1,4 @@
-"""Tools that look at the history of a Git repository: `git.log`, `git.diff`, `git.show`, `git.branch`."""
+"""Tools that look at the history of a Git repository: `git.log`, `git.diff`, `git.show`."""
 
 from typing import Annotated, Any
 
@@ -7,14 +7,11 @@ from pydantic import BaseModel, Field
 
 from ..changes import CommitAbout, Diff, about, diff_of, history
 from ..manifest import Permission
-from ..place import reads, writes
-from ..references import HEADS, branch_name
+from ..place import reads
 from ..repository import Files, Repository, opened
-from ..tool import BadArguments, ToolCall, ToolError, tool
+from ..tool import BadArguments, ToolCall, tool
 from ..workspace import Workspace
-
-Path = Annotated[str, Field(description="Folder of the repository in the workspace.", max_length=4_000)]
-Name = Annotated[str, Field(description="Branch, tag or id of a commit; `HEAD~2` is two before.", max_length=200)]
+from .git import Name, Path
 
 
 class Shown(BaseModel):
@@ -22,17 +19,8 @@ class Shown(BaseModel):
     diff: Diff
 
 
-class Branches(BaseModel):
-    current: str | None
-    branches: dict[str, str] = Field(description="name → commit")
-
-
 def _reads(arguments: Any) -> tuple[Permission, ...]:
     return (reads(arguments.path),)
-
-
-def _changes(arguments: Any) -> tuple[Permission, ...]:
-    return reads(arguments.path), writes(arguments.path)
 
 
 @tool(
@@ -110,36 +98,6 @@ def show(call: ToolCall, path: Path = ".", name: Name = "HEAD") -> Shown:
         )
 
 
-@tool(
-    "git.branch",
-    version="1.0.0",
-    contract="safe-to-retry",
-    permissions=("files.read", "files.write"),
-    needs=_changes,
-    tags=("repository",),
-)
-def branch(
-    call: ToolCall,
-    path: Path = ".",
-    create: Annotated[str | None, Field(description="Name of a branch to make.")] = None,
-    at: Name = "HEAD",
-    delete: Annotated[str | None, Field(description="Name of a branch to delete.")] = None,
-) -> Branches:
-    """Lists the branches; makes one at a commit, or deletes one, before."""
-    with opened(Workspace(call.workspace), path) as repository:
-        refs = repository.refs
-        if create is not None:
-            name, target = branch_name(create), repository.commit(at)
-            if refs.branches().get(name, target.id) != target.id:
-                raise ToolError(f"there is a branch {name} at another commit: choose another name, or delete it.")
-            refs.write(HEADS + name, target.id)
-        if delete is not None:
-            if delete == refs.branch:
-                raise ToolError(f"the branch {delete} is checked out: check out another one first.")
-            refs.remove(branch_name(delete))
-        return Branches(current=refs.branch, branches={name: sha.decode() for name, sha in refs.branches().items()})
-
-
 def _of(repository: Repository, name: str) -> Files:
     return repository.files_of(repository.commit(name))
 
@@ -149,4 +107,4 @@ def _touches(repository: Repository, commit: Commit, file: str) -> bool:
     return repository.files_of(commit).get(file) != repository.files_of(parent).get(file)
 
 
-TOOLS = (log, diff, show, branch)
+TOOLS = (log, diff, show)

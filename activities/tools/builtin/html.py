@@ -9,8 +9,8 @@ from urllib.parse import urljoin, urlsplit
 from pydantic import BaseModel, Field
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
+from ..bounded.page_text import page_text
 from ..manifest import Permission
-from ..page_text import page_text
 from ..place import reads
 from ..tool import BadArguments, ToolCall, tool
 from ..workspace import Workspace

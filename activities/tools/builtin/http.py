@@ -1,9 +1,6 @@
-"""Tools that speak HTTP: `http.get`, `head`, `json`, `download`, `put`, `delete`, `post`, `patch`, `post_keyed`.
+"""Tools that get something by HTTP: `http.get`, `http.head`, `http.json`, `http.download`.
 
-Each request is made by a program in a sandbox whose gate lets it reach the URL's host and port only. What a crash
-means: `get`, `head`, `json` and `download` are repeated. `put` and `delete` are repeated with the same
-`Idempotency-Key`; by the rules of HTTP they may be. `post` and `patch` happen at most once, because most servers do
-not look at that header. Of a server that is known to honour it, ask by `http.post_keyed`.
+Each request is made by a program in a sandbox whose gate lets it reach the URL's host and port only.
 """
 
 import base64
@@ -54,9 +51,6 @@ Headers = Annotated[
     Field(description="Headers of the request; a value may be `secret://name`.", max_length=50),
 ]
 Params = Annotated[dict[str, str], Field(description="Parameters that are added to the URL's query.", max_length=100)]
-Body = Annotated[
-    JsonValue, Field(description="Body: a text is sent as it is, anything else as JSON. `null` sends none.")
-]
 Most = Annotated[int, Field(description="Bytes of the body that are shown; the rest is cut.", ge=1, le=MOST_SHOWN)]
 
 
@@ -84,7 +78,7 @@ class Downloaded(BaseModel):
     url: str
 
 
-def _connects(arguments: Any) -> tuple[Permission, ...]:
+def connects_to(arguments: Any) -> tuple[Permission, ...]:
     return (connects(arguments.url),)
 
 
@@ -97,7 +91,7 @@ def _connects_and_writes(arguments: Any) -> tuple[Permission, ...]:
     version="1.0.0",
     contract="safe-to-retry",
     permissions=("net.connect",),
-    needs=_connects,
+    needs=connects_to,
     danger="low",
     timeout=LONGEST,
     tags=("web", "download", "page"),
@@ -112,7 +106,7 @@ async def get(
 ) -> Answer:
     """Gets a URL and gives status, headers and body, whatever the status is. Redirects are followed on the same host;
     one to another host is an error that names it."""
-    return _answer(await fetch(call, Request("GET", with_params(url, params), headers, seconds=seconds, most=most)))
+    return answer_of(await fetch(call, Request("GET", with_params(url, params), headers, seconds=seconds, most=most)))
 
 
 @tool(
@@ -120,7 +114,7 @@ async def get(
     version="1.0.0",
     contract="safe-to-retry",
     permissions=("net.connect",),
-    needs=_connects,
+    needs=connects_to,
     danger="low",
     timeout=LONGEST,
     tags=("web",),
@@ -136,7 +130,7 @@ async def head(call: ToolCall, url: Url, headers: Headers = NONE, seconds: Secon
     version="1.0.0",
     contract="safe-to-retry",
     permissions=("net.connect",),
-    needs=_connects,
+    needs=connects_to,
     danger="low",
     timeout=LONGEST,
     tags=("web", "api"),
@@ -180,119 +174,7 @@ async def download(
     return Downloaded(path=path, size=len(fetched.body), sha256=digest, type=fetched.type, url=fetched.url)
 
 
-@tool(
-    "http.put",
-    version="1.0.0",
-    contract="keyed",
-    permissions=("net.connect",),
-    needs=_connects,
-    danger="medium",
-    timeout=LONGEST,
-    tags=("web", "api"),
-)
-async def put(call: ToolCall, url: Url, body: Body = None, headers: Headers = NONE, seconds: Seconds = 30) -> Answer:
-    """Puts a body at a URL, in place of what is there."""
-    return await _send(call, "PUT", url, body, headers, seconds)
-
-
-@tool(
-    "http.delete",
-    version="1.0.0",
-    contract="keyed",
-    permissions=("net.connect",),
-    needs=_connects,
-    danger="high",
-    timeout=LONGEST,
-    tags=("web", "api"),
-)
-async def delete(call: ToolCall, url: Url, headers: Headers = NONE, seconds: Seconds = 30) -> Answer:
-    """Deletes what is at a URL."""
-    return await _send(call, "DELETE", url, None, headers, seconds)
-
-
-@tool(
-    "http.post",
-    version="1.0.0",
-    contract="at-most-once",
-    permissions=("net.connect",),
-    needs=_connects,
-    danger="medium",
-    timeout=LONGEST,
-    tags=("web", "api"),
-)
-async def post(call: ToolCall, url: Url, body: Body = None, headers: Headers = NONE, seconds: Seconds = 30) -> Answer:
-    """Posts a body to a URL, at most once. Where no answer comes, the call is in doubt."""
-    return await _send(call, "POST", url, body, headers, seconds)
-
-
-@tool(
-    "http.patch",
-    version="1.0.0",
-    contract="at-most-once",
-    permissions=("net.connect",),
-    needs=_connects,
-    danger="medium",
-    timeout=LONGEST,
-    tags=("web", "api"),
-)
-async def patch(call: ToolCall, url: Url, body: Body = None, headers: Headers = NONE, seconds: Seconds = 30) -> Answer:
-    """Changes a part of what is at a URL, at most once. Where no answer comes, the call is in doubt."""
-    return await _send(call, "PATCH", url, body, headers, seconds)
-
-
-@tool(
-    "http.post_keyed",
-    version="1.0.0",
-    contract="keyed",
-    permissions=("net.connect",),
-    needs=_connects,
-    danger="medium",
-    timeout=LONGEST,
-    tags=("web", "api"),
-)
-async def post_keyed(
-    call: ToolCall, url: Url, body: Body = None, headers: Headers = NONE, seconds: Seconds = 30
-) -> Answer:
-    """Posts a body to a server that is known to honour the header Idempotency-Key: after a crash, or when no answer
-    came, the same is sent again with the same key."""
-    return await _send(call, "POST", url, body, headers, seconds, is_known_by_key=True)
-
-
-async def _send(
-    call: ToolCall,
-    method: str,
-    url: str,
-    body: JsonValue,
-    headers: dict[str, str],
-    seconds: int,
-    *,
-    is_known_by_key: bool = False,
-) -> Answer:
-    content, kind = _content(body)
-    named = {name.lower() for name in headers}
-    every = dict(headers) | {"Idempotency-Key": idempotency_key(call)}
-    if kind is not None and "content-type" not in named:
-        every["Content-Type"] = kind
-    request = Request(
-        method, url, every, content, seconds=seconds, most=MOST_SHOWN, redirects=0, is_known_by_key=is_known_by_key
-    )
-    return _answer(await fetch(call, request))
-
-
-def idempotency_key(call: ToolCall) -> str:
-    """Fit for a header, whatever the key of a call looks like."""
-    return hashlib.sha256(call.key.encode()).hexdigest()[:32]
-
-
-def _content(body: JsonValue) -> tuple[bytes | None, str | None]:
-    if body is None:
-        return None, None
-    if isinstance(body, str):
-        return body.encode(), "text/plain; charset=utf-8"
-    return json.dumps(body).encode(), "application/json"
-
-
-def _answer(fetched: Fetched) -> Answer:
+def answer_of(fetched: Fetched) -> Answer:
     text, encoded = _shown(fetched)
     return Answer(
         status=fetched.status,
@@ -315,4 +197,4 @@ def _shown(fetched: Fetched) -> tuple[str | None, str | None]:
         return None, base64.b64encode(fetched.body).decode()
 
 
-TOOLS = (get, head, get_json, download, put, delete, post, patch, post_keyed)
+TOOLS = (get, head, get_json, download)

@@ -83,6 +83,7 @@ def info(call: ToolCall, path: FilePath) -> PictureInfo:
     contract="safe-to-retry",
     permissions=("files.read", "files.write"),
     needs=_changes,
+    danger="low",
     tags=("picture", "thumbnail", "scale"),
 )
 def resize(
@@ -116,6 +117,7 @@ def resize(
     contract="safe-to-retry",
     permissions=("files.read", "files.write"),
     needs=_changes,
+    danger="low",
     tags=("picture", "format", "grey"),
 )
 def convert(
@@ -137,6 +139,7 @@ def convert(
     contract="safe-to-retry",
     permissions=("files.read", "files.write"),
     needs=_changes,
+    danger="low",
     tags=("picture", "cut"),
 )
 def crop(

@@ -1,7 +1,7 @@
 """Tools that know packages: `package.info`, `package.versions`, `package.compare`, `package.requirements`.
 
 Nothing is installed, unpacked or run. The index is the one that is named, or the one that the worker is configured
-with (RESPROUT_PACKAGE_INDEX, or pip's `index-url`).
+with (PIP_INDEX_URL, or `index-url` in pip's configuration).
 """
 
 import re

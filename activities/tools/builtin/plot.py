@@ -47,6 +47,7 @@ def _writes(arguments: Any) -> tuple[Permission, ...]:
     contract="safe-to-retry",
     permissions=("files.write",),
     needs=_writes,
+    danger="low",
     tags=("chart", "graph", "svg"),
 )
 def line(
@@ -69,6 +70,7 @@ def line(
     contract="safe-to-retry",
     permissions=("files.write",),
     needs=_writes,
+    danger="low",
     tags=("chart", "graph", "svg"),
 )
 def bar(
@@ -92,6 +94,7 @@ def bar(
     contract="safe-to-retry",
     permissions=("files.write",),
     needs=_writes,
+    danger="low",
     tags=("chart", "shares", "svg"),
 )
 def pie(
@@ -117,6 +120,7 @@ def pie(
     contract="safe-to-retry",
     permissions=("files.write",),
     needs=_writes,
+    danger="low",
     tags=("chart", "graph", "xy", "svg"),
 )
 def scatter(

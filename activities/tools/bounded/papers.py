@@ -1,9 +1,10 @@
-"""Text and metadata of documents: PDF, DOCX, ODT, EPUB. Pure: bytes in, JSON out; run by `apart`.
+"""Text and metadata of documents for people: PDF, DOCX, ODT, EPUB.
 
 A document is hostile until it is read: what it unpacks to is bounded, and entities in its XML are refused.
 """
 
 import posixpath
+from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -16,7 +17,7 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from .page_text import page_text
-from .tool import ToolError
+from .process import Refused
 
 MOST_UNPACKED = 64 << 20  # bytes of one part
 MOST_PARTS = 1_000  # of a book
@@ -37,11 +38,12 @@ def kind_of(content: bytes) -> str:
             said = _part(parts, "mimetype").decode(errors="replace").strip() if "mimetype" in parts.namelist() else ""
             if said in (ODT, EPUB):
                 return {ODT: "odt", EPUB: "epub"}[said]
-    raise ToolError("it is neither PDF, DOCX, ODT nor EPUB: read it with files.read, or convert it first.")
+    raise Refused("it is neither PDF, DOCX, ODT nor EPUB: read it with files.read, or convert it first.")
 
 
-def text(content: bytes, first: int, last: int | None, most: int) -> dict[str, Any]:
-    """`first` and `last` are pages of a PDF or chapters of a book, from 1."""
+def text(encoded: str, first: int, last: int | None, most: int) -> dict[str, Any]:
+    """Of a file in base64. `first` and `last` are pages of a PDF or chapters of a book, from 1."""
+    content = b64decode(encoded)
     kind = kind_of(content)
     parts, of = (
         _pdf_pages(content, first, last, most) if kind == "pdf" else _zip_parts(content, kind, first, last, most)
@@ -50,7 +52,8 @@ def text(content: bytes, first: int, last: int | None, most: int) -> dict[str, A
     return {"kind": kind, "parts": of, "text": joined[:most], "is_cut": len(joined) > most}
 
 
-def metadata(content: bytes) -> dict[str, Any]:
+def metadata(encoded: str) -> dict[str, Any]:
+    content = b64decode(encoded)
     kind = kind_of(content)
     if kind == "pdf":
         return _pdf_metadata(content)
@@ -89,10 +92,10 @@ def _pdf(content: bytes) -> Iterator[Any]:
     try:
         reader = PdfReader(BytesIO(content))
         if reader.is_encrypted and not reader.decrypt(""):
-            raise ToolError("the PDF is encrypted with a password: give one that is not.")
+            raise Refused("the PDF is encrypted with a password: give one that is not.")
         yield reader
     except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, IndexError, NotImplementedError) as error:
-        raise ToolError(f"the PDF is damaged: {str(error).rstrip('.') or type(error).__name__}.") from None
+        raise Refused(f"the PDF is damaged: {str(error).rstrip('.') or type(error).__name__}.") from None
 
 
 def _zip_parts(content: bytes, kind: str, first: int, last: int | None, most: int) -> tuple[list[str], int]:
@@ -113,7 +116,7 @@ def _zip_parts(content: bytes, kind: str, first: int, last: int | None, most: in
 
 def _expect_part(first: int, of: int, what: str) -> None:
     if first > of:
-        raise ToolError(f"it has {of:,} {what}, and {first:,} was asked for: begin earlier.")
+        raise Refused(f"it has {of:,} {what}, and {first:,} was asked for: begin earlier.")
 
 
 def _paragraphs(root: Element) -> str:
@@ -167,14 +170,14 @@ def _unzipped(content: bytes) -> Iterator[ZipFile]:
         with ZipFile(BytesIO(content)) as parts:
             yield parts
     except (BadZipFile, KeyError, EOFError, NotImplementedError, RuntimeError) as error:
-        raise ToolError(f"the document is damaged: {str(error).rstrip('.')}.") from None
+        raise Refused(f"the document is damaged: {str(error).rstrip('.')}.") from None
 
 
 def _part(parts: ZipFile, name: str) -> bytes:
     with parts.open(name) as opened:
         content = opened.read(MOST_UNPACKED + 1)
     if len(content) > MOST_UNPACKED:
-        raise ToolError(f"`{name}` in the document unpacks to more than {MOST_UNPACKED >> 20} MB.")
+        raise Refused(f"`{name}` in the document unpacks to more than {MOST_UNPACKED >> 20} MB.")
     return content
 
 
@@ -182,9 +185,9 @@ def _xml(parts: ZipFile, name: str) -> Element:
     try:
         root: Element = fromstring(_part(parts, name))
     except DefusedXmlException:
-        raise ToolError("the document declares entities in its XML, which is refused.") from None
+        raise Refused("the document declares entities in its XML, which is refused.") from None
     except (ParseError, ValueError, LookupError) as error:
-        raise ToolError(f"`{name}` in the document is no XML: {error}.") from None
+        raise Refused(f"`{name}` in the document is no XML: {error}.") from None
     return root
 
 

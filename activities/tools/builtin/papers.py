@@ -1,18 +1,21 @@
 """Tools that read documents: `document.text` and `document.metadata`, for PDF, DOCX, ODT and EPUB."""
 
+from base64 import b64encode
 from datetime import timedelta
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from .. import documents
-from ..apart import SECONDS, apart
+from ..bounded import papers
 from ..manifest import Permission
 from ..place import FilePath, reads
 from ..tool import ToolCall, tool
 from ..workspace import Workspace
+from .bounds import run_bounded
 
-TIME = timedelta(seconds=SECONDS + 10)
+SECONDS = 20  # of processor time
+MEMORY = 1 << 30
+TIME = timedelta(minutes=4)
 
 
 class DocumentText(BaseModel):
@@ -39,9 +42,9 @@ def _reads(arguments: Any) -> tuple[Permission, ...]:
     permissions=("files.read",),
     needs=_reads,
     timeout=TIME,
-    tags=("pdf", "docx", "odt", "epub", "word", "extract"),
+    tags=("bounded", "pdf", "docx", "odt", "epub", "word", "extract"),
 )
-async def text(
+def text(
     call: ToolCall,
     path: FilePath,
     first: Annotated[int, Field(description="Page or chapter to begin with, from 1.", ge=1)] = 1,
@@ -49,8 +52,8 @@ async def text(
     most: Annotated[int, Field(description="Characters that are given at most.", ge=1, le=500_000)] = 100_000,
 ) -> DocumentText:
     """Gives the text of a PDF, Word, OpenDocument or EPUB file, all of it or some pages. Scanned pages have none."""
-    content = Workspace(call.workspace).read(path)
-    return DocumentText.model_validate(await apart(documents.text, content, first, last, most))
+    found = run_bounded(papers.text, _content(call, path), first, last, most, seconds=SECONDS, memory=MEMORY)
+    return DocumentText.model_validate(found)
 
 
 @tool(
@@ -60,12 +63,16 @@ async def text(
     permissions=("files.read",),
     needs=_reads,
     timeout=TIME,
-    tags=("pdf", "docx", "odt", "epub", "title", "author"),
+    tags=("bounded", "pdf", "docx", "odt", "epub", "title", "author"),
 )
-async def metadata(call: ToolCall, path: FilePath) -> DocumentMetadata:
+def metadata(call: ToolCall, path: FilePath) -> DocumentMetadata:
     """Gives what a PDF, Word, OpenDocument or EPUB file says of itself: title, author, dates, number of pages."""
-    content = Workspace(call.workspace).read(path)
-    return DocumentMetadata.model_validate(await apart(documents.metadata, content))
+    found = run_bounded(papers.metadata, _content(call, path), seconds=SECONDS, memory=MEMORY)
+    return DocumentMetadata.model_validate(found)
+
+
+def _content(call: ToolCall, path: str) -> str:
+    return b64encode(Workspace(call.workspace).read(path)).decode()
 
 
 TOOLS = (text, metadata)

@@ -1,0 +1,47 @@
+"""Makes the tools of a source from outside of what is kept of it; nobody is asked for that, and nothing is started."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from ....actors.errors import Broken
+from ..secrets import KnowsSecrets
+from ..tool import Tool
+from .mcp_origin import McpOrigin
+from .mcp_session import McpSession
+from .mcp_tools import mcp_tools
+
+Origin = dict[str, Any]
+
+
+@dataclass
+class Outside:
+    """What this process has open to the outside, by source."""
+
+    secrets: KnowsSecrets
+    sessions: dict[str, McpSession] = field(default_factory=dict)
+
+    async def tools(self, source: str, kind: str, origin: Origin) -> list[Tool]:
+        """As it is now: what was open to it as it was before is closed."""
+        await self.leave(source)
+        try:
+            match kind:
+                case "mcp":
+                    session = McpSession(source.partition(":")[2], McpOrigin.model_validate(origin), self.secrets)
+                    self.sessions[source] = session
+                    return list(mcp_tools(source, session))
+                case _:
+                    raise Broken(f"{source} is of the kind {kind!r}, which this version does not know: update it.")
+        except ValidationError as error:
+            said = error.errors(include_url=False, include_input=False)[0]["msg"]
+            raise Broken(f"what is kept of {source} cannot be read ({said}): import it anew.") from None
+
+    async def leave(self, source: str) -> None:
+        session = self.sessions.pop(source, None)
+        if session is not None:
+            await session.close()
+
+    async def close(self) -> None:
+        for source in list(self.sessions):
+            await self.leave(source)
