@@ -31,14 +31,14 @@ from ..contracts import ToolDone, ToolInDoubt, ToolInput, ToolWaits
 from .digest import digest_of
 from .policy import Decides, Decision, Question
 from .secrets import Secrets, references_in
-from .tool import Tool, ToolCall, ToolError
+from .tool import BadArguments, Tool, ToolCall, ToolError
 from .toolbox import Toolbox
 
 log = get_logger("resprout.tools")
 
 KEYS = UUID("6e0f0f8e-1f0c-4f5e-9b55-8f4f0a4c2d10")
 PREVIEW_SECONDS = 10
-LARGEST_RESULT = 1_000_000  # characters of JSON
+LARGEST_RESULT = 1_000_000  # bytes of JSON
 DEFAULT_EXPIRY = timedelta(days=7).total_seconds()
 
 
@@ -259,7 +259,7 @@ class ToolCaller:
                 output = revealed.hidden(
                     await plan.tool.run(self.uses(plan, began), plan.tool.parse(revealed.arguments))
                 )
-            _refuse_large(reference, output)
+            _refuse_unkept(reference, output)
         except asyncio.CancelledError:
             if not self.is_leaving():  # else the next worker goes on
                 await asyncio.shield(self._write_bad_end(plan, "Cancelled", "the run was cancelled.", is_answer=False))
@@ -302,6 +302,7 @@ USED = "its approval was used before, or taken back; ask again."
 
 
 def plan_of(tool: Tool, arguments: dict[str, Any], request: ToolInput, run: str, *, newest: str) -> Plan:
+    _refuse_half_characters(tool, arguments)
     parsed = tool.parse(arguments)
     question = Question(
         chain=request.chain,
@@ -319,11 +320,27 @@ def plan_of(tool: Tool, arguments: dict[str, Any], request: ToolInput, run: str,
     return Plan(request, run, tool, arguments, parsed, question)
 
 
-def _refuse_large(reference: str, output: Any) -> None:
-    size = len(json.dumps(output))
+def _refuse_half_characters(tool: Tool, arguments: dict[str, Any]) -> None:
+    """Neither Postgres nor Temporal carries them."""
+    try:
+        json.dumps(arguments, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = error.object[error.start]
+        raise BadArguments(
+            f"{tool.manifest.reference}: an argument has {half!a} in it, half of a character: leave it out."
+        ) from None
+
+
+def _refuse_unkept(reference: str, output: Any) -> None:
+    """Raises for what cannot be kept."""
+    try:
+        size = len(json.dumps(output, ensure_ascii=False).encode())
+    except UnicodeEncodeError as error:
+        half = error.object[error.start]
+        raise ToolError(f"what it gave has {half!a} in it, half of a character, and cannot be kept.") from None
     if size > LARGEST_RESULT:
         raise TooLarge(
-            f"{reference} gave {size:,} characters, and {LARGEST_RESULT:,} are kept: let it write into its workspace, "
+            f"{reference} gave {size:,} bytes, and {LARGEST_RESULT:,} are kept: let it write into its workspace, "
             "or ask for less."
         )
 

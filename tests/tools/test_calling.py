@@ -75,6 +75,12 @@ class World:
             tool(f"world.{name}", version="1.0.0", contract=contract, timeout=timedelta(seconds=20))(act)
             for name, contract in contracts.items()
         ]
+
+        def halve() -> str:
+            """Gives half of a character."""
+            return "\ud800"
+
+        made.append(tool("world.half", version="1.0.0", contract="safe-to-retry")(halve))
         rated = tool("world.rated", version="1.0.0", contract="keyed", rate=Rate(calls=2, per=timedelta(minutes=1)))
         quick = tool("world.quick", version="1.0.0", contract="at-most-once", timeout=timedelta(milliseconds=50))
         return [*made, rated(act), quick(act)]
@@ -205,6 +211,20 @@ async def test_arguments_that_do_not_fit_are_refused_before_anything_is_decided(
         await desk.call(desk.request("world.safe", how="fast"))
 
     assert desk.rules.asked == []
+
+
+async def test_half_a_character_is_refused_before_anything_is_written(desk: Desk) -> None:
+    with pytest.raises(Rejected, match=r"an argument has '\\ud800' in it, half of a character"):
+        await desk.call(desk.request("world.safe", what="\ud800"))
+
+    assert desk.rules.asked == []
+
+
+async def test_a_result_that_cannot_be_kept_is_a_failure_that_says_so(desk: Desk) -> None:
+    with pytest.raises(RecordedFailure, match="gave 1,200,006 bytes, and 1,000,000 are kept"):
+        await desk.call(desk.request("world.safe", what="x" * 1_200_000))
+    with pytest.raises(RecordedFailure, match="cannot be kept"):
+        await desk.call(desk.request("world.half"))
 
 
 # Killed in the middle.
