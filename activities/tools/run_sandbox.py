@@ -32,7 +32,8 @@ class CallSandbox:
 
     def way_out(self, host: str) -> AbstractAsyncContextManager[str]:
         key = f"tool/{self.key}"
-        return way_out((host,), key, self.sandboxes.private_hosts, Connections(key), self.sandboxes.bounds)
+        boxes = self.sandboxes
+        return way_out((host,), key, boxes.private_hosts, Connections(key), boxes.bounds)
 
 
 def _whole(file: ResultFile, found: dict[str, bytes | None]) -> ResultFile:

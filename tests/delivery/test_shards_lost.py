@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from resprout.actors.address import AgentAddress
-from resprout.actors.envelope import Outcome, Replied
+from resprout.actors.envelope import Began, Outcome, Replied
 from resprout.actors.errors import DatabaseLost
 from resprout.actors.ids import new_id
 from resprout.actors.tenure import LONG_TURN_SECONDS
@@ -25,7 +25,7 @@ async def test_losing_a_shard_harms_no_agent_of_another_shard(
     others = [f"tally/{n}" for n in range(300)]
     others = [one for one in others if host.delivery.holdings.taking_in(AgentAddress.parse(one)).id != lost]
     await asyncio.gather(*(house.asks(one, Increment()) for one in others))
-    outcomes: list[Outcome] = []
+    outcomes: list[Outcome | Began] = []
     postpone = host.store.postpone
 
     async def loses_the_shard(*args: Any) -> bool:
