@@ -160,10 +160,9 @@ class Client:
 
         The `id` of a run names the call: who asks again under an id gets the run that is going on, or has given it.
         """
-        from .flow_start import run_input
-        from .tool_flow import flow_of_call
+        from .tool_flow import run_of_call
 
-        given = run_input(flow_of_call(tool, dict(arguments or {})), {}, tenant=self.tenant, tags=("tool",))
+        given = run_of_call(tool, dict(arguments or {}), tenant=self.tenant)
         run = await (await self.runs()).start(given, id, once=id is not None)
         return await run.result()
 
