@@ -24,6 +24,7 @@ from . import (
     effects,
     flow,
     logs,
+    mcp,
     policy,
     processes,
     run,
@@ -111,6 +112,7 @@ schedules.register(app)
 task.register(app)
 sandbox.register(app)
 tool.register(app)
+mcp.register(app)
 effects.register(app)
 approvals.register(app)
 agent.register(app)
