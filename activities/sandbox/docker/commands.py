@@ -83,6 +83,7 @@ class Commands:
                 attachment = await Attachment.open(self.home.engine, container, lambda word: self._words(job, word))
                 found = await attachment.results(witness, given, max(0.0, left), 2 * limits.output + _SLACK)
             except TimeoutError:
+                await self._check_alive(job)  # gVisor ends as a whole, and leaves us waiting
                 await self.end(job.key)
                 return broken_off(image, "timeout", time.monotonic() - started, witness)
             except (Gone, NameTaken):
