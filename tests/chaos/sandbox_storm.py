@@ -68,11 +68,10 @@ class Storm:
     async def _kill(self) -> None:
         while True:
             await asyncio.sleep(self.weather.expovariate(1 / BETWEEN_KILLS))
-            number = self.weather.randrange(WORKERS)
-            victim = self.workers[number]
+            victim = self.workers.pop(self.weather.randrange(WORKERS))
             self.kills["busy" if victim.waiting else "idle"] += 1
-            self.workers[number] = await Worker.begin(self)
             await victim.kill()
+            self.workers.append(await Worker.begin(self))
 
 
 @dataclass
