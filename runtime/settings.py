@@ -161,6 +161,13 @@ class PolicySettings(Section):
         return value.absolute() if value is not None else None  # the services of a stack run elsewhere
 
 
+class PluginsSettings(Section):
+    keys: Listed = Field(
+        default=(), description="public keys, as ed25519:…, whose signatures are trusted; commas in the environment"
+    )
+    index: str | None = Field(default=None, description="the signed index of plugins: a file or a URL")
+
+
 class GatewaySettings(Section):
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int | None = Port
@@ -194,6 +201,7 @@ class Settings(BaseSettings):
     hosts: HostsSettings = HostsSettings()
     sandbox: SandboxSettings = SandboxSettings()
     policy: PolicySettings = PolicySettings()
+    plugins: PluginsSettings = PluginsSettings()
     gateway: GatewaySettings = GatewaySettings()
     telemetry: TelemetrySettings = TelemetrySettings()
 

@@ -23,6 +23,7 @@ from ..activities.tools.secrets import Secrets
 from ..activities.tools.tool import Tool, ToolCall
 from ..activities.tools.toolbox import Toolbox
 from ..actors.calls import Caller
+from ..actors.errors import BadClass
 from ..actors.logger import get_logger
 from ..memory import large_payloads
 from ..memory.approvals import Approvals
@@ -34,6 +35,7 @@ from ..memory.tools import ToolRegistry
 from .agent_modules import import_agents
 from .calls import caller
 from .lazy_database import LazyDatabase
+from .plugins.loading import plugin_tools
 from .policy import policy_of
 from .runs import Runs
 from .sandboxes import SecretsFromEnvironment
@@ -46,15 +48,30 @@ log = get_logger("resprout.tools")
 
 
 def known_tools(settings: Settings | None) -> Toolbox:
-    """Those that are code: ours, and those in the modules that the settings name."""
+    """Those that are code: ours, those of plugins, and those in the modules that the settings name."""
     toolbox = Toolbox(ALL)
     if settings is None:
         return toolbox
+    add_plugins(toolbox)
     import_agents(settings.agents)
     for module in settings.agents.modules:
         for one in _tools_in(module):
             toolbox.add(one)
     return toolbox
+
+
+def add_plugins(toolbox: Toolbox) -> None:
+    """A family of ours stays ours."""
+    taken = {one.manifest.family for one in toolbox}
+    for one in plugin_tools():
+        try:
+            if one.manifest.family in taken:
+                raise BadClass(f"its family is taken: rename the family of {one.name}")
+            toolbox.add(one)
+        except BadClass as error:
+            log.error(
+                "a tool of a plugin is left out", tool=one.manifest.reference, source=one.source, error=str(error)
+            )
 
 
 def _tools_in(module: str) -> Iterator[Tool]:

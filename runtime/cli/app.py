@@ -25,6 +25,7 @@ from . import (
     flow,
     logs,
     mcp,
+    plugin,
     policy,
     processes,
     run,
@@ -113,6 +114,7 @@ task.register(app)
 sandbox.register(app)
 tool.register(app)
 mcp.register(app)
+plugin.register(app)
 effects.register(app)
 approvals.register(app)
 agent.register(app)

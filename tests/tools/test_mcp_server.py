@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -140,7 +141,8 @@ async def with_token(port: int, token: str) -> AsyncIterator[Client]:
 async def test_our_own_server_is_imported_as_any_other_and_is_safe_to_ask_again(stack: Stack) -> None:
     words = (*RESPROUT, "--data-dir", str(stack.data_dir), "mcp", "serve", "--tools", "hash.digest")
     where = ("--data-dir", str(stack.data_dir))
-    done = resprout(*where, "tool", "import", "mcp", "mirror", "--trust-hints", "--json", "--", *words)
+    path = ("--env", f"PYTHONPATH={os.environ.get('PYTHONPATH', '')}")  # a server gets only what it is given
+    done = resprout(*where, "tool", "import", "mcp", "mirror", "--trust-hints", "--json", *path, "--", *words)
 
     assert done.returncode == 0, done.stderr
     shown = json.loads(done.stdout)["tools"]
