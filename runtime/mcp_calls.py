@@ -17,9 +17,8 @@ from typing import Any
 
 from ..actors.errors import RunFailed
 from . import identity
-from .flow_start import run_input
 from .runs import RunRef, Runs
-from .tool_flow import flow_of_call
+from .tool_flow import run_of_call
 
 LOOK_EVERY = 0.5  # seconds; whether it waits for a person, only the run itself says
 MOST_WAITING = 1_000
@@ -47,13 +46,12 @@ class McpCalls:
     async def call(self, client: str, tool: str, arguments: dict[str, Any], key: str | None) -> Done | NotDone:
         """`key`: of a client that tells its calls apart by one; the same key is the same run for ever."""
         chain = (identity.user(), f"service:mcp:{client}")
-        flow = flow_of_call(tool, arguments)
+        given = run_of_call(tool, arguments, tenant=self.tenant, chain=chain, tags=("tool", "mcp"))
         same = _digest(client, tool, arguments, key)
         started = self.waiting.get(same)
         if started is not None:
             run = self.runs.get(started)
         else:
-            given = run_input(flow, {}, tenant=self.tenant, tags=("tool", "mcp"), chain=chain)
             run = await self.runs.start(given, f"mcp-{same[:24]}" if key else None, once=key is not None)
         return await self._followed(run, same)
 

@@ -8,6 +8,7 @@ import typer
 
 from ...actors.errors import NotFound, Rejected
 from .. import identity
+from ..stack.find import attach
 from .flags import settings_of
 from .hints import as_given
 from .queries import print_rows, query
@@ -122,7 +123,7 @@ def _write(ctx: typer.Context, effect: "Effect", told: dict[str, Any]) -> None:
     from ...memory.effects import Effects
     from ..policy import policy_of
 
-    settings = settings_of(ctx).settings
+    settings = attach(settings_of(ctx).settings, "postgres.dsn")
 
     async def write(database: "Database") -> None:
         async def opened() -> "Database":

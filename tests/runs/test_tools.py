@@ -205,7 +205,11 @@ async def test_a_doubt_is_resolved_though_its_run_has_ended(runs: Runs, file: Pa
     await run.handle.cancel()
     with pytest.raises(WorkflowFailureError):
         await run.handle.result()
-    (doubt,) = json.loads(say(runs, "effects", "in-doubt", "--run", run.handle.id, "--json"))
+    found: list[dict[str, Any]] = []
+    async with asyncio.timeout(30):
+        while not found:  # the worker learns of it by its next heartbeat
+            found = json.loads(say(runs, "effects", "in-doubt", "--run", run.handle.id, "--json"))
+    (doubt,) = found
 
     refused = runs.stack("effects", "resolve", doubt["key"], "again")
     say(runs, "effects", "resolve", doubt["key"], "done", "--comment", "it is in the file")
