@@ -17,8 +17,9 @@ from resprout.activities.tools.outside.mcp_import import Imported, import_mcp
 from resprout.activities.tools.outside.mcp_origin import McpOrigin
 from resprout.activities.tools.outside.mcp_session import Changed, Lost, McpSession, NotThere
 from resprout.activities.tools.outside.mcp_tools import mcp_tools
+from resprout.activities.tools.outside.sources import Outside
 from resprout.activities.tools.tool import BadArguments, Tool, ToolError
-from resprout.actors.errors import Rejected
+from resprout.actors.errors import Broken, Rejected
 from support.tool_calls import hands
 
 FAR = str(Path(__file__).parent.parent / "support" / "far_mcp.py")
@@ -205,6 +206,31 @@ async def test_a_server_that_stops_answering_is_replaced(
         os.kill(pid, 0)
 
 
+async def test_a_source_that_is_imported_anew_lets_calls_that_go_on_end(
+    origin: McpOrigin, tmp_path: Path, journal: Path
+) -> None:
+    outside = Outside(OneSecret())
+    given = origin.model_dump(mode="json")
+    use = hands(tmp_path).use
+    try:
+        before = {one.name: one for one in await outside.tools("mcp:far", "mcp", given)}
+        call = asyncio.create_task(use(before["far.note"], text="long", seconds=1.5))
+        await lines(journal, 1)
+        after = {one.name: one for one in await outside.tools("mcp:far", "mcp", given)}
+
+        assert (await use(after["far.getpid"]))["text"] not in (await call)["text"]
+    finally:
+        await outside.close()
+    assert outside.retired == {}
+
+
+async def test_a_source_that_cannot_be_read_is_told() -> None:
+    with pytest.raises(Broken, match="import it anew"):
+        await Outside(OneSecret()).tools("mcp:far", "mcp", {"command": [], "tools": []})
+    with pytest.raises(Broken, match="which this version does not know"):
+        await Outside(OneSecret()).tools("x:far", "x", {})
+
+
 async def test_a_server_that_is_not_there_is_told_with_its_last_words(tmp_path: Path, origin: McpOrigin) -> None:
     gone = origin.model_copy(update={"command": ("/no/such/server",)})
     broken = origin.model_copy(update={"command": (sys.executable, "-c", "raise SystemExit('no licence')")})
@@ -248,10 +274,12 @@ async def test_a_tool_that_was_imported_anew_has_another_version_only_when_it_is
 ) -> None:
     known = {one.manifest.name: [(one.manifest.version, one.manifest.digest)] for one in origin.tools}
 
-    again = await imported(far(tmp_path / "j"), Choices(dangers=dangers_of(["add=low"])), known)
+    again = await imported(origin.model_copy(update={"tools": ()}), Choices(dangers=dangers_of(["add=low"])), known)
+    elsewhere = await imported(far(tmp_path / "j"), None, known)
 
     versions = {one.theirs: one.manifest.version for one in again.origin.tools}
     assert (versions["add"], versions["note"]) == ("2.0.0", "1.0.0")
+    assert {one.manifest.version for one in elsewhere.origin.tools} == {"2.0.0"}  # of another program
 
 
 async def test_secrets_reach_the_server_and_come_back_as_references(tmp_path: Path) -> None:

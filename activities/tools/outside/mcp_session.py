@@ -60,17 +60,32 @@ class McpSession:
         self._secrets = Secrets(secrets)
         self._opening = asyncio.Lock()
         self._connection: Connection | None = None
+        self._calls = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     async def call(self, tool: PinnedTool, arguments: Mapping[str, Any], key: str) -> mcp_types.CallToolResult:
-        connection = await self._checked()
-        connection.refuse_changed(tool)
-        return await connection.call(tool, arguments, key)
+        self._calls += 1
+        self._idle.clear()
+        try:
+            connection = await self._checked()
+            connection.refuse_changed(tool)
+            return await connection.call(tool, arguments, key)
+        finally:
+            self._calls -= 1
+            if self._calls == 0:
+                self._idle.set()
 
     async def tools(self) -> list[mcp_types.Tool]:
         return (await self._checked()).listed
 
     async def server(self) -> mcp_types.Implementation | None:
         return (await self._checked()).client.server_info
+
+    async def retire(self) -> None:
+        """Closes it when its last call has ended: who imports anew does not put calls in doubt."""
+        await self._idle.wait()
+        await self.close()
 
     async def close(self) -> None:
         async with self._opening:
