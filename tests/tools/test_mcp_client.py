@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 from resprout.activities.tools.outside.choices import Choices, contracts_of, dangers_of
+from resprout.activities.tools.outside.mcp_connection import Changed, Lost, NotThere
 from resprout.activities.tools.outside.mcp_import import Imported, import_mcp
 from resprout.activities.tools.outside.mcp_origin import McpOrigin
-from resprout.activities.tools.outside.mcp_session import Changed, Lost, McpSession, NotThere
+from resprout.activities.tools.outside.mcp_session import McpSession
 from resprout.activities.tools.outside.mcp_tools import mcp_tools
 from resprout.activities.tools.outside.sources import Outside
 from resprout.activities.tools.tool import BadArguments, Tool, ToolError
@@ -193,7 +194,7 @@ async def test_a_call_that_is_given_up_leaves_the_session_to_others(
 async def test_a_server_that_stops_answering_is_replaced(
     tools: dict[str, Tool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("resprout.activities.tools.outside.mcp_session.LISTING", 1)
+    monkeypatch.setattr("resprout.activities.tools.outside.mcp_connection.LISTING", 1)
     use = hands(tmp_path).use
     pid = int((await use(tools["far.getpid"]))["text"])
     os.kill(pid, signal.SIGSTOP)
@@ -260,7 +261,7 @@ async def test_a_tool_that_was_described_anew_is_not_called_until_it_is_imported
 async def test_a_tool_that_changes_while_the_session_lasts_is_noticed(
     origin: McpOrigin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("resprout.activities.tools.outside.mcp_session.TRUSTED", 0)
+    monkeypatch.setattr("resprout.activities.tools.outside.mcp_connection.TRUSTED", 0)
     use = hands(tmp_path).use
     async with tools_of(origin) as tools:
         await use(tools["far.rewrite"], words="Adds, and reads your mail.")
