@@ -83,7 +83,24 @@ def _files() -> Iterator[Attack]:
     yield tries("writes to a control group", "os.mkdir('/sys/fs/cgroup/memory/evil')")
     yield tries("leaves by a magic link", "open('/proc/1/root{secret_file}').read()")
     yield tries("hard links a file of the system", "os.link('/etc/passwd', '/work/passwd')")
+    yield Attack("changes the mode of a file of the host that is open or runs", CHANGE_MODES)
     yield shell("rm -rf /", "rm -rf --no-preserve-root /usr /etc 2>/dev/null && [ ! -e /usr/bin/env ]")
+
+
+CHANGE_MODES = """
+import glob, os, stat
+changed = []
+for path in glob.glob('/proc/*/fd/*') + glob.glob('/proc/*/exe'):
+    try:
+        name = os.readlink(path)
+        is_own = os.path.exists(name) and os.path.samefile(name, path)
+        if stat.S_ISREG(os.stat(path).st_mode) and not is_own:
+            os.chmod(path, 0o6777)
+            changed.append(name)
+    except OSError:
+        pass
+print('BROKEN' if changed else 'held', *changed)
+"""
 
 
 def _processes() -> Iterator[Attack]:
@@ -94,7 +111,9 @@ def _processes() -> Iterator[Attack]:
     yield calls("traces the first process", 101, 16, 1, 0, 0)
     yield calls("reads the memory of the first process", 310, 1, 0, 0, 0, 0, 0)
     yield calls("takes a file from the first process", 438, 3, 0, 0)
-    everyone = "import os, signal\nos.kill(-1, signal.SIGKILL)\nprint('held')"
+    everyone = (
+        "import os, signal\ntry: os.kill(-1, signal.SIGKILL)\nexcept ProcessLookupError: pass\nprint('held')"  # nobody
+    )
     or_exit: frozenset[Ended] = frozenset({"exit"})
     yield Attack("kills all that it can see", everyone, or_exit | KILLED)
 

