@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from temporalio.client import Client
@@ -14,6 +15,7 @@ from temporalio.client import Client
 from ..activities.approve import Approve
 from ..activities.call_tool import CallTool
 from ..activities.sandbox.sandboxes import Sandboxes
+from ..activities.secrets import Veil
 from ..activities.tools.builtin import ALL
 from ..activities.tools.calling import Plan, ToolCaller, idempotency_key
 from ..activities.tools.doubts import Doubts
@@ -37,7 +39,7 @@ from .calls import caller
 from .lazy_database import LazyDatabase
 from .policy import policy_of
 from .runs import Runs
-from .sandboxes import SecretsFromEnvironment
+from .secrets import SecretsFromEnvironment
 from .settings import Settings
 from .tool_imports import registration
 from .tool_runs import CallRuns
@@ -79,11 +81,12 @@ async def tools(settings: Settings, boxes: Sandboxes, client: Client) -> AsyncIt
     audit = Audit(database.open).append
     effects, approvals = Effects(database.open), Approvals(database.open)
     policy = policy_of(settings, database.open)
-    uses = Uses(settings, boxes, caller(settings), client, database.open)
     registry, known = ToolRegistry(database.open), SecretsFromEnvironment()
+    secrets = Secrets(known)
+    uses = Uses(settings, boxes, caller(settings), client, database.open, secrets)
     registering = asyncio.create_task(register(list(toolbox), registry))
     sources = ToolSources(toolbox, registry, Outside(known))
-    hands = ToolCaller(toolbox, policy, effects, approvals, audit, Secrets(known), uses.of_plan, sources.look)
+    hands = ToolCaller(toolbox, policy, effects, approvals, audit, secrets, uses.of_plan, sources.look)
     try:
         yield Tools(CallTool(hands, Doubts(policy, effects, audit)), Approve(approvals, policy, toolbox, audit))
     finally:
@@ -106,6 +109,7 @@ class Uses:
     agents: Caller
     client: Client
     open: Callable[[], Awaitable[Database]]
+    secrets: Secrets
 
     def of_plan(self, plan: Plan, began: datetime) -> ToolCall:
         key, tenant, chain = idempotency_key(plan.key), plan.request.tenant, plan.request.chain
@@ -114,10 +118,13 @@ class Uses:
             tenant=tenant,
             principal=chain[-1],
             workspace=workspace_of(self.settings.data_dir, tenant, plan.run),
-            sandbox=CallSandbox(self.boxes, key, tenant, self._kept),
+            sandbox=CallSandbox(self.boxes, key, tenant, self._kept, partial(self._veil, plan)),
             agents=CallAgents(self.agents, self._registry, key, began, chain[-1], tenant, plan.run),
             runs=CallRuns(self._runs, key, tenant, chain),
         )
+
+    def _veil(self, plan: Plan) -> Veil:
+        return self.secrets.revealed(plan.arguments).veil
 
     async def _runs(self) -> Runs:
         return Runs(self.client, self.settings.temporal)

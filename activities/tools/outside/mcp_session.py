@@ -25,7 +25,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from .... import __version__
 from ....actors.errors import Broken, OutcomeUnknown, Rejected
-from ..secrets import KnowsSecrets, Revealed, Secrets
+from ...secrets import KnowsSecrets
+from ..secrets import Revealed, Secrets
 from ..tool import ToolError
 from .mcp_origin import McpOrigin, PinnedTool, pin_of
 from .mcp_stdio import Program, program
