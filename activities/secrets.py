@@ -46,6 +46,9 @@ class Veil:
         """Over these, too."""
         return Veil({**self._values, **values}) if values else self
 
+    def __or__(self, other: "Veil") -> "Veil":
+        return self.over(other._values)
+
     def hidden(self, value: Any) -> Any:
         """The same JSON, with references where the values stood."""
         return changed(value, self.hide) if self else value
@@ -82,6 +85,9 @@ class Veil:
             if next_one < len(self._sorted) and self._sorted[next_one].startswith(end):
                 return at
         return len(content)
+
+
+NOTHING_HIDDEN = Veil()
 
 
 class StreamVeil:

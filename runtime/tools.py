@@ -6,8 +6,6 @@ import importlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
-from functools import partial
 from pathlib import Path
 
 from temporalio.client import Client
@@ -17,7 +15,7 @@ from ..activities.call_tool import CallTool
 from ..activities.sandbox.sandboxes import Sandboxes
 from ..activities.secrets import Veil
 from ..activities.tools.builtin import ALL
-from ..activities.tools.calling import Plan, ToolCaller, idempotency_key
+from ..activities.tools.calling import Begin, Plan, ToolCaller, idempotency_key
 from ..activities.tools.doubts import Doubts
 from ..activities.tools.outside.sources import Outside
 from ..activities.tools.reach_agents import CallAgents
@@ -26,6 +24,7 @@ from ..activities.tools.secrets import Secrets
 from ..activities.tools.tool import Tool, ToolCall
 from ..activities.tools.toolbox import Toolbox
 from ..actors.calls import Caller
+from ..actors.errors import BadClass
 from ..actors.logger import get_logger
 from ..memory import large_payloads
 from ..memory.approvals import Approvals
@@ -37,6 +36,7 @@ from ..memory.tools import ToolRegistry
 from .agent_modules import import_agents
 from .calls import caller
 from .lazy_database import LazyDatabase
+from .plugins.loading import plugin_tools
 from .policy import policy_of
 from .runs import Runs
 from .secrets import SecretsFromEnvironment
@@ -49,15 +49,30 @@ log = get_logger("resprout.tools")
 
 
 def known_tools(settings: Settings | None) -> Toolbox:
-    """Those that are code: ours, and those in the modules that the settings name."""
+    """Those that are code: ours, those of plugins, and those in the modules that the settings name."""
     toolbox = Toolbox(ALL)
     if settings is None:
         return toolbox
+    add_plugins(toolbox)
     import_agents(settings.agents)
     for module in settings.agents.modules:
         for one in _tools_in(module):
             toolbox.add(one)
     return toolbox
+
+
+def add_plugins(toolbox: Toolbox) -> None:
+    """A family of ours stays ours."""
+    taken = {one.manifest.family for one in toolbox}
+    for one in plugin_tools():
+        try:
+            if one.manifest.family in taken:
+                raise BadClass(f"its family is taken: rename the family of {one.name}")
+            toolbox.add(one)
+        except BadClass as error:
+            log.error(
+                "a tool of a plugin is left out", tool=one.manifest.reference, source=one.source, error=str(error)
+            )
 
 
 def _tools_in(module: str) -> Iterator[Tool]:
@@ -111,20 +126,24 @@ class Uses:
     open: Callable[[], Awaitable[Database]]
     secrets: Secrets
 
-    def of_plan(self, plan: Plan, began: datetime) -> ToolCall:
+    def of_plan(self, plan: Plan, began: Begin) -> ToolCall:
         key, tenant, chain = idempotency_key(plan.key), plan.request.tenant, plan.request.chain
         return ToolCall(
             key=key,
             tenant=tenant,
             principal=chain[-1],
             workspace=workspace_of(self.settings.data_dir, tenant, plan.run),
-            sandbox=CallSandbox(self.boxes, key, tenant, self._kept, partial(self._veil, plan)),
-            agents=CallAgents(self.agents, self._registry, key, began, chain[-1], tenant, plan.run),
+            sandbox=self._sandbox(plan, began, key),
+            agents=CallAgents(self.agents, self._registry, key, began.at, chain[-1], tenant, plan.run),
             runs=CallRuns(self._runs, key, tenant, chain),
         )
 
-    def _veil(self, plan: Plan) -> Veil:
-        return self.secrets.revealed(plan.arguments).veil
+    def _sandbox(self, plan: Plan, began: Begin, key: str) -> CallSandbox:
+        def veil() -> Veil:
+            return self.secrets.revealed(plan.arguments).veil
+
+        one = f"{key}/{began.agains}" if began.agains else key
+        return CallSandbox(self.boxes, one, plan.request.tenant, self._kept, veil)
 
     async def _runs(self) -> Runs:
         return Runs(self.client, self.settings.temporal)

@@ -11,6 +11,9 @@ from ..tool import Tool
 from .mcp_origin import McpOrigin
 from .mcp_session import McpSession
 from .mcp_tools import mcp_tools
+from .openapi_call import openapi_tools
+from .openapi_origin import OpenApiOrigin
+from .tool_file import ToolFile, file_tool
 
 Origin = dict[str, Any]
 
@@ -31,6 +34,10 @@ class Outside:
                     session = McpSession(source.partition(":")[2], McpOrigin.model_validate(origin), self.secrets)
                     self.sessions[source] = session
                     return list(mcp_tools(source, session))
+                case "openapi":
+                    return list(openapi_tools(source, OpenApiOrigin.model_validate(origin), self.secrets))
+                case "manifest":
+                    return [file_tool(ToolFile.model_validate(one), source) for one in origin["tools"]]
                 case _:
                     raise Broken(f"{source} is of the kind {kind!r}, which this version does not know: update it.")
         except ValidationError as error:
