@@ -138,10 +138,13 @@ def _pattern(content: AnyStr, forms: Mapping[AnyStr, AnyStr], between: AnyStr) -
 def _forms(value: str) -> Iterator[str]:
     whole = [value, *(line.strip() for line in value.splitlines() if len(line.strip()) >= SHORTEST_PART)]
     for text in filter(None, whole):
-        yield text
-        yield from (json.dumps(text, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False))
-        yield from (json.dumps(json.dumps(text))[3:-3], repr(text)[1:-1], html.escape(text))
         coded = _encoded(text)
+        # Quotes are escaped by Python where there are both kinds.
+        shown = (text, repr(text)[1:-1], repr(f'"{text}')[2:-1], repr(coded)[2:-1], repr(b'"' + coded)[3:-1])
+        for one in (*shown, html.escape(text)):
+            yield one
+            yield from (json.dumps(one, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False))
+            yield json.dumps(json.dumps(one))[3:-3]
         yield from (quote(coded), quote(coded, safe=""), quote_plus(coded), quote(coded, safe="").lower())
         yield from _in_bytes(coded)
 
