@@ -40,7 +40,8 @@ def new(
     from ..plugins.template import write_project
 
     root = write_project(name, directory)
-    typer.echo(as_given(f"{root}: install it with `resprout plugin install {root} --unsigned`"))
+    folder = root if root.is_absolute() else f"./{root}"
+    typer.echo(as_given(f"{root}: install it with `resprout plugin install {folder} --unsigned`"))
 
 
 def install(

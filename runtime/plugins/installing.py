@@ -32,7 +32,7 @@ class Installing:
     by: str
 
     async def install(self, what: str, *, unsigned: bool) -> Kept:
-        """`what` is a wheel, the directory of a project, or a name, as in weather or weather==1.2.0."""
+        """`what` is a wheel, the folder of a project (`./weather`), or a name, as in weather or weather==1.2.0."""
         with tempfile.TemporaryDirectory(prefix="resprout-plugin-") as temporary:
             wheel = await self._wheel(what, Path(temporary), unsigned=unsigned)
             kept = self._judged(wheel, await self._index(), unsigned=unsigned)
@@ -59,7 +59,7 @@ class Installing:
         path = Path(what)
         if path.suffix == ".whl":
             return read_wheel(_copied(path, directory))
-        if _is_project(path):
+        if _is_project(what):
             if not unsigned:
                 raise NotSigned(f"{what} is source code, which nobody has signed: say --unsigned, or sign its wheel.")
             await _pip("wheel", "--no-deps", "--wheel-dir", str(directory), str(path))
@@ -104,8 +104,9 @@ def _copied(path: Path, directory: Path) -> Path:
         raise NotFound(f"{path} cannot be read: {error.strerror}.") from None
 
 
-def _is_project(path: Path) -> bool:
-    return path.is_dir()
+def _is_project(what: str) -> bool:
+    """As pip tells a folder from a name: `./weather` and `.` are folders, `weather` is a name wherever one stands."""
+    return ("/" in what or what in (".", "..")) and Path(what).is_dir()
 
 
 def _only_wheel(directory: Path) -> Path:

@@ -1,5 +1,6 @@
 """Makes the tools of a source from outside of what is kept of it; nobody is asked for that, and nothing is started."""
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,10 +25,11 @@ class Outside:
 
     secrets: KnowsSecrets
     sessions: dict[str, McpSession] = field(default_factory=dict)
+    retired: dict[McpSession, asyncio.Task[None]] = field(default_factory=dict)  # with calls that go on
 
     async def tools(self, source: str, kind: str, origin: Origin) -> list[Tool]:
-        """As it is now: what was open to it as it was before is closed."""
-        await self.leave(source)
+        """As it is now: what was open to it as it was before is closed when its calls have ended."""
+        self.leave(source)
         try:
             match kind:
                 case "mcp":
@@ -44,11 +46,16 @@ class Outside:
             said = error.errors(include_url=False, include_input=False)[0]["msg"]
             raise Broken(f"what is kept of {source} cannot be read ({said}): import it anew.") from None
 
-    async def leave(self, source: str) -> None:
+    def leave(self, source: str) -> None:
         session = self.sessions.pop(source, None)
         if session is not None:
-            await session.close()
+            self.retired[session] = retiring = asyncio.create_task(session.retire())
+            retiring.add_done_callback(lambda _: self.retired.pop(session, None))
 
     async def close(self) -> None:
-        for source in list(self.sessions):
-            await self.leave(source)
+        """At once, all of them."""
+        open_sessions = [*self.sessions.values(), *self.retired]
+        for retiring in list(self.retired.values()):
+            retiring.cancel()
+        self.sessions.clear()
+        await asyncio.gather(*(session.close() for session in open_sessions))
