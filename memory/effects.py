@@ -22,7 +22,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (key) DO 
 
 _COLUMNS = (
     "key, tenant, run, step, tool, version, source, contract, chain, arguments, digest, state, owner, attempts, "
-    "intended_at, tried_at, ended_at, result, error_type, error, resolved_by, resolution"
+    "agains, intended_at, tried_at, ended_at, result, error_type, error, resolved_by, resolution"
 )
 
 # Of a call that nobody limits: what it needs stands here, and what was decided in the audit log, by one statement.
@@ -61,7 +61,8 @@ WHERE key = $1 AND owner = $2 AND state = 'intended' RETURNING key
 
 RESOLVE = """
 UPDATE resprout.effects
-SET state = $2, result = $3, error_type = $4, error = $5, resolved_by = $6, resolution = $7, ended_at = now()
+SET state = $2, result = $3, error_type = $4, error = $5, resolved_by = $6, resolution = $7, ended_at = now(),
+    agains = agains + ($2 = 'again')::integer
 WHERE key = $1 AND state = 'in-doubt' RETURNING key
 """
 
@@ -124,6 +125,7 @@ class Effect:
     state: str
     owner: UUID
     attempts: int
+    agains: int  # how often a person had it done again
     intended_at: datetime
     tried_at: datetime
     ended_at: datetime | None

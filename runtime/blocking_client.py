@@ -23,6 +23,7 @@ from ..actors.message import Message
 if TYPE_CHECKING:
     from ..workflows.flow import Flow
     from .blocking_runs import BlockingRun, BlockingRuns
+    from .blocking_sandboxes import BlockingSandboxes
     from .client import AgentRef, Client
     from .runs import RunRef
 
@@ -150,6 +151,13 @@ class BlockingClient:
     ) -> Any:
         run = self._giving_a_run(self._client.run)(flow, inputs, id=id, tags=tags, wait=False)
         return run.result() if wait else run
+
+    @property
+    def sandboxes(self) -> "BlockingSandboxes":
+        from .blocking_sandboxes import BlockingSandboxes
+
+        self._thread.check_open()
+        return BlockingSandboxes(self._client.sandboxes, self._thread)
 
     def runs(self) -> "BlockingRuns":
         from .blocking_runs import BlockingRuns

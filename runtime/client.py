@@ -42,6 +42,7 @@ from .stack.find import attach
 if TYPE_CHECKING:
     from ..workflows.flow import Flow
     from .runs import RunRef, Runs
+    from .sandbox_client import SandboxClient
 
 PATIENCE = timedelta(seconds=30)
 LONGEST = timedelta(days=36_500)  # calendars end
@@ -61,6 +62,7 @@ class Client:
         self.closed = False
         self.settings = settings
         self._runs: asyncio.Future[Runs] | None = None
+        self._sandboxes: SandboxClient | None = None
         self.name = f"client:{socket.gethostname()}:{os.getpid()}:{new_id().hex[-8:]}"
 
     @classmethod
@@ -158,10 +160,9 @@ class Client:
 
         The `id` of a run names the call: who asks again under an id gets the run that is going on, or has given it.
         """
-        from .flow_start import run_input
-        from .tool_flow import flow_of_call
+        from .tool_flow import run_of_call
 
-        given = run_input(flow_of_call(tool, dict(arguments or {})), {}, tenant=self.tenant, tags=("tool",))
+        given = run_of_call(tool, dict(arguments or {}), tenant=self.tenant)
         run = await (await self.runs()).start(given, id, once=id is not None)
         return await run.result()
 
@@ -206,6 +207,15 @@ class Client:
             self._runs = None
             raise
 
+    @property
+    def sandboxes(self) -> "SandboxClient":
+        """Untrusted code: `await client.sandboxes.run(language="python", code="print(6 * 7)")`."""
+        from .sandbox_client import SandboxClient
+
+        if self._sandboxes is None:
+            self._sandboxes = SandboxClient(self.settings, self.tenant)
+        return self._sandboxes
+
     async def _connect_to_temporal(self) -> "Runs":
         from . import temporal
         from .runs import Runs
@@ -215,6 +225,8 @@ class Client:
 
     async def close(self) -> None:
         self.closed = True
+        if self._sandboxes is not None:
+            await self._sandboxes.close()
         cast("Connections", self.caller.transport).close()
 
     async def __aenter__(self) -> "Client":

@@ -1,8 +1,10 @@
 """Composes the sandboxes of a process: backends, secrets, and the record of runs."""
 
 import asyncio
+import getpass
 import hashlib
 import os
+import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -10,16 +12,19 @@ from datetime import timedelta
 from ..activities.sandbox.backend import Backend
 from ..activities.sandbox.docker.backend import DockerBackend
 from ..activities.sandbox.docker.engine import Engine
+from ..activities.sandbox.docker.workspaces import DockerWorkspaces
 from ..activities.sandbox.egress.meter import Bounds
 from ..activities.sandbox.process.sandbox import ProcessSandbox
 from ..activities.sandbox.sandboxes import Sandboxes
 from ..activities.sandbox.spec import Isolation
+from ..activities.sandbox.workspaces import WorkspaceBounds, Workspaces
 from ..actors.errors import Rejected
 from ..memory import large_payloads
 from ..memory.database import redacted
 from ..memory.sandbox_runs import SandboxRuns
+from ..memory.workspaces import WorkspaceRecords
 from .lazy_database import LazyDatabase
-from .settings import SECRET_PREFIX, Settings
+from .settings import SECRET_PREFIX, SandboxSettings, Settings
 
 
 class SecretsFromEnvironment:
@@ -69,11 +74,59 @@ async def end_all(settings: Settings, *, is_recorded: bool = True) -> None:
     database = LazyDatabase(settings.postgres, "sandbox runs", pool_size=4)
     runs = SandboxRuns(database.open) if is_recorded else None
     boxes = Sandboxes(_backends(settings, recorded=True, warm=0), SecretsFromEnvironment(), runs=runs)
+    opened = Engine(_engine_url())
     try:
+        await DockerWorkspaces(opened, _installation(settings)).end_all(
+            WorkspaceRecords(database.open) if is_recorded else None
+        )
         await boxes.end_all()
     finally:
+        await opened.close()
         await boxes.close()
         await database.close()
+
+
+@asynccontextmanager
+async def workspaces(settings: Settings, tenant: str = "default") -> AsyncIterator[Workspaces]:
+    """Needs Postgres, and an engine as soon as one is made."""
+    database = LazyDatabase(settings.postgres, "workspaces", pool_size=4)
+
+    async def keep(contents: Sequence[bytes]) -> None:
+        await large_payloads.keep(await database.open(), contents)
+
+    engine, instance, of = Engine(_engine_url()), _installation(settings), settings.sandbox
+    docker = DockerBackend(engine, instance, warm=0)
+    boxes = Sandboxes(
+        backends={"container": docker, "gvisor": docker},
+        secrets=SecretsFromEnvironment(),
+        default="gvisor" if of.isolation == "gvisor" else None,
+        runs=SandboxRuns(database.open),
+        keep=keep,
+        private_hosts=of.private_hosts,
+        bounds=_bounds(settings),
+    )
+    made = Workspaces(
+        boxes,
+        DockerWorkspaces(engine, instance),
+        WorkspaceRecords(database.open),
+        _bounds_of_workspaces(of),
+        f"{getpass.getuser()}@{socket.gethostname()}",
+        tenant,
+    )
+    tasks = [asyncio.create_task(made.reap_forever()), asyncio.create_task(boxes.keep_alive())]
+    try:
+        yield made
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await boxes.close()
+        await database.close()
+
+
+def _bounds_of_workspaces(of: SandboxSettings) -> WorkspaceBounds:
+    idle, life = timedelta(seconds=of.idle_seconds), timedelta(seconds=of.life_seconds)
+    return WorkspaceBounds(idle, life, of.per_tenant, of.at_most, of.snapshots)
 
 
 @asynccontextmanager

@@ -128,6 +128,11 @@ class SandboxSettings(Section):
         description="of code that names none; auto: a container where there is an engine, else a process",
     )
     warm: int = Field(default=0, ge=0, le=100, description="containers that a worker keeps ready for each language")
+    idle_seconds: float = Field(default=1800, gt=0, description="a workspace that is unused for so long is removed")
+    life_seconds: float = Field(default=86_400, gt=0, description="how long a workspace is kept at most")
+    per_tenant: int = Field(default=20, ge=1, description="workspaces of one tenant")
+    at_most: int = Field(default=100, ge=1, description="workspaces of all tenants")
+    snapshots: int = Field(default=50, ge=1, description="snapshots of one tenant's workspaces")
     recorded_days: int = Field(
         default=30, ge=2, le=3650, description="how long it is remembered that a key was run, and how it ended"
     )
@@ -154,6 +159,13 @@ class PolicySettings(Section):
     @classmethod
     def _is_absolute(cls, value: Path | None) -> Path | None:
         return value.absolute() if value is not None else None  # the services of a stack run elsewhere
+
+
+class PluginsSettings(Section):
+    keys: Listed = Field(
+        default=(), description="public keys, as ed25519:…, whose signatures are trusted; commas in the environment"
+    )
+    index: str | None = Field(default=None, description="the signed index of plugins: a file or a URL")
 
 
 class GatewaySettings(Section):
@@ -189,6 +201,7 @@ class Settings(BaseSettings):
     hosts: HostsSettings = HostsSettings()
     sandbox: SandboxSettings = SandboxSettings()
     policy: PolicySettings = PolicySettings()
+    plugins: PluginsSettings = PluginsSettings()
     gateway: GatewaySettings = GatewaySettings()
     telemetry: TelemetrySettings = TelemetrySettings()
 

@@ -1,10 +1,20 @@
 """A single call of a tool as a run: a flow of one task, so that it is followed, approved and cancelled as any other."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..workflows.flow import Frozen, freeze_document
 from ..workflows.flow.templates import ESCAPED, OPENING
-from .flow_start import frozen_of
+from ..workflows.interpreter.run_input import RunInput
+from .flow_start import frozen_of, run_input
+
+
+def run_of_call(
+    tool: str, arguments: dict[str, Any], *, tenant: str, chain: Sequence[str] = (), tags: Sequence[str] = ("tool",)
+) -> RunInput:
+    """`chain` is on whose behalf; the user of this machine, if nobody is said."""
+    given = run_input(flow_of_call(tool, arguments), {}, tenant=tenant, tags=tags, chain=chain)
+    return given.model_copy(update={"direct": True})
 
 
 def flow_of_call(tool: str, arguments: dict[str, Any]) -> Frozen:

@@ -56,7 +56,9 @@ class ToolImports:
     async def add(self, source: str, kind: str, origin: dict[str, Any], tools: Sequence[Tool]) -> None:
         clashing = await self.registry.register([registration(one) for one in tools])
         if clashing:
-            raise Rejected(f"{', '.join(clashing)} is another tool: give this source another name.")
+            raise Rejected(
+                f"{', '.join(clashing)} is on record as another tool: raise the version, or choose another name."
+            )
         told = {"source": source, "tools": [one.manifest.reference for one in tools]}
         await self._write("imported", told, "allow", (), "")
         await self.registry.add_source(source, kind, origin, self.by)
@@ -77,6 +79,7 @@ class ToolImports:
             tenant=self.tenant,
             chain=(self.by,),
             step="tool.import",
+            tool=str(arguments["source"]),
             arguments=arguments,
             verdict=verdict,
             reasons=reasons,

@@ -42,7 +42,7 @@ class ToolSources:
         began = time.monotonic()
         current = {one.source: one for one in await self.registry.sources()}
         for gone in self._known.keys() - current.keys():
-            await self._forget(gone)
+            self._forget(gone)
         for source in current.values():
             if self._known.get(source.source) != source.added_at:
                 await self._take(source)
@@ -58,9 +58,9 @@ class ToolSources:
             return False
         return True
 
-    async def _forget(self, source: str) -> None:
+    def _forget(self, source: str) -> None:
         self.toolbox.remove(source)
-        await self.outside.leave(source)
+        self.outside.leave(source)
         del self._known[source]
 
     async def _take(self, source: ToolSource) -> None:

@@ -5,7 +5,6 @@ import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from temporalio.client import Client
@@ -13,7 +12,7 @@ from temporalio.client import Client
 from ..activities.approve import Approve
 from ..activities.call_tool import CallTool
 from ..activities.sandbox.sandboxes import Sandboxes
-from ..activities.tools.calling import Plan, ToolCaller, idempotency_key
+from ..activities.tools.calling import Begin, Plan, ToolCaller, idempotency_key
 from ..activities.tools.doubts import Doubts
 from ..activities.tools.outside.sources import Outside
 from ..activities.tools.reach_agents import CallAgents
@@ -86,15 +85,15 @@ class Uses:
     client: Client
     open: Callable[[], Awaitable[Database]]
 
-    def of_plan(self, plan: Plan, began: datetime) -> ToolCall:
+    def of_plan(self, plan: Plan, began: Begin) -> ToolCall:
         key, tenant, chain = idempotency_key(plan.key), plan.request.tenant, plan.request.chain
         return ToolCall(
             key=key,
             tenant=tenant,
             principal=chain[-1],
             workspace=workspace_of(self.settings.data_dir, tenant, plan.run),
-            sandbox=CallSandbox(self.boxes, key, tenant, self._kept),
-            agents=CallAgents(self.agents, self._registry, key, began, chain[-1], tenant, plan.run),
+            sandbox=CallSandbox(self.boxes, f"{key}/{began.agains}" if began.agains else key, tenant, self._kept),
+            agents=CallAgents(self.agents, self._registry, key, began.at, chain[-1], tenant, plan.run),
             runs=CallRuns(self._runs, key, tenant, chain),
         )
 

@@ -24,7 +24,7 @@ from .calls import caller
 from .notify import STATE_FIELD, notify
 from .payload_retention import PayloadRetention
 from .registry_reader import RegistryReader
-from .sandboxes import sandboxes
+from .sandboxes import sandboxes, workspaces
 from .settings import Settings
 from .telemetry import serve_metrics
 from .tools import Tools, tools
@@ -47,6 +47,7 @@ async def run(settings: Settings, metrics_port: int = 0) -> None:
     metrics = serve_metrics(metrics_port)
     async with (
         sandboxes(settings, recorded=True) as boxes,
+        workspaces(settings),  # which removes those whose time is over
         tools(settings, boxes, client) as hands,
         make(client, settings, boxes, hands),
     ):

@@ -50,6 +50,7 @@ class Job:
     files: Mapping[str, bytes] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict, repr=False)  # secrets included
     gate: str | None = None  # path of the unix socket that leads to the egress proxy; None: no network
+    workspace: str | None = None  # the id of the one that it is a command in
     starting: Callable[[], Awaitable[None]] = nothing  # awaited right before the code may begin; raises to prevent it
     has_begun: bool = False  # by its record: then it is come back to, and what is not there any more is in doubt
 
@@ -75,15 +76,13 @@ class Ending:
     image: str | None = None
 
 
-class Backend(Protocol):
+class Runner(Protocol):
+    """What runs jobs by key."""
+
     name: str
     # Whether `run` with the key of a run in flight, or ended and not yet forgotten, comes back to it, from any process
     # that reaches the same engine. Else such a run is in doubt.
     comes_back: bool
-
-    async def refusal(self, spec: SandboxSpec, isolation: Isolation) -> str | None:
-        """Why it cannot run this, in one sentence with the remedy; None when it can. Starts nothing."""
-        ...
 
     async def place(self) -> str:
         """What has the runs: a key that began in one place is not looked for in another."""
@@ -96,12 +95,18 @@ class Backend(Protocol):
         """
         ...
 
-    def leave(self) -> None:
-        """This process is about to end: from now on, what can be come back to is left running when it is cancelled."""
-        ...
-
     async def forget(self, key: str) -> None:
         """Its ending is on record: what is left of it goes."""
+        ...
+
+
+class Backend(Runner, Protocol):
+    async def refusal(self, spec: SandboxSpec, isolation: Isolation) -> str | None:
+        """Why it cannot run this, in one sentence with the remedy; None when it can. Starts nothing."""
+        ...
+
+    def leave(self) -> None:
+        """This process is about to end: from now on, what can be come back to is left running when it is cancelled."""
         ...
 
     async def end(self, key: str, place: str) -> bool:

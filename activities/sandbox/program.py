@@ -12,7 +12,7 @@ from .spec import Language, SandboxSpec
 
 LONGEST_WORD = 100_000  # the kernel takes 128 KiB in one argument
 INTERPRETERS: dict[Language, str] = {"python": "python3", "shell": "bash", "node": "node"}
-_CODE: dict[Language, str] = {"python": ".code.py", "shell": ".code.sh", "node": ".code.js"}
+_CODE: dict[Language, str] = {"python": ".code{}.py", "shell": ".code{}.sh", "node": ".code{}.js"}
 
 
 @dataclass(frozen=True)
@@ -21,15 +21,17 @@ class Program:
     files: Mapping[str, bytes] = field(default_factory=dict)  # beneath the working directory, like the input files
 
 
-def program(spec: SandboxSpec) -> Program:
+def program(spec: SandboxSpec, mark: str = "") -> Program:
+    """`mark` tells the files of several apart that share a directory."""
     if spec.code is not None and spec.language is not None:
-        interpreter, name = INTERPRETERS[spec.language], _CODE[spec.language]
+        interpreter, name = INTERPRETERS[spec.language], _CODE[spec.language].format(mark)
         return Program((interpreter, name), {beneath(spec.cwd, name): spec.code.encode()})
     if not isinstance(spec.run, str):
         return Program(spec.run or ())
     if len(spec.run.encode()) <= LONGEST_WORD:
         return Program(("sh", "-c", spec.run))
-    return Program(("sh", ".run.sh"), {beneath(spec.cwd, ".run.sh"): spec.run.encode()})
+    name = f".run{mark}.sh"
+    return Program(("sh", name), {beneath(spec.cwd, name): spec.run.encode()})
 
 
 def beneath(directory: str, name: str) -> str:

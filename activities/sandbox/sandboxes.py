@@ -20,7 +20,7 @@ from weakref import WeakValueDictionary
 from ...actors.errors import BadArgument, Rejected, ResproutError, Unavailable
 from ...actors.logger import get_logger
 from ...memory.sandbox_runs import Intent, SandboxRun, SandboxRuns
-from .backend import Backend, BadSpec, Captured, Ending, InDoubt, Job, NoSandbox, Watch
+from .backend import Backend, BadSpec, Captured, Ending, InDoubt, Job, NoSandbox, Runner, Watch
 from .egress.meter import Bounds, Connection
 from .result import ResultFile, SandboxResult, SeenConnection, Stream
 from .spec import Isolation, SandboxSpec, problems
@@ -72,13 +72,20 @@ class Sandboxes:
         """Its result, however often the same key is run; InDoubt when that cannot be known."""
         check(spec)
         isolation, backend = await self.choose(spec)
-        job = Job(key or f"once/{uuid4()}", spec, isolation, contents(spec), self._environment(spec))
-        if self.runs is None or key is None:
+        job = self.job(key or f"once/{uuid4()}", spec, isolation)
+        return await self.run_job(job, backend, tenant, watch, once=key is not None)
+
+    def job(self, key: str, spec: SandboxSpec, isolation: Isolation, workspace: str | None = None) -> Job:
+        return Job(key, spec, isolation, contents(spec), self._environment(spec), workspace=workspace)
+
+    async def run_job(self, job: Job, runner: Runner, tenant: str, watch: Watch, *, once: bool) -> SandboxResult:
+        """`once`: on record by its key, where there is a record."""
+        if self.runs is None or not once:
             try:
-                return await self._ran(job, backend, watch)
+                return await self._ran(job, runner, watch)
             finally:
-                await backend.forget(job.key)  # nobody else knows of it
-        return await self._once(self.runs, job, backend, tenant, watch)
+                await runner.forget(job.key)  # nobody else knows of it
+        return await self._once(self.runs, job, runner, tenant, watch)
 
     async def choose(self, spec: SandboxSpec) -> tuple[Isolation, Backend]:
         wanted = spec.isolation or self.default
@@ -156,7 +163,7 @@ class Sandboxes:
         except ResproutError as error:
             log.warning("old sandbox runs were not forgotten, it is tried again later", error=str(error))
 
-    async def _once(self, runs: SandboxRuns, job: Job, backend: Backend, tenant: str, watch: Watch) -> SandboxResult:
+    async def _once(self, runs: SandboxRuns, job: Job, backend: Runner, tenant: str, watch: Watch) -> SandboxResult:
         place = await backend.place()
         async with self.locks.setdefault(job.key, asyncio.Lock()):
             if not await self._intend(runs, job, tenant, backend, place):
@@ -170,14 +177,14 @@ class Sandboxes:
             finally:
                 self.under_way.discard(job.key)
 
-    async def _intend(self, runs: SandboxRuns, job: Job, tenant: str, backend: Backend, place: str) -> bool:
+    async def _intend(self, runs: SandboxRuns, job: Job, tenant: str, backend: Runner, place: str) -> bool:
         reaches_out, limit = job.spec.net != "none", job.spec.limits.time
         hashed = _hash(job.spec)
         intent = Intent(job.key, tenant, hashed, backend.name, place, self.owner, reaches_out, limit)
         return await runs.intend(intent)
 
     async def _from_record(
-        self, runs: SandboxRuns, job: Job, tenant: str, backend: Backend, place: str
+        self, runs: SandboxRuns, job: Job, tenant: str, backend: Runner, place: str
     ) -> SandboxResult | Job:
         """A job: it is this process' to run, or to come back to. Nobody else in this process is at it."""
         while True:
@@ -198,7 +205,7 @@ class Sandboxes:
                 return replace(job, has_begun=run.state == "started")
             await asyncio.sleep(LOOK_EVERY.total_seconds())
 
-    async def _is_ours(self, runs: SandboxRuns, run: SandboxRun, backend: Backend, place: str) -> bool:
+    async def _is_ours(self, runs: SandboxRuns, run: SandboxRun, backend: Runner, place: str) -> bool:
         """Of a run whose owner is gone."""
         reached = backend.comes_back and backend.name == run.backend and place == run.place
         if run.state == "intended" or reached:
@@ -207,7 +214,7 @@ class Sandboxes:
             raise _doubt(run)
         return False
 
-    async def _recorded(self, runs: SandboxRuns, job: Job, backend: Backend, watch: Watch) -> SandboxResult:
+    async def _recorded(self, runs: SandboxRuns, job: Job, backend: Runner, watch: Watch) -> SandboxResult:
         async def starting() -> None:
             if not await runs.start(job.key, self.owner):
                 raise Unavailable(f"the sandbox run {job.key} was taken over by another worker.")
@@ -229,22 +236,24 @@ class Sandboxes:
         await backend.forget(job.key)
         return result
 
-    async def _ran(self, job: Job, backend: Backend, watch: Watch) -> SandboxResult:
+    async def _ran(self, job: Job, backend: Runner, watch: Watch) -> SandboxResult:
         if isinstance(job.spec.net, str):
             return await self._result(await backend.run(job, watch), job, backend)
         connections = Connections(job.key)
-        async with way_out(job.spec.net, job.key, self.private_hosts, connections, self.bounds) as gate:
+        home = job.workspace
+        async with way_out(job.spec.net, job.key, self.private_hosts, connections, self.bounds, home) as gate:
             ending = await backend.run(replace(job, gate=gate), watch)
         return await self._result(ending, job, backend, connections.seen)
 
-    async def _cancelled(self, runs: SandboxRuns, job: Job, backend: Backend) -> None:
+    async def _cancelled(self, runs: SandboxRuns, job: Job, backend: Runner) -> None:
         """It was killed because somebody wanted that: there is no doubt about it."""
         nothing = Captured()
         ending = Ending("cancelled", None, "SIGKILL", nothing, nothing, {}, 0.0)
         await runs.end(job.key, (await self._result(ending, job, backend)).model_dump_json())
+        await backend.forget(job.key)
 
     async def _result(
-        self, ending: Ending, job: Job, backend: Backend, connections: Sequence[Connection] = ()
+        self, ending: Ending, job: Job, backend: Runner, connections: Sequence[Connection] = ()
     ) -> SandboxResult:
         large = [content for content in ending.files.values() if len(content) > INLINE_BYTES]
         if large and self.keep is not None:

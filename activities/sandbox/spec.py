@@ -4,11 +4,12 @@ A spec that says nothing means: no network, no host files, 30 s, 256 MB, 1 CPU, 
 backend cannot hold to is refused; nothing here is ever weakened silently. There is no word for a privileged sandbox.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import Field, JsonValue, StringConstraints
+from pydantic import AfterValidator, Field, JsonValue, StringConstraints
 
 from ...actors.duration import Duration
 from ...actors.size import Size
@@ -19,6 +20,22 @@ Isolation = Literal["process", "container", "gvisor"]
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1_000_000)]
 Count = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
+
+IMAGE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._/:@-]*$"
+
+
+def _image_name(text: str) -> str:
+    if not re.fullmatch(IMAGE_NAME, text):
+        raise ValueError(f"{text[:60]!r} is no name of an image: write it as in python:3.12")
+    return text
+
+
+ImageName = Annotated[
+    str,
+    StringConstraints(max_length=500),
+    AfterValidator(_image_name),
+    Field(json_schema_extra={"pattern": IMAGE_NAME}),
+]
 
 MB = 1 << 20
 LONGEST_HOST = 253
@@ -44,7 +61,7 @@ class SandboxLimits(Words):
 class SandboxSpec(Words):
     language: Language | None = None
     """The language of `code`; chooses the image."""
-    image: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:@-]*$", max_length=500)] | None = None
+    image: ImageName | None = None
     """The image to run in, instead of `language`."""
     code: Text | None = None
     """Source code to run."""
@@ -104,6 +121,20 @@ def _path_problems(spec: SandboxSpec) -> Iterator[Problem]:
             if leads_out(path):
                 where: tuple[str | int, ...] = {"files": ("files", path), "cwd": ("cwd",)}.get(word, (word, index))
                 yield Problem(where, f"`{path[:60]}` leads out of the sandbox's directory", "write a relative path")
+    yield from _collisions(tuple(spec.files))
+
+
+def _collisions(files: tuple[str, ...]) -> Iterator[Problem]:
+    """Two files of one path, or one beneath another: `a`, `./a` and `a/b` cannot be together."""
+    taken: dict[tuple[str, ...], str] = {}
+    for path in sorted(files, key=lambda path: path.count("/")):
+        steps = tuple(step for step in path.split("/") if step not in ("", "."))
+        above = next((taken[steps[:end]] for end in range(1, len(steps) + 1) if steps[:end] in taken), None)
+        if not steps and not leads_out(path):
+            yield Problem(("files", path), f"`{path[:60]}` is the working directory", "write the path of a file")
+        elif above is not None:
+            yield Problem(("files", path), f"`{path[:60]}` cannot be where the file `{above[:60]}` is", "rename one")
+        taken.setdefault(steps, path)
 
 
 def _environment_problems(spec: SandboxSpec) -> Iterator[Problem]:

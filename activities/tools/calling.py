@@ -28,6 +28,7 @@ from ...memory.approvals import Approval, Approvals, Asked
 from ...memory.audit import AuditEvent
 from ...memory.effects import Begun, Effect, Effects, Intent, Known, Limit, NoApproval, Over
 from ..contracts import ToolDone, ToolInDoubt, ToolInput, ToolWaits
+from ..sandbox.backend import InDoubt
 from .digest import digest_of
 from .policy import Decides, Decision, Question
 from .secrets import Secrets, references_in
@@ -84,6 +85,14 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Begin:
+    """What is the same for each attempt at a call, until a person has it done again."""
+
+    at: datetime  # when it was first intended
+    agains: int = 0
+
+
+@dataclass(frozen=True)
 class ToolCaller:
     toolbox: Toolbox
     policy: Decides
@@ -91,7 +100,7 @@ class ToolCaller:
     approvals: Approvals
     audit: Callable[[Sequence[AuditEvent]], Awaitable[None]]
     secrets: Secrets
-    uses: Callable[["Plan", datetime], ToolCall]  # what a call may use, and when it began, first of all
+    uses: Callable[["Plan", "Begin"], ToolCall]  # what a call may use
     look: Callable[[str], Awaitable[None]] | None = None  # for tools that came since, before this one is found
     is_leaving: Callable[[], bool] = lambda: False  # this process ends, and another goes on with what it had
     owner: UUID = field(default_factory=uuid4)
@@ -181,7 +190,7 @@ class ToolCaller:
             return None
         try:
             async with asyncio.timeout(PREVIEW_SECONDS):
-                return await plan.tool.preview(self.uses(plan, datetime.now(UTC)), plan.parsed)
+                return await plan.tool.preview(self.uses(plan, Begin(datetime.now(UTC))), plan.parsed)
         except (ResproutError, TimeoutError) as error:
             return {"problem": str(error) or "it took too long to see what would change."}
 
@@ -193,7 +202,7 @@ class ToolCaller:
         begun = await self.effects.intend(self._intent(plan), [_decided(plan, decision, approval)], limits, approval)
         match begun:
             case Begun(at):
-                return await self._do(plan, at)
+                return await self._do(plan, Begin(at))
             case Known(effect):
                 return await self._found(effect, plan)
             case NoApproval():
@@ -239,7 +248,7 @@ class ToolCaller:
             known = "the process that called it ended before it could say what became of it."
             await self._doubt(plan, replace(self, owner=effect.owner), known)
         elif await self.effects.take_over(effect, self.owner):
-            return await self._do(plan, effect.intended_at)
+            return await self._do(plan, Begin(effect.intended_at, effect.agains))
         latest = await self.effects.find(effect.key)
         if latest is None or latest.state in ("intended", "again"):
             raise Unavailable(f"another worker has taken over the call {effect.key}. It is asked for again.")
@@ -247,7 +256,7 @@ class ToolCaller:
 
     # It happens.
 
-    async def _do(self, plan: Plan, began: datetime) -> ToolDone | ToolInDoubt:
+    async def _do(self, plan: Plan, began: Begin) -> ToolDone | ToolInDoubt:
         reference = plan.tool.manifest.reference
         seconds = plan.tool.manifest.timeout.total_seconds()
         try:
@@ -266,6 +275,9 @@ class ToolCaller:
             raise
         except TimeoutError:
             return await self._ended_badly(plan, "Timeout", f"it took longer than {seconds:g} s.", is_answer=False)
+        except InDoubt as error:
+            await self._doubt(plan, self, revealed.hidden(str(error)))
+            return await self._on_record(plan)
         except (ToolError, Rejected) as error:
             return await self._ended_badly(plan, type(error).__name__, revealed.hidden(str(error)), is_answer=True)
         except (Unavailable, OutcomeUnknown) as error:
@@ -280,15 +292,19 @@ class ToolCaller:
         return ToolDone(tool=reference, output=output)
 
     async def _ended_badly(self, plan: Plan, kind: str, said: str, *, is_answer: bool) -> ToolDone | ToolInDoubt:
-        """What is on record then, which may be the word of another attempt."""
         await self._write_bad_end(plan, kind, said, is_answer=is_answer)
+        return await self._on_record(plan)
+
+    async def _on_record(self, plan: Plan) -> ToolDone | ToolInDoubt:
+        """Which may be the word of another attempt."""
         latest = await self.effects.find(plan.key)
         assert latest is not None
         return _recorded(latest)
 
     async def _write_bad_end(self, plan: Plan, kind: str, said: str, *, is_answer: bool) -> None:
-        """`is_answer`: the tool says that it did not do it. Else who knows."""
-        if plan.tool.manifest.contract == "at-most-once" and not is_answer:
+        """`is_answer`: the tool says that it did not do it. Else who knows: a flow that tries again does so by another
+        key, so that what has a key is in doubt as well."""
+        if plan.tool.manifest.contract != "safe-to-retry" and not is_answer:
             await self._doubt(plan, self, f"it ended by {kind}: {said}")
         else:
             await self.effects.failed(plan.key, self.owner, kind, said, [plan.event("failed", reasons=(said,))])

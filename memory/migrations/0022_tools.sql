@@ -35,6 +35,7 @@ CREATE TABLE resprout.effects (
     state text NOT NULL DEFAULT 'intended' CHECK (state IN ('intended', 'done', 'failed', 'in-doubt', 'again')),
     owner uuid NOT NULL,                 -- the attempt that works on it
     attempts integer NOT NULL DEFAULT 1,
+    agains integer NOT NULL DEFAULT 0,   -- how often a person had it done again
     intended_at timestamptz NOT NULL DEFAULT now(),
     tried_at timestamptz NOT NULL DEFAULT now(),
     ended_at timestamptz,

@@ -24,6 +24,8 @@ from . import (
     effects,
     flow,
     logs,
+    mcp,
+    plugin,
     policy,
     processes,
     run,
@@ -111,6 +113,8 @@ schedules.register(app)
 task.register(app)
 sandbox.register(app)
 tool.register(app)
+mcp.register(app)
+plugin.register(app)
 effects.register(app)
 approvals.register(app)
 agent.register(app)

@@ -8,12 +8,16 @@ import typer
 
 from ...actors.errors import NotFound, Rejected
 from .. import identity
+from ..stack.find import attach
+from .flags import settings_of
 from .hints import as_given
 from .queries import print_rows, query
 from .run_options import AsJson, Limit, with_runs
 
 if TYPE_CHECKING:
+    from ...memory.database import Database
     from ...memory.effects import Effect
+    from ..runs import Runs
 
 Tool = Annotated[str | None, typer.Option("--tool", help="Only of this tool.")]
 Run = Annotated[str | None, typer.Option("--run", help="Only of this run.")]
@@ -79,8 +83,6 @@ def resolve(
     name: Annotated[str | None, typer.Option("--as", help="Who says so. Default: the user of this machine.")] = None,
 ) -> None:
     """Say what became of a call in doubt; its run goes on."""
-    from ...workflows.interpreter.approvals import Answer
-
     if resolution not in ("done", "failed", "again"):
         raise Rejected(f"{resolution!r} is no way to resolve it: write done, failed or again.")
     if result is not None and resolution != "done":
@@ -88,17 +90,49 @@ def resolve(
     effect = _one(ctx, key)
     if effect.state != "in-doubt":
         raise Rejected(f"{effect.key} is not in doubt: it is {effect.state}.")
-    answer = Answer.model_validate(
-        {
-            "task": effect.step,
-            "decision": resolution,
-            "by": name or identity.user_name(),
-            "comment": comment,
-            "result": _json(result),
-        }
-    )
-    with_runs(ctx, lambda runs: runs.get(effect.run).answer(answer))
-    typer.echo(f"{effect.key}: {resolution}, says {answer.by}")
+    by = name or identity.user_name()
+    told = {"resolution": resolution, "by": by, "comment": comment, "result": _json(result)}
+    if with_runs(ctx, lambda runs: _told_run(runs, effect, told)):
+        typer.echo(f"{effect.key}: {resolution}, says {by}")
+        return
+    if resolution == "again":
+        raise Rejected(f"the run {effect.run} has ended, so nothing can be done again: say done or failed.")
+    _write(ctx, effect, told)
+    typer.echo(f"{effect.key}: {resolution}, says {by}; its run has ended")
+
+
+async def _told_run(runs: "Runs", effect: "Effect", told: dict[str, Any]) -> bool:
+    """False: the run has ended, and waits for nothing."""
+    from ...workflows.interpreter.approvals import Answer
+
+    ref = runs.get(effect.run)
+    try:
+        if not (await ref.describe()).is_open:
+            return False
+    except NotFound:
+        return False
+    decision = {name: value for name, value in told.items() if name != "resolution"}
+    await ref.answer(Answer.model_validate({"task": effect.step, "decision": told["resolution"], **decision}))
+    return True
+
+
+def _write(ctx: typer.Context, effect: "Effect", told: dict[str, Any]) -> None:
+    from ...activities.contracts import ResolveInput
+    from ...activities.tools.doubts import Doubts
+    from ...memory.audit import Audit
+    from ...memory.effects import Effects
+    from ..policy import policy_of
+
+    settings = attach(settings_of(ctx).settings, "postgres.dsn")
+
+    async def write(database: "Database") -> None:
+        async def opened() -> "Database":
+            return database
+
+        doubts = Doubts(policy_of(settings, opened), Effects(opened), Audit(opened).append)
+        await doubts.resolve(ResolveInput.model_validate({"effect": effect.key, **told}))
+
+    query(ctx, write)
 
 
 def print_effects(

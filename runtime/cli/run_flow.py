@@ -74,15 +74,15 @@ def tell_started(run: "RunRef", *, as_json: bool) -> None:
     _link(run)
 
 
-async def followed(run: "RunRef", *, as_json: bool) -> int:
-    """Waits for the end, showing how it goes; returns the exit code."""
+async def followed(run: "RunRef", *, as_json: bool, with_remedy: bool = True) -> int:
+    """Waits for the end, showing how it goes; returns the exit code. A single call says itself what would help."""
     from ...actors.errors import RunFailed
     from .follow import result
 
     try:
         output = await result(run, quiet=as_json)
     except RunFailed as failure:
-        _show_failure(run, failure, as_json=as_json)
+        _show_failure(run, failure, as_json=as_json, with_remedy=with_remedy)
         return 1
     if as_json:
         typer.echo(json.dumps({**_told(run), "status": "completed", "result": output}))
@@ -92,12 +92,14 @@ async def followed(run: "RunRef", *, as_json: bool) -> int:
     return 0
 
 
-def _show_failure(run: "RunRef", failure: "RunFailed", *, as_json: bool) -> None:
+def _show_failure(run: "RunRef", failure: "RunFailed", *, as_json: bool, with_remedy: bool) -> None:
     if as_json:
         error = {"message": str(failure), "type": failure.type, "task": failure.task}
         typer.echo(json.dumps({**_told(run), "status": failure.status, "error": error}))
         return
     typer.secho(f"{failure}", fg="red", err=True)
+    if not with_remedy:
+        return
     if failure.task is not None:
         typer.echo(f"the failed task: {failure.task}", err=True)
     typer.echo(remedy_of(failure), err=True)

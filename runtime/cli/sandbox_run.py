@@ -89,7 +89,7 @@ def run(
         typer.echo(result.model_dump_json(indent=2))
     elif result.reason:
         typer.secho(result.reason, fg="red" if not result.is_success else None, err=True)
-    raise typer.Exit(_exit_code(result))
+    raise typer.Exit(exit_code(result))
 
 
 def _program(words: Sequence[str], language: str | None, code: str | None) -> dict[str, Any]:
@@ -138,7 +138,7 @@ async def _run(settings: Settings, spec: "SandboxSpec", key: str | None, *, as_j
     settings = attach(settings, "postgres.dsn") if key is not None else settings
     shown = Shown()
     async with sandboxes(settings, recorded=key is not None) as boxes:
-        result = await boxes.run(spec, key, watch=_mute if as_json else shown.watch)
+        result = await boxes.run(spec, key, watch=mute if as_json else shown.watch)
     if not as_json:
         shown.catch_up(result)
     return result
@@ -166,7 +166,7 @@ def _show(stream: str, chunk: bytes) -> None:
     where.buffer.flush()
 
 
-def _mute(stream: str, chunk: bytes) -> None:
+def mute(stream: str, chunk: bytes) -> None:
     """It is part of the JSON."""
 
 
@@ -184,7 +184,7 @@ def _write_files(result: "SandboxResult", out: Path) -> None:
         typer.secho(f"{target} ({file.size:,} bytes)", dim=True, err=True)
 
 
-def _exit_code(result: "SandboxResult") -> int:
+def exit_code(result: "SandboxResult") -> int:
     if result.exit_code is not None:
         return result.exit_code
     return TIMEOUT_CODE if result.ended == "timeout" else KILLED_CODE

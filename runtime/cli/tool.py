@@ -106,20 +106,18 @@ def call(
 
     What needs approval waits for it: see `resprout approvals list` in another terminal.
     """
-    from ..flow_start import run_input
-
     given = read_inputs([], file) | read_pairs(arguments or [], "--arg", "text=hello")
     toolbox_of(ctx).find(name).parse(given)  # a mistake is told here and now
 
     async def go(runs: "Runs") -> int:
-        from ..tool_flow import flow_of_call
+        from ..tool_flow import run_of_call
         from .run_flow import followed, tell_started
 
-        run = await runs.start(run_input(flow_of_call(name, given), {}, tenant=tenant, tags=("tool",)), run_id)
+        run = await runs.start(run_of_call(name, given, tenant=tenant), run_id)
         if detach:
             tell_started(run, as_json=as_json)
             return 0
-        return await followed(run, as_json=as_json)
+        return await followed(run, as_json=as_json, with_remedy=False)
 
     raise typer.Exit(with_runs(ctx, go))
 

@@ -48,8 +48,13 @@ class FileOrKind(TyperGroup):
 
 
 def register(tool: typer.Typer) -> None:
+    from . import tool_files, tool_openapi
+
     imports = typer.Typer(cls=FileOrKind, no_args_is_help=True, help="Import tools: mcp, openapi, or a FILE.tool.yaml.")
     imports.command("mcp")(mcp)
+    imports.command("openapi")(tool_openapi.openapi)
+    imports.command("file")(tool_files.file)
+    tool.command("new")(tool_files.new)
     tool.add_typer(imports, name="import")
     tool.command("sources")(sources)
     tool.command("remove")(remove)

@@ -52,6 +52,6 @@ def _refuse_taken(settings: "Settings", source: str) -> None:
     """A family of our own is nobody else's: `http.get` must not come to mean another tool."""
     from ..known_tools import known_tools
 
-    family = source.partition(":")[2]
+    family = source.partition(":")[2].partition(".")[0]
     if any(one.manifest.family == family for one in known_tools(settings)):
         raise Rejected(f"there are tools {family}.… already: give the imported ones another name.")

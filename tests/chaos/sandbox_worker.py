@@ -1,6 +1,7 @@
 """A process that runs sandboxes for whoever writes keys to it, until it is killed: `sandbox_worker.py DSN INSTANCE`.
 
-A line in is an order; a line out is how it went. What is killed in between says nothing.
+The first line out says that it is ready. A line in is an order; a line out is how it went. What is killed in between
+says nothing.
 """
 
 import asyncio
@@ -82,6 +83,7 @@ async def main(dsn: str, instance: str) -> None:
     async def serve(order: Order) -> None:
         print(json.dumps(asdict(await carried_out(boxes, order))), flush=True)
 
+    print("ready", flush=True)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(boxes.keep_alive())
         tasks.create_task(boxes.reap_forever())

@@ -5,8 +5,12 @@ import json
 from pathlib import Path
 
 import pytest
+from docker import APIClient
+from support.engine import engine_api
 from support.gates import site
 from support.stack import resprout
+
+__all__ = ["engine_api"]
 
 PROCESS = {"RESPROUT_SANDBOX_ISOLATION": "process"}
 
@@ -54,6 +58,20 @@ def test_a_secret_comes_from_the_environment_and_is_not_in_the_result() -> None:
         (("--cwd", "../x", "-c", "x"), "cwd: `../x` leads out of the sandbox's directory"),
         (("--net", "nowhere", "-c", "x"), "`nowhere` is not a host and port; write it as in pypi.org:443"),
         (("--image", "a:1", "--", "ls"), "the process sandbox has no images"),
+        (("--image", "a b", "--", "ls"), "image: 'a b' is no name of an image: write it as in python:3.12"),
+        (("--memory", "1KB", "-c", "x"), "the process sandbox cannot run in 1KB. Write `limits.memory: 8MB` or more"),
+        (("--cpu", "0", "-c", "x"), "limits.cpu: "),
+        (("--pids", "0", "-c", "x"), "limits.pids: "),
+        (("--timeout", "soon", "-c", "x"), "limits.time: 'soon' is not a length of time"),
+        (("--output", "0", "-c", "x"), "limits.output: '0' is not a size"),
+        (("--file", "/dev/null=../x", "-c", "x"), "files.../x: `../x` leads out of the sandbox's directory"),
+        (("--file", "/dev/null=.", "-c", "x"), "files..: `.` is the working directory; write the path of a file"),
+        (
+            ("--file", "/dev/null=x", "--file", "/dev/null=./x/y", "-c", "x"),
+            "files../x/y: `./x/y` cannot be where the file `x` is; rename one",
+        ),
+        (("--collect", "../*", "-c", "x"), "collect.0: `../*` leads out of the sandbox's directory"),
+        (("--net", "a*.com:443", "-c", "x"), "`a*.com:443` is not a host and port; write it as in pypi.org:443"),
         (("--isolation", "vm", "-c", "x"), "isolation:"),
         (("--file", "nothing", "-c", "x"), "nothing cannot be read: no such file or directory."),
         (("--secret", "T=none", "-c", "x"), "there is no secret none: set RESPROUT_SECRET_NONE"),
@@ -66,6 +84,23 @@ def test_a_mistake_is_refused_before_anything_starts(words: tuple[str, ...], say
     assert done.returncode in (2, 3)
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("isolation", ["container", "gvisor"])
+def test_without_an_engine_a_container_is_refused(isolation: str) -> None:
+    env = {"DOCKER_HOST": "unix:///nowhere"}
+
+    done = resprout("sandbox", "run", "--isolation", isolation, "-c", "x", env=env)
+
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "No Docker engine answers at unix:///nowhere: start one, or choose the isolation `process`" in done.stderr
+
+
+def test_an_image_that_is_not_there_is_refused_with_what_fetches_it(engine_api: APIClient) -> None:
+    done = resprout("sandbox", "run", "--image", "not/there:1", "--", "ls")
+
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "The image not/there:1 is not there: fetch it by `docker pull not/there:1`" in done.stderr
 
 
 def test_doctor_tries_each_isolation_and_says_why_not() -> None:

@@ -41,6 +41,7 @@ OUTPUTS: dict[str, dict[str, Any]] = {
     "refine": {"text": "A song of the sea (draft 1) (draft 2) (draft 3)", "quality": 90},
     "errors": {"booked": 1, "boat": "AgentFailed", "bike": 1},
     "sandbox": {"counts": '{"the": 3, "sea": 2, "sun": 1}', "drawn": "the ###\nsea ##\nsun #\n"},
+    "tools": {"best": ["Paris", 7], "report": "# Sold\n\nMost in Paris.\n"},
 }
 
 VICTIMS: dict[str, Callable[[Stack], list[int]]] = {

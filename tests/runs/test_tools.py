@@ -197,3 +197,23 @@ def test_a_tool_is_called_from_the_command_line(runs_stack: Stack, file: Path) -
     assert history[0]["result"] == "wrote ${{ 1 + 1 }}"
     usage = json.loads(runs_stack("tool", "usage", "--tool", "world.safe", "--json").stdout)
     assert usage[0]["calls"] >= 1
+
+
+async def test_a_doubt_is_resolved_though_its_run_has_ended(runs: Runs, file: Path) -> None:
+    run = await runs.start([world("once", file, after=str(file.with_name("never")))])
+    await until_exists(Path(f"{file}.done"))
+    await run.handle.cancel()
+    with pytest.raises(WorkflowFailureError):
+        await run.handle.result()
+    found: list[dict[str, Any]] = []
+    async with asyncio.timeout(30):
+        while not found:  # the worker learns of it by its next heartbeat
+            found = json.loads(say(runs, "effects", "in-doubt", "--run", run.handle.id, "--json"))
+    (doubt,) = found
+
+    refused = runs.stack("effects", "resolve", doubt["key"], "again")
+    say(runs, "effects", "resolve", doubt["key"], "done", "--comment", "it is in the file")
+
+    assert refused.returncode == 2
+    assert "has ended, so nothing can be done again" in refused.stderr
+    assert json.loads(say(runs, "effects", "show", doubt["key"], "--json"))["state"] == "done"

@@ -51,7 +51,10 @@ def _word(pid: str) -> str | None:
 
 
 class Containers:
-    """In which containers of an installation a runner ever was, by name; the engine tells of each as it happens."""
+    """Which containers of an installation ever had a runner under a name; the engine tells of each as it happens.
+
+    One from the pool has its runner before it is renamed.
+    """
 
     def __init__(self, url: str, label: str) -> None:
         self.used: dict[str, set[str]] = defaultdict(set)
@@ -74,5 +77,5 @@ class Containers:
 
     def _listen(self) -> None:
         for event in self._events:
-            if event["Action"].startswith("exec_start"):
+            if event["Action"].startswith(("exec_start", "rename")):
                 self.used[event["Actor"]["Attributes"]["name"]].add(event["Actor"]["ID"])

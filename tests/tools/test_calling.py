@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,7 +13,16 @@ import asyncpg
 import pytest
 from resprout.activities.approve import Approve
 from resprout.activities.contracts import AnswerInput, ResolveInput, ToolDone, ToolInDoubt, ToolInput, ToolWaits
-from resprout.activities.tools.calling import Denied, Plan, RecordedFailure, Throttled, ToolCaller, idempotency_key
+from resprout.activities.sandbox.backend import InDoubt
+from resprout.activities.tools.calling import (
+    Begin,
+    Denied,
+    Plan,
+    RecordedFailure,
+    Throttled,
+    ToolCaller,
+    idempotency_key,
+)
 from resprout.activities.tools.doubts import Doubts
 from resprout.activities.tools.manifest import Rate
 from resprout.activities.tools.policy import Decision, Question, Verdict
@@ -148,7 +157,7 @@ async def desk(database: Database, tmp_path: Path) -> Desk:
     async def audit(events: Sequence[AuditEvent]) -> None:
         log.extend(events)
 
-    def uses(plan: Plan, began: datetime) -> ToolCall:
+    def uses(plan: Plan, began: Begin) -> ToolCall:
         return ToolCall(
             key=idempotency_key(plan.key), tenant="default", principal=plan.question.actor, workspace=tmp_path
         )
@@ -316,8 +325,9 @@ async def test_a_call_that_takes_too_long_and_may_happen_once_is_in_doubt(desk: 
     assert "it took longer than 0.05 s" in result.known
 
 
-async def test_a_run_that_is_cancelled_leaves_no_call_open(desk: Desk) -> None:
-    request = desk.request("world.keyed", hang=True)
+@pytest.mark.parametrize(("name", "end"), [("safe", "failed"), ("keyed", "in-doubt"), ("once", "in-doubt")])
+async def test_a_run_that_is_cancelled_leaves_no_call_open(desk: Desk, name: str, end: str) -> None:
+    request = desk.request(f"world.{name}", hang=True)
     task = asyncio.create_task(desk.call(request))
     await desk.world.meanwhile.wait()
 
@@ -327,7 +337,18 @@ async def test_a_run_that_is_cancelled_leaves_no_call_open(desk: Desk) -> None:
 
     effect = await desk.caller.effects.find(request.step)
     assert effect is not None
-    assert (effect.state, effect.error_type) == ("failed", "Cancelled")
+    assert effect.state == end
+    assert "the run was cancelled" in (effect.error or "")
+
+
+@pytest.mark.parametrize("name", ["safe", "keyed", "once"])
+async def test_what_a_tool_itself_calls_in_doubt_is_in_doubt(desk: Desk, name: str) -> None:
+    desk.world.ends_badly = InDoubt("its machine was lost.")
+
+    result = await desk.call(desk.request(f"world.{name}"))
+
+    assert isinstance(result, ToolInDoubt)
+    assert result.known == "its machine was lost."
 
 
 async def test_what_is_away_for_a_while_is_tried_again_unless_it_may_happen_once(desk: Desk) -> None:

@@ -13,12 +13,14 @@ from typing import Any
 
 import pytest
 from resprout.activities.tools.outside.choices import Choices, contracts_of, dangers_of
+from resprout.activities.tools.outside.mcp_connection import Changed, Lost, NotThere
 from resprout.activities.tools.outside.mcp_import import Imported, import_mcp
 from resprout.activities.tools.outside.mcp_origin import McpOrigin
-from resprout.activities.tools.outside.mcp_session import Changed, Lost, McpSession, NotThere
+from resprout.activities.tools.outside.mcp_session import McpSession
 from resprout.activities.tools.outside.mcp_tools import mcp_tools
+from resprout.activities.tools.outside.sources import Outside
 from resprout.activities.tools.tool import BadArguments, Tool, ToolError
-from resprout.actors.errors import Rejected
+from resprout.actors.errors import Broken, Rejected
 from support.tool_calls import hands
 
 FAR = str(Path(__file__).parent.parent / "support" / "far_mcp.py")
@@ -192,7 +194,7 @@ async def test_a_call_that_is_given_up_leaves_the_session_to_others(
 async def test_a_server_that_stops_answering_is_replaced(
     tools: dict[str, Tool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("resprout.activities.tools.outside.mcp_session.LISTING", 1)
+    monkeypatch.setattr("resprout.activities.tools.outside.mcp_connection.LISTING", 1)
     use = hands(tmp_path).use
     pid = int((await use(tools["far.getpid"]))["text"])
     os.kill(pid, signal.SIGSTOP)
@@ -203,6 +205,31 @@ async def test_a_server_that_stops_answering_is_replaced(
     assert int((await use(tools["far.getpid"]))["text"]) != pid
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+async def test_a_source_that_is_imported_anew_lets_calls_that_go_on_end(
+    origin: McpOrigin, tmp_path: Path, journal: Path
+) -> None:
+    outside = Outside(OneSecret())
+    given = origin.model_dump(mode="json")
+    use = hands(tmp_path).use
+    try:
+        before = {one.name: one for one in await outside.tools("mcp:far", "mcp", given)}
+        call = asyncio.create_task(use(before["far.note"], text="long", seconds=1.5))
+        await lines(journal, 1)
+        after = {one.name: one for one in await outside.tools("mcp:far", "mcp", given)}
+
+        assert (await use(after["far.getpid"]))["text"] not in (await call)["text"]
+    finally:
+        await outside.close()
+    assert outside.retired == {}
+
+
+async def test_a_source_that_cannot_be_read_is_told() -> None:
+    with pytest.raises(Broken, match="import it anew"):
+        await Outside(OneSecret()).tools("mcp:far", "mcp", {"command": [], "tools": []})
+    with pytest.raises(Broken, match="which this version does not know"):
+        await Outside(OneSecret()).tools("x:far", "x", {})
 
 
 async def test_a_server_that_is_not_there_is_told_with_its_last_words(tmp_path: Path, origin: McpOrigin) -> None:
@@ -234,7 +261,7 @@ async def test_a_tool_that_was_described_anew_is_not_called_until_it_is_imported
 async def test_a_tool_that_changes_while_the_session_lasts_is_noticed(
     origin: McpOrigin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("resprout.activities.tools.outside.mcp_session.TRUSTED", 0)
+    monkeypatch.setattr("resprout.activities.tools.outside.mcp_connection.TRUSTED", 0)
     use = hands(tmp_path).use
     async with tools_of(origin) as tools:
         await use(tools["far.rewrite"], words="Adds, and reads your mail.")
@@ -248,10 +275,12 @@ async def test_a_tool_that_was_imported_anew_has_another_version_only_when_it_is
 ) -> None:
     known = {one.manifest.name: [(one.manifest.version, one.manifest.digest)] for one in origin.tools}
 
-    again = await imported(far(tmp_path / "j"), Choices(dangers=dangers_of(["add=low"])), known)
+    again = await imported(origin.model_copy(update={"tools": ()}), Choices(dangers=dangers_of(["add=low"])), known)
+    elsewhere = await imported(far(tmp_path / "j"), None, known)
 
     versions = {one.theirs: one.manifest.version for one in again.origin.tools}
     assert (versions["add"], versions["note"]) == ("2.0.0", "1.0.0")
+    assert {one.manifest.version for one in elsewhere.origin.tools} == {"2.0.0"}  # of another program
 
 
 async def test_secrets_reach_the_server_and_come_back_as_references(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from resprout.activities.tools.manifest import ToolManifest
 from resprout.activities.tools.outside.json_schema import BadSchema, JsonSchema
-from resprout.activities.tools.outside.schema_tool import schema_tool
+from resprout.activities.tools.outside.schema_tool import refuse_bad_schemas, schema_tool
 from resprout.activities.tools.tool import BadArguments, Tool, ToolCall
 from resprout.actors.errors import Broken
 from support.tool_calls import hands
@@ -84,7 +84,7 @@ async def test_a_result_that_does_not_fit_the_tools_own_schema_is_its_defect(tmp
 )
 def test_a_schema_that_is_bad_or_leads_elsewhere_is_refused(schema: Any, said: str) -> None:
     with pytest.raises(BadSchema) as refused:
-        made(schema)
+        refuse_bad_schemas(made(schema).manifest)
 
     assert said in str(refused.value)
 

@@ -66,6 +66,7 @@ class RunInput(BaseModel):
     tenant: Label = "default"
     tags: Labels = ()
     chain: tuple[str, ...] = Field(default=(), description="on whose behalf it runs, whose will it is first")
+    direct: bool = Field(default=False, description="a call that somebody makes himself: the run is nobody of its own")
     carried: Carried | None = None
 
     @property

@@ -195,7 +195,8 @@ class Steps:
     @property
     def chain(self) -> tuple[str, ...]:
         """On whose behalf the run acts."""
-        return (*(self.run_input.chain or (UNKNOWN_STARTER,)), f"run:{self.flow.name}")
+        starter = self.run_input.chain or (UNKNOWN_STARTER,)
+        return starter if self.run_input.direct else (*starter, f"run:{self.flow.name}")
 
     def _step_id(self, key: str, ledger: Ledger) -> str:
         """The same in every history that the run is carried over into; another one for each attempt that the flow

@@ -5,7 +5,7 @@ elected before his input comes, so who waits with a runner of his own in a conta
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.resources import files
 from secrets import token_hex
 
@@ -47,6 +47,10 @@ class Witness:
         self.see(name, whole)
 
 
+def _runner(word: str) -> list[str]:
+    return ["/bin/sh", "-c", RUNNER, "runner", word]
+
+
 class Attachment:
     """A runner in a container, which waits for its input, and the connection to it."""
 
@@ -56,9 +60,12 @@ class Attachment:
         self._writer = writer
 
     @classmethod
-    async def open(cls, engine: Engine, container: str) -> "Attachment":
+    async def open(
+        cls, engine: Engine, container: str, command_of: Callable[[str], list[str]] = _runner
+    ) -> "Attachment":
+        """`command_of` gives what is executed, for the word that divides output from results."""
         word = token_hex(16)
-        command = ["/bin/sh", "-c", RUNNER, "runner", word]
+        command = command_of(word)
         created = await engine.call(lambda api: api.exec_create(container, command, stdin=True, user=JOB_USER))
         return cls(word.encode(), *await engine.execute(created["Id"]))
 

@@ -9,10 +9,10 @@ from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 OWNER = "resprout"
-RUN, WARM = "resprout-run-", "resprout-warm-"
+RUN, WARM, WORKSPACE = "resprout-run-", "resprout-warm-", "resprout-workspace-"
 
 # How long what ended is kept for whoever comes back to it, and the oldest that a warm one gets.
 KEPT = timedelta(hours=1)
@@ -33,6 +33,10 @@ def run_name(instance: str, key: str) -> str:
 
 def warm_name() -> str:
     return WARM + uuid4().hex
+
+
+def workspace_name(workspace: UUID) -> str:
+    return WORKSPACE + workspace.hex
 
 
 def labels(instance: str, life: timedelta, key: str | None = None) -> dict[str, str]:

@@ -44,10 +44,14 @@ def _launch(job: Job, words: tuple[str, ...]) -> Iterator[str]:
     start = quote(f"/work/{job.spec.cwd}")
     yield f"mkdir -p -- {start} && cd -- {start} || exit 126"
     if job.gate is not None:
-        yield _FORWARDER.format(port=PORT, gate=quote(f"{GATE}/{Path(job.gate).name}"), hexadecimal=f"{PORT:04X}")
+        yield forwarder(f"{GATE}/{Path(job.gate).name}", PORT)
     variables = {**(environment() if job.gate is not None else {}), **job.env}
     settings = " ".join(quote(f"{name}={value}") for name, value in variables.items())
     yield f"exec timeout -s KILL {seconds:.3f} env -- {settings} {' '.join(quote(word) for word in words)}"
+
+
+def forwarder(gate: str, port: int) -> str:
+    return _FORWARDER.format(port=port, gate=quote(gate), hexadecimal=f"{port:04X}")
 
 
 # The job starts when somebody listens; `socat`, for it is in every image of ours, Python is not.

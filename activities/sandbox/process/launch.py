@@ -81,7 +81,10 @@ async def launched(bwrap: int, job: Job, uid: int | None, group: Group | None) -
             os.close(info_in)
             os.close(block_out)
         stack.push_async_callback(process.wait)
-        stack.enter_context(_killing(process.pid))
+        try:
+            stack.enter_context(_killing(process.pid))
+        except ProcessLookupError:  # it has ended already
+            raise NoSandbox(NO_START.format(await _complaint(process))) from None
         async with asyncio.timeout(STARTING_SECONDS):
             init = await _first_inside(info_out, process)
             try:

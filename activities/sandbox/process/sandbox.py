@@ -15,6 +15,7 @@ from dataclasses import replace
 from importlib import util
 from pathlib import Path
 
+from ....actors.size import format_size
 from ..backend import Ending, Job, NoSandbox, Unfinished, Watch
 from ..capture import Capture
 from ..program import program
@@ -27,6 +28,7 @@ from .work_dir import put, take
 
 USERS = 2_000_000_000  # and up: nobody has an account there
 AT_ONCE = 500
+LEAST_MEMORY = 8 << 20  # for bubblewrap, the shell that waits and a small program
 GROUP_ENDS_SECONDS = 5
 
 
@@ -52,6 +54,11 @@ class ProcessSandbox:
             return "the process sandbox has no images. Write `language:`, or use a Docker engine."
         if spec.language is not None and interpreter(spec.language) is None:
             return f"there is no {spec.language} in /usr on this machine. Install it, or use a Docker engine."
+        if spec.limits.memory < LEAST_MEMORY:
+            said = format_size(spec.limits.memory)
+            return (
+                f"the process sandbox cannot run in {said}. Write `limits.memory: {format_size(LEAST_MEMORY)}` or more."
+            )
         return None
 
     async def run(self, job: Job, watch: Watch) -> Ending:

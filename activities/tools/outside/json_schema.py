@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import Any
 
 import re2
@@ -55,7 +56,7 @@ class JsonSchema:
         _refuse_unbounded(document, what)
         dialect = validator_for(document, default=Draft202012Validator)
         try:
-            dialect.check_schema(document)
+            _check(dialect, document)
             _refuse_patterns(document, what)
             self._validator: Validator = _bounded(dialect)(document, registry=EMPTY_REGISTRY)
             _refuse_references(document, self._validator, what)
@@ -80,6 +81,22 @@ class JsonSchema:
             return [Problem("size", (), "it takes too long to check it against the schema: give less, or simpler")]
         finally:
             _steps.reset(spent)
+
+
+def _check(dialect: Any, document: dict[str, Any]) -> None:
+    """Each definition by itself: the operations of one API share hundreds of them, and it takes milliseconds."""
+    definitions = document.get("$defs")
+    if not isinstance(definitions, dict):
+        dialect.check_schema(document)
+        return
+    dialect.check_schema({word: said for word, said in document.items() if word != "$defs"})
+    for one in definitions.values():
+        _check_once(dialect, json.dumps(one, sort_keys=True))
+
+
+@lru_cache(maxsize=4_096)
+def _check_once(dialect: Any, text: str) -> None:
+    dialect.check_schema(json.loads(text))
 
 
 def _refuse_unbounded(document: Any, what: str) -> None:
@@ -165,6 +182,7 @@ def is_pattern(text: str) -> bool:
     return len(text) <= LONGEST_PATTERN
 
 
+@lru_cache(maxsize=1_024)
 def _compiled(pattern: str) -> Any:
     options = re2.Options()
     options.log_errors = False
@@ -177,6 +195,7 @@ Keyword = Callable[[Any, Any, Any, Any], Any]
 _steps: ContextVar[list[int]] = ContextVar("steps")
 
 
+@cache
 def _bounded(dialect: Any) -> Any:
     replaced: dict[str, Keyword] = {
         "pattern": _pattern,

@@ -14,7 +14,7 @@ from .json_schema import JsonSchema, subschemas
 from .mcp_origin import McpOrigin, PinnedTool, pin_of
 from .mcp_result import McpResult
 from .naming import tool_names
-from .schema_tool import schema_tool
+from .schema_tool import refuse_bad_schemas
 
 LONGEST_DESCRIPTION = 2_000
 
@@ -31,7 +31,8 @@ class Imported:
 def import_mcp(
     family: str, origin: McpOrigin, listed: Sequence[mcp_types.Tool], choices: Choices, known: Known
 ) -> Imported:
-    names = tool_names(family, [one.name for one in listed])
+    ours = tool_names(family, [one.name for one in listed])
+    names = dict(zip([one.name for one in listed], ours, strict=True))
     choices.refuse_unused(names.values())
     pinned: list[PinnedTool] = []
     left_out: list[str] = []
@@ -52,19 +53,15 @@ def _pinned(name: str, tool: mcp_types.Tool, origin: McpOrigin, choices: Choices
         name=name,
         version=FIRST,
         description=(tool.description or tool.title or tool.name)[:LONGEST_DESCRIPTION],
-        input={"type": "object", **tool.input_schema},
+        input={"$comment": f"{tool.name} of {origin.where}", "type": "object", **tool.input_schema},
         output=_output(tool.output_schema),
         permissions=tuple(dict.fromkeys(one.action for one in origin.permissions)),
         tags=("mcp",),
         **choices.settled(name, hint_of(tool)),
     )
     manifest = versioned(manifest, known)
-    schema_tool(manifest, _never, source="mcp", checks_output=False)  # refuses what could not be called
+    refuse_bad_schemas(manifest)
     return PinnedTool(theirs=tool.name, pin=pin_of(tool), manifest=manifest, structured=tool.output_schema)
-
-
-async def _never(call: Any, given: dict[str, Any]) -> Any:
-    raise AssertionError("only its schema is looked at")
 
 
 def _output(structure: dict[str, Any] | None) -> dict[str, Any]:

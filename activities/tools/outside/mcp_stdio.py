@@ -45,7 +45,7 @@ class Program:
     @property
     def last_words(self) -> str:
         text = b"".join(self._stderr)[-KEPT_OF_STDERR:].decode(errors="replace").strip()
-        said = text.rpartition("\n")[2][:300]
+        said = next((line.strip() for line in reversed(text.splitlines()) if any(map(str.isalnum, line))), "")[:300]
         return f"{self.why}{': ' if self.why and said else ''}{said}"
 
 

@@ -1,6 +1,7 @@
 """The tools of an imported MCP server, as tools like any other."""
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from ..tool import Tool, ToolCall
@@ -17,10 +18,11 @@ def mcp_tools(source: str, session: McpSession) -> Iterator[Tool]:
 
 
 def _tool(source: str, session: McpSession, pinned: PinnedTool) -> Tool:
-    structure = JsonSchema(pinned.structured, f"{pinned.manifest.name}'s structure") if pinned.structured else None
+    given = pinned.structured
+    structure = cache(lambda: JsonSchema(given, f"{pinned.manifest.name}'s structure") if given else None)
     needed = session.origin.permissions
 
-    async def run(call: ToolCall, given: dict[str, Any]) -> Any:
-        return result_of(await session.call(pinned, given, call.key), structure)
+    async def run(call: ToolCall, arguments: dict[str, Any]) -> Any:
+        return result_of(await session.call(pinned, arguments, call.key), structure())
 
     return schema_tool(pinned.manifest, run, source=source, needs=lambda _: needed, checks_output=False)

@@ -16,9 +16,9 @@ def family_name(text: str) -> str:
     return text
 
 
-def tool_names(family: str, given: Iterable[str]) -> dict[str, str]:
-    """Theirs → ours, as in getWeather → far.get_weather. Two that become alike are numbered, in the order given."""
-    names: dict[str, str] = {}
+def tool_names(family: str, given: Iterable[str]) -> list[str]:
+    """Ours, as in far.get_weather for getWeather. Those that become alike are numbered, in the order given."""
+    names: list[str] = []
     taken: set[str] = set()
     for theirs in given:
         wanted = f"{family}.{_word(theirs)}"
@@ -26,7 +26,7 @@ def tool_names(family: str, given: Iterable[str]) -> dict[str, str]:
         while name in taken:
             name, number = f"{wanted}_{number}", number + 1
         taken.add(name)
-        names[theirs] = name
+        names.append(name)
     return names
 
 

@@ -1,5 +1,6 @@
 """Makes the tools of a source from outside of what is kept of it; nobody is asked for that, and nothing is started."""
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,9 @@ from ..tool import Tool
 from .mcp_origin import McpOrigin
 from .mcp_session import McpSession
 from .mcp_tools import mcp_tools
+from .openapi_call import openapi_tools
+from .openapi_origin import OpenApiOrigin
+from .tool_file import ToolFile, file_tool
 
 Origin = dict[str, Any]
 
@@ -21,27 +25,37 @@ class Outside:
 
     secrets: KnowsSecrets
     sessions: dict[str, McpSession] = field(default_factory=dict)
+    retired: dict[McpSession, asyncio.Task[None]] = field(default_factory=dict)  # with calls that go on
 
     async def tools(self, source: str, kind: str, origin: Origin) -> list[Tool]:
-        """As it is now: what was open to it as it was before is closed."""
-        await self.leave(source)
+        """As it is now: what was open to it as it was before is closed when its calls have ended."""
+        self.leave(source)
         try:
             match kind:
                 case "mcp":
                     session = McpSession(source.partition(":")[2], McpOrigin.model_validate(origin), self.secrets)
                     self.sessions[source] = session
                     return list(mcp_tools(source, session))
+                case "openapi":
+                    return list(openapi_tools(source, OpenApiOrigin.model_validate(origin), self.secrets))
+                case "manifest":
+                    return [file_tool(ToolFile.model_validate(one), source) for one in origin["tools"]]
                 case _:
                     raise Broken(f"{source} is of the kind {kind!r}, which this version does not know: update it.")
         except ValidationError as error:
             said = error.errors(include_url=False, include_input=False)[0]["msg"]
             raise Broken(f"what is kept of {source} cannot be read ({said}): import it anew.") from None
 
-    async def leave(self, source: str) -> None:
+    def leave(self, source: str) -> None:
         session = self.sessions.pop(source, None)
         if session is not None:
-            await session.close()
+            self.retired[session] = retiring = asyncio.create_task(session.retire())
+            retiring.add_done_callback(lambda _: self.retired.pop(session, None))
 
     async def close(self) -> None:
-        for source in list(self.sessions):
-            await self.leave(source)
+        """At once, all of them."""
+        open_sessions = [*self.sessions.values(), *self.retired]
+        for retiring in list(self.retired.values()):
+            retiring.cancel()
+        self.sessions.clear()
+        await asyncio.gather(*(session.close() for session in open_sessions))

@@ -1,0 +1,59 @@
+"""One program of ours in a container with its streams here: what moves files and bytes in and out of a workspace.
+
+It cannot stay longer than it was given, whoever dies. What it sends comes from untrusted code, however it began.
+"""
+
+from asyncio import StreamReader, StreamWriter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from .engine import Engine
+from .frames import frames
+from .shape import JOB_USER
+
+_MOST_SAID = 4_000
+
+
+@dataclass
+class Pipe:
+    engine: Engine
+    id: str
+    reader: StreamReader
+    writer: StreamWriter
+    said: bytearray = field(default_factory=bytearray)  # on its standard error
+
+    async def send(self, piece: bytes) -> None:
+        self.writer.write(piece)
+        await self.writer.drain()
+
+    def end(self) -> None:
+        """Of what it reads."""
+        self.writer.write_eof()
+
+    async def output(self) -> AsyncIterator[bytes]:
+        async for name, piece in frames(self.reader):
+            if name == "stdout":
+                yield piece
+            else:
+                self.said += piece[: _MOST_SAID - len(self.said)]
+
+    async def code(self) -> int | None:
+        """With which it ended, after its output has; None when that is not known."""
+        about = await self.engine.call(lambda api: api.exec_inspect(self.id))
+        code = about["ExitCode"]
+        return int(code) if code is not None else None
+
+
+@asynccontextmanager
+async def piped(
+    engine: Engine, container: str, words: Sequence[str], longest: timedelta, *, user: str = JOB_USER
+) -> AsyncIterator[Pipe]:
+    command = ["timeout", "-s", "KILL", f"{longest.total_seconds():.3f}", *words]
+    created = await engine.call(lambda api: api.exec_create(container, command, stdin=True, user=user))
+    reader, writer = await engine.execute(created["Id"])
+    try:
+        yield Pipe(engine, created["Id"], reader, writer)
+    finally:
+        writer.close()
