@@ -19,6 +19,7 @@ from .run_view import News, view
 
 BETWEEN_LOOKS = 0.5  # seconds
 SHARE_OF_LOOKING = 0.2  # of the time: a run of thousands of tasks is looked at less often
+LONGEST_PAUSE = 10.0  # a look is slow for once, too, when a worker was killed
 LAST_LOOK = 2.0  # seconds that it may take when the outcome is known
 
 
@@ -66,6 +67,13 @@ async def looks(watch: Watch, run: RunRef, ended: asyncio.Event | None = None) -
         yield seen
         if not seen.row.is_open:
             return
-        pause = max(BETWEEN_LOOKS, (loop.time() - began) / SHARE_OF_LOOKING)
+        pause = pause_after(seen, loop.time() - began)
         with suppress(TimeoutError):
             await asyncio.wait_for((ended or asyncio.Event()).wait(), pause)
+
+
+def pause_after(seen: View, spent: float) -> float:
+    """In seconds. To have waited for an answer that did not come was no work for anybody."""
+    if seen.silence is not None:
+        return BETWEEN_LOOKS
+    return min(max(BETWEEN_LOOKS, spent / SHARE_OF_LOOKING), LONGEST_PAUSE)

@@ -1,6 +1,13 @@
+from datetime import UTC, datetime
+
 from resprout.activities.contracts import OutputTail, SandboxProgress
 from resprout.activities.run_sandbox import SHOWN, Progress
+from resprout.actors.errors import NotRunning
+from resprout.runtime.cli.follow import BETWEEN_LOOKS, LONGEST_PAUSE, pause_after
 from resprout.runtime.cli.output_lines import OutputLines
+from resprout.runtime.run_rows import RunRow
+from resprout.runtime.run_watch import View
+from resprout.runtime.runs import FLOW
 
 
 def told(text: str, end: int | None = None) -> SandboxProgress:
@@ -50,3 +57,12 @@ def test_heartbeats_carry_the_end_of_each_stream_and_where_it_stands() -> None:
     said = progress.told()
     assert (len(said.stdout.text), said.stdout.end) == (SHOWN, 3_001)
     assert (said.stderr.text, said.stderr.end) == ("err", 3)
+
+
+def test_a_worker_that_was_killed_does_not_hold_up_the_looks_after_it() -> None:
+    row = RunRow("r", "1", "running", "f", None, "default", (), datetime.now(UTC), None, None, FLOW)
+    nobody_answers = View(row, silence=NotRunning("no worker answers for r within 10 s"))
+
+    assert pause_after(nobody_answers, 10) == BETWEEN_LOOKS
+    assert pause_after(View(row), 10) == LONGEST_PAUSE
+    assert pause_after(View(row), 1) == 5
