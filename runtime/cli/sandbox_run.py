@@ -21,10 +21,12 @@ from ...actors.errors import ConfigError, Rejected
 from ..settings import Settings
 from .flags import settings_of
 from .inputs import read_pairs
+from .result_files import check_writable, write
 from .run_options import AsJson
 
 BY_ENDING = {".py": "python", ".sh": "shell", ".js": "node", ".mjs": "node"}
 TIMEOUT_CODE, KILLED_CODE = 124, 137  # as `timeout` and shells say it
+NOT_WRITTEN_CODE = 1  # the program is fine, and not all of its files are here
 
 
 def run(
@@ -43,6 +45,7 @@ def run(
         list[str] | None, typer.Option("--collect", metavar="GLOB", help="Files to bring back; may be repeated.")
     ] = None,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where they are written.")] = Path(),
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there already.")] = False,
     env: Annotated[list[str] | None, typer.Option("--env", "-e", metavar="K=V", help="May be repeated.")] = None,
     secret: Annotated[
         list[str] | None,
@@ -83,13 +86,15 @@ def run(
         "isolation": isolation,
     }
     settings = settings_of(ctx).settings
+    if collect:
+        check_writable(out)
     result = asyncio.run(_run(settings, _spec(given), key, as_json=as_json))
-    _write_files(result, out)
+    is_whole = _write_files(result, out, force=force)
     if as_json:
         typer.echo(result.model_dump_json(indent=2))
     elif result.reason:
         typer.secho(result.reason, fg="red" if not result.is_success else None, err=True)
-    raise typer.Exit(exit_code(result))
+    raise typer.Exit(exit_code(result) or (0 if is_whole else NOT_WRITTEN_CODE))
 
 
 def _program(words: Sequence[str], language: str | None, code: str | None) -> dict[str, Any]:
@@ -170,18 +175,19 @@ def mute(stream: str, chunk: bytes) -> None:
     """It is part of the JSON."""
 
 
-def _write_files(result: "SandboxResult", out: Path) -> None:
+def _write_files(result: "SandboxResult", out: Path, *, force: bool) -> bool:
+    """Whether all of them were."""
+    left_out = 0
     for file in result.files:
         content = file.content
         if content is None:
             continue
-        target = out / file.path  # relative and without `..`: it was found by walking down
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
-        except OSError as error:
-            raise Rejected(f"{target} cannot be written: {error.strerror}.") from None
-        typer.secho(f"{target} ({file.size:,} bytes)", dim=True, err=True)
+        why = write(out, file.path, content, force=force)
+        left_out += why is not None
+        typer.secho(
+            why or f"{out / file.path} ({file.size:,} bytes)", dim=why is None, fg="red" if why else None, err=True
+        )
+    return left_out == 0
 
 
 def exit_code(result: "SandboxResult") -> int:

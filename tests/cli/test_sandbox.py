@@ -27,6 +27,46 @@ def test_a_file_is_run_by_its_ending_and_its_files_come_back(tmp_path: Path) -> 
     assert "results/n.txt (1 bytes)" in done.stderr
 
 
+MAKES_TWO = ("-c", "mkdir in; echo new >in/a; echo new >b", "--collect", "**/*", "--out", "out")
+
+
+def test_result_files_replace_nothing_unless_that_is_said(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    mine = tmp_path / "out" / "b"
+    mine.write_text("mine")
+
+    kept = resprout("sandbox", "run", *MAKES_TWO, env=PROCESS, cwd=tmp_path)
+
+    assert (kept.returncode, mine.read_text(), (tmp_path / "out/in/a").read_text()) == (1, "mine", "new\n")
+    assert "out/b was left out: there is one already. Say --force to replace it, or another --out." in kept.stderr
+    assert resprout("sandbox", "run", *MAKES_TWO, "--force", env=PROCESS, cwd=tmp_path).returncode == 0
+    assert mine.read_text() == "new\n"
+
+
+def test_result_files_are_written_through_no_link_that_is_there(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "victim").write_text("mine")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "in").symlink_to(elsewhere)
+    (tmp_path / "out" / "b").symlink_to(elsewhere / "victim")
+
+    done = resprout("sandbox", "run", *MAKES_TWO, "--force", env=PROCESS, cwd=tmp_path)
+
+    assert (done.returncode, (tmp_path / "out" / "b").read_text()) == (1, "new\n")
+    assert "out/in/a was left out: " in done.stderr
+    assert [path.read_text() for path in elsewhere.iterdir()] == ["mine"]
+
+
+def test_a_place_for_result_files_that_cannot_be_had_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("a file")
+
+    done = resprout("sandbox", "run", "-c", "echo ran", "--collect", "*", "--out", "out/x", env=PROCESS, cwd=tmp_path)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--out out/x cannot be used: " in done.stderr
+
+
 def test_the_exit_code_and_both_streams_are_the_programs_own() -> None:
     done = resprout("sandbox", "run", "-c", "echo out; echo err >&2; exit 7", env=PROCESS)
 
