@@ -8,7 +8,7 @@ import typer
 
 from .inputs import read_pairs
 from .run_options import AsJson
-from .sandbox_run import Shown, exit_code, mute
+from .sandbox_run import Shown, exit_code, mute, tell_cut
 from .sandbox_workspaces import Name, Within, with_workspaces
 
 
@@ -58,6 +58,7 @@ def exec_(
         typer.echo(result.model_dump_json(indent=2))
     else:
         shown.catch_up(result)
+        tell_cut(result)
         if result.reason:
             typer.secho(result.reason, fg="red" if not result.is_success else None, err=True)
     raise typer.Exit(exit_code(result))

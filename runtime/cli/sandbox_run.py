@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 if TYPE_CHECKING:
     from ...activities.sandbox.result import SandboxResult
-    from ...activities.sandbox.spec import SandboxSpec
+    from ...activities.sandbox.spec import Language, SandboxSpec
 
 from ...actors.errors import ConfigError, Rejected
 from ..settings import Settings
@@ -24,7 +24,7 @@ from .inputs import read_pairs
 from .result_files import check_writable, write
 from .run_options import AsJson
 
-BY_ENDING = {".py": "python", ".sh": "shell", ".js": "node", ".mjs": "node"}
+BY_ENDING: dict[str, "Language"] = {".py": "python", ".sh": "shell", ".js": "node", ".mjs": "node"}
 TIMEOUT_CODE, KILLED_CODE = 124, 137  # as `timeout` and shells say it
 NOT_WRITTEN_CODE = 1  # the program is fine, and not all of its files are here
 
@@ -33,7 +33,9 @@ def run(
     ctx: typer.Context,
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[FILE | -- PROGRAM ARGS...]", help="A source file to run, or behind -- a command."),
+        typer.Argument(
+            metavar="[FILE [-- ARGS...] | -- PROGRAM ARGS...]", help="A source file to run, or behind -- a command."
+        ),
     ] = None,
     language: Annotated[str | None, typer.Option("--language", "-l", help="python, shell or node.")] = None,
     code: Annotated[str | None, typer.Option("--code", "-c", help="Source code to run.")] = None,
@@ -74,7 +76,6 @@ def run(
         "language": language,
         "image": image,
         "code": code,
-        **_program(words or [], language, code),
         "files": dict(_file(one) for one in file or []),
         "collect": collect or [],
         "env": {name: str(value) for name, value in read_pairs(env or [], "--env", "NAME=ada").items()},
@@ -85,6 +86,7 @@ def run(
         "net": net or "none",
         "isolation": isolation,
     }
+    given |= _program(words or [], given)
     settings = settings_of(ctx).settings
     if collect:
         check_writable(out)
@@ -97,14 +99,29 @@ def run(
     raise typer.Exit(exit_code(result) or (0 if is_whole else NOT_WRITTEN_CODE))
 
 
-def _program(words: Sequence[str], language: str | None, code: str | None) -> dict[str, Any]:
+def _program(words: Sequence[str], given: dict[str, Any]) -> dict[str, Any]:
+    """A source file alone is the code; with arguments behind it, it is put in and called by its name."""
     if not words:
         return {}
     path = Path(words[0])
-    ending = BY_ENDING.get(path.suffix)
-    if len(words) == 1 and code is None and (ending is not None or language is not None) and path.is_file():
-        return {"language": language or ending, "code": _read(path).decode(errors="replace")}
-    return {"run": tuple(words)}
+    language: Language | None = given["language"] or BY_ENDING.get(path.suffix)
+    if given["code"] is not None or given["image"] is not None or language is None or path.name in given["files"]:
+        return {"run": tuple(words)}
+    if not path.is_file():
+        if path.suffix in BY_ENDING:
+            raise Rejected(
+                f"there is no file {path}: give the path of a source file, or a command that does not end in "
+                f"{path.suffix}."
+            )
+        return {"run": tuple(words)}
+    if len(words) == 1:
+        return {"language": language, "code": _read(path).decode(errors="replace")}
+    if path.suffix not in BY_ENDING:
+        return {"run": tuple(words)}
+    from ...activities.sandbox.program import INTERPRETERS
+
+    called = (INTERPRETERS[language], path.name, *words[1:])
+    return {"language": language, "files": given["files"] | dict([_file(words[0])]), "run": called}
 
 
 def _file(text: str) -> tuple[str, Any]:
@@ -146,7 +163,15 @@ async def _run(settings: Settings, spec: "SandboxSpec", key: str | None, *, as_j
         result = await boxes.run(spec, key, watch=mute if as_json else shown.watch)
     if not as_json:
         shown.catch_up(result)
+        tell_cut(result)
     return result
+
+
+def tell_cut(result: "SandboxResult") -> None:
+    for name, stream in (("stdout", result.stdout), ("stderr", result.stderr)):
+        if stream.is_cut:
+            cut = f"{stream.size - stream.kept:,} bytes of {name} were cut. Keep more with --output."
+            typer.secho(cut, fg="yellow", err=True)
 
 
 class Shown:

@@ -27,6 +27,21 @@ def test_a_file_is_run_by_its_ending_and_its_files_come_back(tmp_path: Path) -> 
     assert "results/n.txt (1 bytes)" in done.stderr
 
 
+def test_a_source_file_gets_arguments_and_its_name(tmp_path: Path) -> None:
+    (tmp_path / "args.py").write_text("import sys; print(sys.argv)")
+
+    done = resprout("sandbox", "run", "args.py", "--", "-n", "a b", env=PROCESS, cwd=tmp_path)
+
+    assert (done.returncode, done.stdout) == (0, "['args.py', '-n', 'a b']\n"), done.stderr
+
+
+def test_what_was_cut_is_said() -> None:
+    done = resprout("sandbox", "run", "--output", "100B", "-c", "printf %150s; printf %101s >&2", env=PROCESS)
+
+    assert (done.returncode, len(done.stdout)) == (0, 100)
+    assert "50 bytes of stdout were cut. Keep more with --output.\n1 bytes of stderr were cut" in done.stderr
+
+
 MAKES_TWO = ("-c", "mkdir in; echo new >in/a; echo new >b", "--collect", "**/*", "--out", "out")
 
 
@@ -115,6 +130,7 @@ def test_a_secret_comes_from_the_environment_and_is_not_in_the_result() -> None:
         (("--isolation", "vm", "-c", "x"), "isolation:"),
         (("--file", "nothing", "-c", "x"), "nothing cannot be read: no such file or directory."),
         (("--secret", "T=none", "-c", "x"), "there is no secret none: set RESPROUT_SECRET_NONE"),
+        (("nofile.py",), "there is no file nofile.py: give the path of a source file"),
         (("--key", "k", "-c", "x"), "resprout up"),
     ],
 )
