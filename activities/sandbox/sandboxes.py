@@ -32,6 +32,7 @@ from .way_out import Connections, way_out
 log = get_logger("resprout.sandbox")
 
 INLINE_BYTES = 256 << 10  # of one file; larger ones are kept aside
+EXACT = 2**53  # below it, floating point knows each whole number
 REAP_EVERY = timedelta(minutes=1)
 FORGET_AT_ONCE = 500
 FORGET_PAUSE = timedelta(milliseconds=100)
@@ -353,6 +354,9 @@ def _hash(job: Job) -> bytes:
 
 
 def _plain(value: str | float | bool) -> str:
+    """A number that came through JSON may be 20.0 where 20 was written."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
+        return str(int(value))
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -11,9 +11,11 @@ from uuid import uuid4
 import pytest
 from resprout.activities.sandbox.process import launch, sandbox
 from resprout.activities.sandbox.process.sandbox import ProcessSandbox
+from resprout.activities.sandbox.sandboxes import Sandboxes
 from resprout.activities.sandbox.spec import SandboxSpec
 from sandbox.attacks import CHANGE_MODES
 from sandbox.conftest import Sandboxed
+from support.tool_calls import NoSecrets
 
 SPEC = SandboxSpec(language="shell", code="cat /proc/self/cgroup /proc/1/cgroup")
 
@@ -33,6 +35,23 @@ async def test_root_that_cannot_become_another_user_is_refused(
 
     assert "util-linux" in str(await process.refusal(SPEC, "process"))
     assert launch.setpriv() is not None
+
+
+async def test_one_process_is_enough_for_a_program_that_starts_no_other(process: ProcessSandbox) -> None:
+    alone = SandboxSpec.model_validate({"language": "shell", "code": "echo $0", "limits": {"pids": 1}})
+
+    ending = await Sandboxed(process, "process").run(alone)
+
+    assert (ending.ended, ending.exit_code, ending.stderr.kept) == ("exit", 0, b"")
+
+
+async def test_a_whole_number_in_the_environment_has_no_point(process: ProcessSandbox) -> None:
+    env = {"N": 20.0, "HALF": 0.5, "LARGE": 1e300, "YES": True}
+    shown = SandboxSpec(language="shell", code="echo $N $HALF $LARGE $YES", env=env)
+
+    result = await Sandboxes({"process": process}, NoSecrets(), "process").run(shown)
+
+    assert result.stdout.text == "20 0.5 1e+300 true\n"
 
 
 SOMEBODY = 12345

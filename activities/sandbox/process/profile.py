@@ -16,6 +16,7 @@ from ..spec import Language, SandboxSpec
 WORK = "/work"
 STDIN = "/run/stdin"
 NOBODY = 65534  # inside
+OWN_PROCESSES = 2  # the shell that waits, and bubblewrap, which kernels before 5.14 count as well
 PATH = "/usr/local/bin:/usr/bin:/bin"
 
 # Its standard input is a socket to us. It says that all is mounted, reads a word once the files are there, runs the
@@ -48,12 +49,13 @@ def waiting(spec: SandboxSpec, *, alone: bool) -> str:
     Node reserves much more than it will ever use: only what it writes to counts.
     """
     limits = spec.limits
+    processes = limits.pids + OWN_PROCESSES + (spec.net != "none")  # the forwarder
     words = [
         "ulimit -c 0",
         f"ulimit -t {int(limits.time.total_seconds() * max(1, limits.cpu)) + 2}",
         f"ulimit -f {limits.disk // 512 + 1}",
         "ulimit -n 1024",
-        f"ulimit -u {limits.pids + 1} 2>/dev/null || ulimit -p {limits.pids + 1}",  # bash's word, then dash's
+        f"ulimit -u {processes} 2>/dev/null || ulimit -p {processes}",  # bash's word, then dash's
     ]
     if alone:
         words.append(f"ulimit -d {limits.memory >> 10}")
