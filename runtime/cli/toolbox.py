@@ -43,7 +43,7 @@ async def _add_outside(toolbox: "Toolbox", postgres: "PostgresSettings") -> None
 
 async def _take_outside(toolbox: "Toolbox", registry: "ToolRegistry") -> None:
     from ...activities.tools.outside.sources import Outside
-    from ..sandboxes import SecretsFromEnvironment
+    from ..secrets import SecretsFromEnvironment
     from ..tool_sources import ToolSources
 
     await ToolSources(toolbox, registry, Outside(SecretsFromEnvironment())).refresh()
