@@ -24,6 +24,7 @@ from ...memory.sandbox_runs import Intent, SandboxRun, SandboxRuns
 from ..secrets import NOTHING_HIDDEN, SCHEME, KnowsSecrets, Veil
 from .backend import Backend, BadSpec, Captured, Ending, InDoubt, Job, NoSandbox, Runner, Watch
 from .egress.meter import Bounds, Connection
+from .egress.rules import Rules
 from .output import Output
 from .result import ResultFile, SandboxResult, SeenConnection, Stream
 from .spec import Isolation, SandboxSpec, problems
@@ -74,6 +75,8 @@ class Sandboxes:
         """Its result, however often the same key is run; InDoubt when that cannot be known. `veil`: over the secrets
         that stand in the spec itself."""
         check(spec)
+        if spec.net != "none":
+            Rules.of(spec.net, self.private_hosts).check_addresses()
         isolation, backend = await self.choose(spec)
         job = self.job(key or f"once/{uuid4()}", spec, isolation, veil=veil)
         return await self.run_job(job, backend, tenant, watch, once=key is not None)

@@ -152,7 +152,8 @@ async def test_a_missing_image_is_refused_with_the_remedy(docker: DockerBackend)
 
 
 async def test_more_processors_than_there_are_and_too_little_memory_are_refused(docker: DockerBackend) -> None:
-    for limits, word in (({"cpu": 500}, "limits.cpu"), ({"memory": "1MB"}, "limits.memory")):
+    too_much = ({"memory": "10000GB"}, "the engine has")
+    for limits, word in (({"cpu": 500}, "limits.cpu"), ({"memory": "1MB"}, "limits.memory"), too_much):
         spec = SandboxSpec.model_validate({"language": "python", "code": "0", "limits": limits})
         assert word in (await docker.refusal(spec, "container") or "")
 

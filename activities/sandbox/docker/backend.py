@@ -68,6 +68,9 @@ class DockerBackend:
             return said
         if spec.limits.cpu > (there := facts["NCPU"]):
             return f"`limits.cpu` is {spec.limits.cpu:g}, the engine has {there}: write {there} or less."
+        if spec.limits.memory > (most := facts["MemTotal"]):
+            said = format_size(spec.limits.memory)
+            return f"`limits.memory` is {said}, the engine has {most >> 20}MB: write that or less."
         if spec.limits.memory < LEAST_MEMORY:
             return f"A container cannot run in {format_size(spec.limits.memory)}: write `limits.memory: 32MB` or more."
         return None

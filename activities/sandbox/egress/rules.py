@@ -13,6 +13,7 @@ from typing import Self
 
 from ....actors.errors import BadArgument, Rejected
 from ..spec import LONGEST_HOST, is_host
+from .addresses import special
 
 SHOWN = 60
 MOST_SHOWN = 12
@@ -99,6 +100,17 @@ class Rules:
     @classmethod
     def of(cls, net: Iterable[str], exempt: Iterable[str] = ()) -> Self:
         return cls(tuple(Pattern.of(text) for text in net), frozenset(name_of(host) for host in exempt))
+
+    def check_addresses(self) -> None:
+        """Raises when an address is listed that is never dialled: better before the run than in it."""
+        for pattern in self.patterns:
+            what = special(ipaddress.IPv4Address(pattern.name)) if is_address(pattern.name) else None
+            if what is None or (what.can_be_exempt and pattern.name in self.exempt):
+                continue
+            remedy = (
+                f"add {pattern.name} to the setting `sandbox.private_hosts`" if what.can_be_exempt else "leave it out"
+            )
+            raise BadArgument(f"net: `{pattern}` cannot be reached, its address is {what.words}: {remedy}.")
 
     def check(self, name: str, port: int) -> None:
         """Raises `Refused` unless `name`, in its one spelling, is listed with this port."""

@@ -59,7 +59,7 @@ class ProcessSandbox:
             return (
                 f"the process sandbox cannot run in {said}. Write `limits.memory: {format_size(LEAST_MEMORY)}` or more."
             )
-        return None
+        return _too_much(spec)
 
     async def run(self, job: Job, watch: Watch) -> Ending:
         assert self.binary is not None
@@ -117,6 +117,16 @@ class ProcessSandbox:
         group = cgroup.make(self.parents)
         group.limit(job.spec.limits)
         yield group
+
+
+def _too_much(spec: SandboxSpec) -> str | None:
+    memory, processors = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), os.cpu_count() or 1
+    if spec.limits.memory > memory:
+        said = format_size(spec.limits.memory)
+        return f"`limits.memory` is {said}, this machine has {memory >> 20}MB: write that or less."
+    if spec.limits.cpu > processors:
+        return f"`limits.cpu` is {spec.limits.cpu:g}, this machine has {processors}: write {processors} or less."
+    return None
 
 
 async def _watched(inside: Inside, job: Job, watch: Watch, uid: int | None) -> Ending:
