@@ -380,8 +380,13 @@ def _file(path: str, content: bytes, *, inline: bool) -> ResultFile:
 
 def _doubt(run: SandboxRun) -> InDoubt:
     began = f"{run.started_at:%Y-%m-%d %H:%M:%S} UTC" if run.started_at else "a moment ago"
+    if run.backend == "process":
+        lost = f"its process on {run.place} was lost"
+        come_back = " Runs with `isolation: container` are come back to."
+    else:
+        lost, come_back = "its container is gone: removed by `resprout down` or by hand, or ended with its engine", ""
     return InDoubt(
-        f"the sandbox run {run.key} began at {began} on {run.place} ({run.backend}), and its end is not known: its "
-        "process was lost. It is not run again by itself, for it may have had effects. Look, and start it under a "
-        "new key; or use `isolation: container`, whose runs are come back to."
+        f"the sandbox run {run.key} began at {began}, and its end is not known: {lost}. It is not run again by itself, "
+        "for it may have had effects. Look, and start it anew: a flow by `resprout runs retry`, else under a new key."
+        f"{come_back}"
     )

@@ -8,7 +8,7 @@ import sys
 import tarfile
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -19,11 +19,11 @@ from resprout.activities.sandbox.backend import InDoubt, NoSandbox
 from resprout.activities.sandbox.docker import DockerBackend
 from resprout.activities.sandbox.docker.names import run_name
 from resprout.activities.sandbox.process.sandbox import ProcessSandbox
-from resprout.activities.sandbox.sandboxes import Sandboxes
+from resprout.activities.sandbox.sandboxes import Sandboxes, _doubt
 from resprout.activities.sandbox.spec import SandboxSpec
 from resprout.actors.errors import BadArgument, Rejected
 from resprout.memory.database import Database
-from resprout.memory.sandbox_runs import SandboxRuns
+from resprout.memory.sandbox_runs import SandboxRun, SandboxRuns
 
 RANDOM = "import uuid; print(uuid.uuid4())"
 LEASE = timedelta(seconds=1)
@@ -165,6 +165,18 @@ async def test_a_cancelled_run_is_killed_and_on_record_as_such(database: Databas
         await asyncio.wait({task})
 
     assert (await box.run(python(SLOW), "k")).ended == "cancelled"
+
+
+def test_who_lost_a_container_is_not_told_to_use_one() -> None:
+    now = datetime.now(UTC)
+    run = SandboxRun("k", "default", b"", "docker", "engine-id", uuid4(), "doubt", now, now, None, None, alive=False)
+
+    told = {backend: str(_doubt(replace(run, backend=backend))) for backend in ("docker", "process")}
+
+    assert "its container is gone" in told["docker"]
+    assert "engine-id" not in told["docker"]
+    assert "isolation: container" not in told["docker"]
+    assert "Runs with `isolation: container` are come back to." in told["process"]
 
 
 async def test_a_run_that_a_leaving_worker_cut_off_is_in_doubt(database: Database) -> None:
