@@ -5,6 +5,7 @@ It needs no stack. With `--key` it is on record in Postgres, and the same key ne
 
 import asyncio
 import base64
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +26,7 @@ from .result_files import check_writable, write
 from .run_options import AsJson
 
 BY_ENDING: dict[str, "Language"] = {".py": "python", ".sh": "shell", ".js": "node", ".mjs": "node"}
-TIMEOUT_CODE, KILLED_CODE = 124, 137  # as `timeout` and shells say it
+TIMEOUT_CODE, KILLED_CODE = 124, 137  # as `timeout` and shells say it; 128 and its number for another signal
 NOT_WRITTEN_CODE = 1  # the program is fine, and not all of its files are here
 
 
@@ -218,4 +219,6 @@ def _write_files(result: "SandboxResult", out: Path, *, force: bool) -> bool:
 def exit_code(result: "SandboxResult") -> int:
     if result.exit_code is not None:
         return result.exit_code
+    if result.ended == "signal" and result.signal is not None and result.signal in signal.Signals.__members__:
+        return 128 + signal.Signals[result.signal]
     return TIMEOUT_CODE if result.ended == "timeout" else KILLED_CODE

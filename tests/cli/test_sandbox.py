@@ -95,6 +95,10 @@ def test_a_program_whose_time_is_up_says_so() -> None:
     assert done.stderr == "it was killed after 500ms: give it more with `limits: {time: …}`.\n"
 
 
+def test_a_program_that_a_signal_ended_has_the_code_that_shells_give_it() -> None:
+    assert resprout("sandbox", "run", "-c", "kill -SEGV $$", env=PROCESS).returncode == 139
+
+
 def test_a_secret_comes_from_the_environment_and_is_not_in_the_result() -> None:
     words = ("--secret", "TOKEN=api-key", "-c", 'test "$TOKEN" = hush && echo right', "--json")
     done = resprout("sandbox", "run", *words, env={**PROCESS, "RESPROUT_SECRET_API_KEY": "hush"})
