@@ -23,7 +23,7 @@ from ...memory.sandbox_runs import Intent, SandboxRun, SandboxRuns
 from .backend import Backend, BadSpec, Captured, Ending, InDoubt, Job, NoSandbox, Runner, Watch
 from .egress.meter import Bounds, Connection
 from .result import ResultFile, SandboxResult, SeenConnection, Stream
-from .spec import Isolation, SandboxSpec, problems
+from .spec import Isolation, SandboxSpec, is_unicode, problems
 from .way_out import Connections, way_out
 
 log = get_logger("resprout.sandbox")
@@ -278,7 +278,13 @@ class Sandboxes:
 
     def _environment(self, spec: SandboxSpec) -> dict[str, str]:
         plain = {name: _plain(value) for name, value in spec.env.items()}
-        return plain | {name: self.secrets.value(ref.removeprefix(SECRET)) for name, ref in spec.secrets.items()}
+        return plain | {name: self._secret(ref.removeprefix(SECRET)) for name, ref in spec.secrets.items()}
+
+    def _secret(self, name: str) -> str:
+        value = self.secrets.value(name)
+        if "\0" in value or not is_unicode(value):
+            raise Rejected(f"the secret {name} is no text that a variable can hold: store it as UTF-8, without NUL.")
+        return value
 
 
 async def _nobody() -> tuple[str, ...]:
@@ -292,7 +298,8 @@ def check(spec: SandboxSpec) -> None:
         said = [
             f"{at + ': ' if at else ''}{problem.said}; {problem.fix}" for at, problem in zip(where, found, strict=True)
         ]
-        raise BadSpec("this sandbox cannot be run: " + ". ".join(said) + ".")
+        shown = ". ".join(said).encode(errors="backslashreplace").decode()  # a name may be no Unicode
+        raise BadSpec(f"this sandbox cannot be run: {shown}.")
 
 
 def contents(spec: SandboxSpec) -> dict[str, bytes]:

@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, supp
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..backend import Job, NoSandbox
+from ..backend import BadSpec, Job, NoSandbox
 from ..egress.inside import environment, forwarder
 from ..program import program
 from ..way_out import hand_over
@@ -113,16 +113,23 @@ def _files(job: Job) -> Iterator[dict[str, int]]:
     stdin = _in_memory("stdin", (job.spec.stdin or "").encode())
     files = {"stdin": stdin, "seccomp": _in_memory("seccomp", filters)}
     env, extra = job.env, []
-    if job.gate is not None:
-        files["forwarder"] = _in_memory("forwarder", forwarder().encode())
-        env, extra = environment() | dict(env), way_out(Path(job.gate), files["forwarder"])
-    words = arguments(job.spec, env, stdin, extra)
-    files["arguments"] = _in_memory("arguments", b"".join(os.fsencode(word) + b"\0" for word in words))
     try:
+        if job.gate is not None:
+            files["forwarder"] = _in_memory("forwarder", forwarder().encode())
+            env, extra = environment() | dict(env), way_out(Path(job.gate), files["forwarder"])
+        words = arguments(job.spec, env, stdin, extra)
+        files["arguments"] = _in_memory("arguments", b"".join(map(_argument, words)))
         yield files
     finally:
         for file in files.values():
             os.close(file)
+
+
+def _argument(word: str) -> bytes:
+    """A NUL would begin another argument, and bubblewrap's arguments are the walls of the sandbox."""
+    if "\0" in word:
+        raise BadSpec("a word of this sandbox holds the character NUL: leave that out.")
+    return os.fsencode(word) + b"\0"
 
 
 def _in_memory(name: str, content: bytes) -> int:
