@@ -156,7 +156,7 @@ async def test_an_image_with_a_volume_is_refused_for_it_has_no_limit_on_disk(
     engine_api.remove_container(made, force=True)
     spec = SandboxSpec(image=f"{repository}:1", run="head -c 100000000 /dev/zero >/data/x")
     try:
-        assert "has a VOLUME (/data), where `limits.disk` would not hold" in str(await docker.refusal(spec, "container"))
+        assert "a VOLUME (/data), where `limits.disk` would not hold" in str(await docker.refusal(spec, "container"))
         with pytest.raises(NoSandbox, match="VOLUME"):
             await docker.run(Job("k", spec, "container"), unwatched)
     finally:
@@ -175,6 +175,16 @@ async def test_more_processors_than_there_are_and_too_little_memory_are_refused(
     for limits, word in (({"cpu": 500}, "limits.cpu"), ({"memory": "1MB"}, "limits.memory")):
         spec = SandboxSpec.model_validate({"language": "python", "code": "0", "limits": limits})
         assert word in (await docker.refusal(spec, "container") or "")
+
+
+async def test_an_engine_elsewhere_is_refused_what_needs_the_network() -> None:
+    backend = DockerBackend(Engine("tcp://engine.invalid:2375"), "nobody", warm=0)
+    spec = SandboxSpec(language="python", code="0", net=("pypi.org:443",))
+
+    said = await backend.refusal(spec, "container") or ""
+
+    assert "a socket of this machine, which the engine at tcp://engine.invalid:2375 does not see" in said
+    await backend.close()
 
 
 async def test_without_an_engine_it_is_refused_with_the_remedy(tmp_path: Path) -> None:

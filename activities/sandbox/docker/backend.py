@@ -59,6 +59,11 @@ class DockerBackend:
     async def refusal(self, spec: SandboxSpec, isolation: Isolation) -> str | None:
         if isolation not in RUNTIMES:
             return f"Docker does not give the isolation `{isolation}`: write `container` or `gvisor`."
+        if spec.net != "none" and not self._engine.is_near:
+            return (
+                f"The way to the network is a socket of this machine, which the engine at {self._engine.url} does not "
+                "see: run the worker where the engine is, with DOCKER_HOST=unix:///…, or leave `net` out."
+            )
         try:
             facts = await self._engine.facts()
             await self._images.digest(spec)

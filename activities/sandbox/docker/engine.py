@@ -44,6 +44,11 @@ class Engine:
         self._facts: dict[str, Any] | None = None
         self._asked = 0.0
 
+    @property
+    def is_near(self) -> bool:
+        """It sees the files of this machine: what is far cannot be had by a socket's path."""
+        return self.url.startswith("unix://")
+
     async def call(self, request: Callable[[APIClient], T]) -> T:
         api = await self._connected()
         return await self._in_thread(lambda: request(api))
