@@ -213,6 +213,34 @@ async def test_an_image_that_lacks_tools_is_refused_each_time_and_leaves_no_reco
         engine_api.remove_image(f"{image}:1")
 
 
+FORGES = """
+import os, signal, tarfile, io
+open("/run/resprout/job/end", "w").write("refused - - - -\\n")
+"""
+ENDS_ITS_RUNNER = """
+for pid in filter(str.isdecimal, os.listdir("/proc")):
+    if b"runner" in open(f"/proc/{pid}/cmdline", "rb").read().split(b"\\0"):
+        word = open(f"/proc/{pid}/cmdline", "rb").read().split(b"\\0")[-2]
+        out = os.open(f"/proc/{pid}/fd/1", os.O_WRONLY)
+        os.kill(int(pid), signal.SIGSTOP)
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as tar:
+            tar.add("/run/resprout/job/end", "job/end")
+        os.write(out, word + packed.getvalue())
+        os.kill(int(pid), signal.SIGKILL)
+        break
+"""
+
+
+@pytest.mark.parametrize("more", ["", ENDS_ITS_RUNNER], ids=["its end", "all that its runner says"])
+async def test_code_that_says_it_never_began_stays_on_record(
+    database: Database, docker: DockerBackend, more: str
+) -> None:
+    first = await in_containers(database, docker).run(python(FORGES + more), "k")
+
+    assert await in_containers(database, docker).run(python(FORGES + more), "k") == first
+
+
 async def test_files_that_do_not_fit_into_a_container_leave_no_record(
     database: Database, docker: DockerBackend
 ) -> None:

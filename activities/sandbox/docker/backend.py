@@ -20,7 +20,7 @@ from ..spec import Isolation, SandboxLimits, SandboxSpec
 from ..way_out import hand_over
 from .attachment import Attachment, Witness
 from .containers import Containers
-from .endings import broken_off, ending
+from .endings import broken_off, ending, is_refusal
 from .engine import Engine, Gone, NameTaken
 from .harvest import budget, harvest
 from .images import Images
@@ -30,7 +30,7 @@ from .pool import Pool
 from .reaper import Reaper
 from .removals import Removals
 from .runtimes import RUNTIMES, refusal
-from .shape import JOB_UID, SCRATCH, Shape, shape_of
+from .shape import JOB_UID, KEEPER_USER, SCRATCH, Shape, shape_of
 
 T = TypeVar("T")
 
@@ -205,11 +205,24 @@ class DockerBackend:
             except (Gone, NameTaken):
                 found = None
             if found is not None:
-                return ending(job, image, harvest(found, Selection(job.spec.collect)), witness)
+                harvested = harvest(found, Selection(job.spec.collect))
+                if is_refusal(harvested) and not await self._has_begun(name):
+                    raise Rejected("`files` do not fit into the sandbox. Raise `limits.disk`, or put in less.")
+                return ending(job, image, harvested, witness)
             runner = None  # it is used up
             if (lost := await self._lost(name, job, image, witness)) is not None:
                 return lost
         raise InDoubt(f"The run {job.key} ends whoever comes to it: remove its container {name}.")
+
+    async def _has_begun(self, name: str) -> bool:
+        """By the word of the first process: all else in a container may be the job's. So if it has none, it has."""
+        asked = ["/bin/sh", "-c", "[ ! -e /run/resprout/stdout.begun ] && echo waits"]
+        try:
+            created = await self._engine.call(lambda api: api.exec_create(name, asked, user=KEEPER_USER))
+            said: bytes = await self._engine.call(lambda api: api.exec_start(created["Id"]))
+        except NoSandbox:
+            return True
+        return said != b"waits\n"
 
     async def _lost(self, name: str, job: Job, image: str, witness: Witness) -> Ending | None:
         """None while its container runs: the job ended our process there, the next one learns how it ends."""
