@@ -107,6 +107,26 @@ async def test_a_warm_container_that_was_removed_is_no_obstacle(
     await warm.forget("k")
 
 
+async def test_a_warm_container_that_has_ended_is_not_used(
+    warm: DockerBackend, engine_api: APIClient, instance: str
+) -> None:
+    await warm.warm_up(SPEC)
+    ended = {one["Id"] for one in engine_api.containers(filters={"label": f"{Labels.instance}={instance}"})}
+    for one in ended:
+        engine_api.kill(one)
+    async with asyncio.timeout(10):
+        while not all(one.runner.is_over for idle in warm._pool._idle.values() for one in idle):
+            await asyncio.sleep(0.01)
+
+    ending = await warm.run(Job("k", SPEC, "container"), unwatched)
+
+    assert ending.stdout.kept == b"1\n"
+    await warm.forget("k")
+    await warm.settled()
+    left = engine_api.containers(all=True, filters={"label": f"{Labels.instance}={instance}"})
+    assert not ended & {one["Id"] for one in left}
+
+
 async def test_a_runner_that_died_while_it_waited_is_no_obstacle(
     warm: DockerBackend, engine_api: APIClient, instance: str
 ) -> None:

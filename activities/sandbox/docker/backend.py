@@ -178,6 +178,10 @@ class DockerBackend:
 
     async def _claim_warm(self, name: str, shape: Shape, spec: SandboxSpec) -> Attachment | None:
         while _is_common(spec, shape) and (warm := self._pool.take(shape)) is not None:
+            if warm.runner.is_over:  # its container, too, or it is not worth finding out
+                warm.runner.close()
+                await self._removals.begin(warm.name)
+                continue
             try:
                 await self._containers.rename(warm.name, name)
             except Gone:
