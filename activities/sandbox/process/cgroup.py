@@ -1,6 +1,7 @@
 """Limits of a run as a whole, where the kernel's control groups may be used.
 
-Without them each process is limited by itself: memory then is at most `pids` times `memory`.
+Without them each process is limited by itself: all may use `pids` times `memory` then. Nothing limits what the kernel
+needs for their files: bubblewrap's file systems in memory have a size, and as many inodes as anybody wants.
 """
 
 import os
