@@ -21,6 +21,7 @@ from ..actors.logger import get_logger
 T = TypeVar("T")
 
 HEARTBEAT = timedelta(seconds=1)
+ANSWERS = timedelta(seconds=5)
 
 log = get_logger("resprout.activities")
 _going_on: set[asyncio.Future[Any]] = set()  # of this process; asyncio itself would forget them
@@ -85,7 +86,7 @@ async def _is_wanted() -> bool:
     step = activity.info()
     try:
         handle = activity.client().get_workflow_handle(step.workflow_id or "", run_id=step.workflow_run_id)
-        run = await handle.describe()
+        run = await handle.describe(rpc_timeout=ANSWERS)
     except RPCError as error:
         return error.status is not RPCStatusCode.NOT_FOUND  # who cannot be asked may want it
     pending = {one.activity_id for one in run.raw_description.pending_activities}
