@@ -24,7 +24,7 @@ from temporalio.activity import ActivityCancellationDetails
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.testing import ActivityEnvironment
 
-SLOW = "print('begun', flush=True); import time; time.sleep(3); print('ended')"
+SLOW = "print('begun', flush=True); import time; time.sleep(6); print('ended')"
 OVER = ActivityCancellationDetails(not_found=True)
 
 
