@@ -210,13 +210,13 @@ class Sandboxes:
         reached = backend.comes_back and backend.name == run.backend and place == run.place
         if run.state == "intended" or reached:
             return await runs.take_over(run, self.owner)
-        if await runs.doubt(run):
+        if await runs.doubt(run, self.owner):
             raise _doubt(run)
         return False
 
     async def _recorded(self, runs: SandboxRuns, job: Job, backend: Runner, watch: Watch) -> SandboxResult:
         async def starting() -> None:
-            if not await runs.start(job.key, self.owner):
+            if not await runs.start(job.key, self.owner, has_begun=job.has_begun):
                 raise Unavailable(f"the sandbox run {job.key} was taken over by another worker.")
 
         started = replace(job, starting=starting)

@@ -6,8 +6,8 @@ import os
 import signal
 import sys
 import tarfile
-from collections.abc import AsyncIterator
-from dataclasses import replace
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import pytest
 from docker import APIClient
-from resprout.activities.sandbox.backend import InDoubt, NoSandbox
+from resprout.activities.sandbox.backend import Ending, InDoubt, Job, NoSandbox, Watch
 from resprout.activities.sandbox.docker import DockerBackend
 from resprout.activities.sandbox.docker.names import run_name
 from resprout.activities.sandbox.process.sandbox import ProcessSandbox
@@ -23,7 +23,7 @@ from resprout.activities.sandbox.sandboxes import Sandboxes
 from resprout.activities.sandbox.spec import SandboxSpec
 from resprout.actors.errors import BadArgument, Rejected
 from resprout.memory.database import Database
-from resprout.memory.sandbox_runs import SandboxRuns
+from resprout.memory.sandbox_runs import SandboxRun, SandboxRuns
 
 RANDOM = "import uuid; print(uuid.uuid4())"
 LEASE = timedelta(seconds=1)
@@ -112,8 +112,59 @@ async def test_what_was_only_intended_by_a_process_that_is_gone_is_run(database:
     assert (await other.run(python("print(1)"), "k")).stdout.text == "1\n"
 
 
+async def test_an_owner_that_wakes_up_while_another_takes_over_leaves_one_run(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, other = sandboxes(database), sandboxes(database)
+    asleep, awake, started = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    runs_it = slow.backends["process"].run
+
+    async def sleeping(job: Job, watch: Watch) -> Ending:
+        async def starting() -> None:
+            asleep.set()
+            await awake.wait()
+            await job.starting()
+            started.set()
+
+        return await runs_it(replace(job, starting=starting), watch)
+
+    monkeypatch.setattr(slow.backends["process"], "run", sleeping)
+    spec = python("import time; time.sleep(2);" + RANDOM)
+    first = asyncio.create_task(slow.run(spec, "k"))
+    await asleep.wait()
+    await database.pool.execute("UPDATE resprout.sandbox_runs SET seen_at = now() - interval '1 minute'")
+    assert other.runs is not None
+    found = other.runs.find
+
+    async def woken(key: str) -> SandboxRun | None:
+        run = await found(key)
+        if not started.is_set():
+            awake.set()
+            await started.wait()
+            alive.append(asyncio.create_task(slow.keep_alive()))
+        return run
+
+    alive: list[asyncio.Task[None]] = []
+    other.runs = Seeing(other.runs.open, LEASE, looking=woken)
+
+    results = await asyncio.gather(first, other.run(spec, "k"))
+
+    assert results[0] == results[1]
+    for task in alive:
+        task.cancel()
+
+
+@dataclass(frozen=True)
+class Seeing(SandboxRuns):
+    """Looks at a run in another way."""
+
+    looking: Callable[[str], Awaitable[SandboxRun | None]] = field(kw_only=True)
+
+    async def find(self, key: str) -> SandboxRun | None:
+        return await self.looking(key)
+
+
 def _job(box: Sandboxes, key: str) -> Any:
-    from resprout.activities.sandbox.backend import Job
     from resprout.activities.sandbox.sandboxes import unwatched
 
     return Job(key, python("print(1)"), "process"), box.backends["process"], "default", unwatched
