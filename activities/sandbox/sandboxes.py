@@ -193,7 +193,7 @@ class Sandboxes:
                 if await self._intend(runs, job, tenant, backend, place):
                     return job
                 continue
-            if run.spec_hash != _hash(job.spec):
+            if (run.tenant, run.spec_hash) != (tenant, _hash(job.spec)):
                 raise BadArgument(f"the key {job.key} stands for another run. Give each run a key of its own.")
             match run.state:
                 case "ended":
@@ -279,6 +279,11 @@ class Sandboxes:
     def _environment(self, spec: SandboxSpec) -> dict[str, str]:
         plain = {name: _plain(value) for name, value in spec.env.items()}
         return plain | {name: self.secrets.value(ref.removeprefix(SECRET)) for name, ref in spec.secrets.items()}
+
+
+def key_of(tenant: str, said: str) -> str:
+    """The key on record for one that a user has chosen: nobody else's, neither another tenant's nor a step's."""
+    return f"user/{tenant}/{said}"
 
 
 async def _nobody() -> tuple[str, ...]:

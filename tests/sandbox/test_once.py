@@ -24,6 +24,8 @@ from resprout.activities.sandbox.spec import SandboxSpec
 from resprout.actors.errors import BadArgument, Rejected
 from resprout.memory.database import Database
 from resprout.memory.sandbox_runs import SandboxRun, SandboxRuns
+from resprout.runtime.sandbox_client import SandboxClient
+from support.workspaces import settings_of
 
 RANDOM = "import uuid; print(uuid.uuid4())"
 LEASE = timedelta(seconds=1)
@@ -88,6 +90,25 @@ async def test_a_key_stands_for_one_thing(database: Database) -> None:
 
     with pytest.raises(BadArgument, match="stands for another run"):
         await sandboxes(database).run(python("print(2)"), "k")
+
+
+async def test_the_key_of_another_tenant_is_refused(database: Database) -> None:
+    await sandboxes(database).run(python(RANDOM), "k", tenant="ada")
+
+    with pytest.raises(BadArgument, match="stands for another run"):
+        await sandboxes(database).run(python(RANDOM), "k", tenant="bob")
+
+
+async def test_what_users_call_a_key_is_nobody_elses(database: Database, dsn: str) -> None:
+    step = await sandboxes(database).run(python(RANDOM), "k")
+    clients = [SandboxClient(settings_of(dsn, isolation="process"), tenant) for tenant in ("default", "ada")]
+
+    results = [await client.run(python(RANDOM), key="k") for client in clients]
+
+    assert [result.key for result in results] == ["user/default/k", "user/ada/k"]
+    assert len({result.stdout.text for result in (step, *results)}) == 3
+    for client in clients:
+        await client.close()
 
 
 async def test_a_result_with_bytes_that_postgres_does_not_like_is_kept(database: Database) -> None:
