@@ -20,7 +20,7 @@ from weakref import WeakValueDictionary
 from ...actors.errors import BadArgument, Rejected, ResproutError, Unavailable
 from ...actors.logger import get_logger
 from ...memory.sandbox_runs import Intent, SandboxRun, SandboxRuns
-from .backend import Backend, BadSpec, Captured, Ending, InDoubt, Job, NoSandbox, Runner, Watch
+from .backend import UNRECORDED, Backend, BadSpec, Captured, Ending, InDoubt, Job, NoSandbox, Runner, Watch
 from .egress.meter import Bounds, Connection
 from .result import ResultFile, SandboxResult, SeenConnection, Stream
 from .spec import Isolation, SandboxSpec, problems
@@ -72,8 +72,8 @@ class Sandboxes:
         """Its result, however often the same key is run; InDoubt when that cannot be known."""
         check(spec)
         isolation, backend = await self.choose(spec)
-        job = self.job(key or f"once/{uuid4()}", spec, isolation)
-        return await self.run_job(job, backend, tenant, watch, once=key is not None)
+        job = self.job(key or f"{UNRECORDED}{uuid4()}", spec, isolation)
+        return await self.run_job(job, backend, tenant, watch, once=bool(key))
 
     def job(self, key: str, spec: SandboxSpec, isolation: Isolation, workspace: str | None = None) -> Job:
         return Job(key, spec, isolation, contents(spec), self._environment(spec), workspace=workspace)

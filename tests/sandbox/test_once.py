@@ -269,6 +269,22 @@ async def test_a_run_whose_container_somebody_removed_is_in_doubt_and_not_begun_
         await in_containers(database, docker).run(python(SLOW), "k")
 
 
+async def test_a_run_without_a_key_is_left_to_its_process_by_all_reapers(
+    database: Database, docker: DockerBackend
+) -> None:
+    box, begun = in_containers(database, docker), asyncio.Event()
+    code = "print('begun', flush=True); import time; time.sleep(2)"
+    task = asyncio.create_task(box.run(python(code), watch=lambda stream, chunk: begun.set()))
+    async with asyncio.timeout(20):
+        await begun.wait()
+    assert box.runs is not None
+
+    removed = await docker.reap(box.runs.unfinished)
+
+    assert removed == 0
+    assert (await task).exit_code == 0
+
+
 async def test_an_image_that_lacks_tools_is_refused_each_time_and_leaves_no_record(
     database: Database, docker: DockerBackend, engine_api: APIClient
 ) -> None:

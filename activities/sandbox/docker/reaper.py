@@ -11,7 +11,7 @@ from typing import Any
 
 from ..backend import Unfinished
 from .containers import Containers
-from .names import OWNER, RUN, WARM, Labels, Process, run_name
+from .names import ONCE, OWNER, RUN, WARM, Labels, Process, run_name
 
 
 class Reaper:
@@ -36,7 +36,7 @@ def _is_orphan(container: dict[str, Any], wanted: Collection[str] | None) -> boo
     name = container["Names"][0].removeprefix("/") if container["Names"] else ""
     labels = container["Labels"]
     process = Process.parse(labels.get(Labels.process, ""))
-    if process is not None and process.is_dead and (name.startswith(WARM) or wanted is None):
+    if process is not None and process.is_dead and (name.startswith((WARM, ONCE)) or wanted is None):
         return True
     if name.startswith(RUN) and wanted is not None:
         return name not in wanted
