@@ -10,8 +10,9 @@ from uuid import uuid4
 
 import pytest
 from docker import APIClient
-from resprout.activities.sandbox.backend import Job
+from resprout.activities.sandbox.backend import Job, NoSandbox
 from resprout.activities.sandbox.docker import DockerBackend, Engine
+from resprout.activities.sandbox.docker.containers import Containers
 from resprout.activities.sandbox.docker.names import WARM, Labels, run_name
 from resprout.activities.sandbox.sandboxes import unwatched
 from resprout.activities.sandbox.spec import SandboxSpec
@@ -178,12 +179,53 @@ async def test_the_reaper_leaves_the_containers_of_other_installations(
     await other.close()
 
 
-async def test_the_reaper_removes_what_is_beyond_its_deadline(
+async def test_the_reaper_removes_what_is_beyond_its_deadline_although_it_is_on_record(
     docker: DockerBackend, engine_api: APIClient, instance: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    async def unfinished() -> set[str]:
+        return {"k"}
+
     await docker.run(Job("k", SPEC, "container"), unwatched)
-    assert await docker.reap() == 0
+    assert await docker.reap(unfinished) == 0
 
     monkeypatch.setattr("time.time", lambda: 4_000_000_000.0)
 
-    assert await docker.reap() == 1
+    assert await docker.reap(unfinished) == 1
+
+
+async def test_a_warm_container_is_not_given_to_a_job_that_its_deadline_could_cut_off(
+    warm: DockerBackend, engine_api: APIClient, instance: str
+) -> None:
+    await warm.warm_up(SPEC)
+    waiting = names(engine_api, instance)
+    spec = SandboxSpec.model_validate({"language": "python", "code": "print(1)", "limits": {"time": "13h"}})
+
+    await warm.run(Job("k", spec, "container"), unwatched)
+
+    assert names(engine_api, instance) == {*waiting, run_name(instance, "k")}
+    await warm.forget("k")
+
+
+async def test_the_reaper_goes_on_past_what_the_engine_cannot_remove(
+    docker: DockerBackend, engine_api: APIClient, instance: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key in ("stuck", "free", "free too"):
+        await docker.run(Job(key, SPEC, "container"), unwatched)
+    stuck = engine_api.inspect_container(run_name(instance, "stuck"))["Id"]
+    remove = Containers.remove
+
+    async def removed(self: Containers, name: str) -> None:
+        if name == stuck:
+            raise NoSandbox("The Docker engine refused: driver failed to remove root filesystem.")
+        await remove(self, name)
+
+    monkeypatch.setattr(Containers, "remove", removed)
+
+    async def unfinished() -> set[str]:
+        return set()
+
+    assert await docker.reap(unfinished) == 2
+
+    assert names(engine_api, instance) == {run_name(instance, "stuck")}
+    monkeypatch.undo()
+    assert await docker.reap(unfinished) == 1

@@ -171,7 +171,7 @@ class DockerBackend:
             raise
 
     async def _claim_warm(self, name: str, shape: Shape, spec: SandboxSpec) -> Attachment | None:
-        while _is_common(spec, shape) and (warm := self._pool.take(shape)) is not None:
+        while _is_common(spec, shape) and (warm := self._pool.take(shape, spec.limits.time)) is not None:
             try:
                 await self._containers.rename(warm.name, name)
             except Gone:
@@ -230,7 +230,7 @@ def _is_common(spec: SandboxSpec, shape: Shape) -> bool:
 
 
 def _removed(job: Job) -> str:
-    return f"The container of {job.key} was removed while it ran: see who did that."
+    return f"The container of {job.key} was removed while it ran, or a day after its time: see who did that."
 
 
 def _ran(state: dict[str, Any]) -> float:

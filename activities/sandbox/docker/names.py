@@ -17,8 +17,8 @@ OWNER = "resprout"
 RUN, WARM, WORKSPACE = "resprout-run-", "resprout-warm-", "resprout-workspace-"
 ONCE = "resprout-once-"  # of a run that is on no record
 
-# How long what ended is kept for whoever comes back to it, and the oldest that a warm one gets.
-KEPT = timedelta(hours=1)
+# How long what has had its time is kept for whoever comes back to it, and the oldest that a warm one gets.
+KEPT = timedelta(days=1)
 OLDEST_WARM = timedelta(hours=12)
 
 

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from ....actors.logger import get_logger
 from ..backend import NoSandbox
@@ -30,9 +31,9 @@ class Warm:
     runner: Attachment
     born: float = field(default_factory=time.monotonic)
 
-    @property
-    def is_old(self) -> bool:
-        return time.monotonic() - self.born > OLDEST_WARM.total_seconds()
+    def lasts(self, longest: timedelta) -> bool:
+        """For a job of so long, until what it leaves has been kept: its deadline was set when it was made."""
+        return time.monotonic() - self.born + longest.total_seconds() <= OLDEST_WARM.total_seconds()
 
 
 class Pool:
@@ -45,12 +46,15 @@ class Pool:
         self._filling: asyncio.Task[None] | None = None
         self._is_closed = False
 
-    def take(self, shape: Shape) -> Warm | None:
-        """From now on this shape is wanted, up to the size of the pool."""
+    def take(self, shape: Shape, longest: timedelta) -> Warm | None:
+        """For a job of at most so long. From now on this shape is wanted, up to the size of the pool."""
         if shape not in self._idle and not self._admit(shape):
             return None
         idle = self._idle[shape]
-        return idle.popleft() if idle else None
+        taken = next((one for one in idle if one.lasts(longest)), None)
+        if taken is not None:
+            idle.remove(taken)
+        return taken
 
     def give_back(self, shape: Shape, warm: Warm) -> None:
         self._idle[shape].appendleft(warm)
@@ -97,7 +101,7 @@ class Pool:
 
     async def _drop_old(self) -> None:
         for idle in self._idle.values():
-            while idle and idle[0].is_old:
+            while idle and not idle[0].lasts(timedelta()):
                 await self._drop(idle.popleft())
 
     async def _drop(self, warm: Warm) -> None:
