@@ -13,6 +13,7 @@ from temporalio.client import Client
 from ..activities.approve import Approve
 from ..activities.call_tool import CallTool
 from ..activities.sandbox.sandboxes import Sandboxes
+from ..activities.secrets import Veil
 from ..activities.tools.builtin import ALL
 from ..activities.tools.calling import Begin, Plan, ToolCaller, idempotency_key
 from ..activities.tools.doubts import Doubts
@@ -38,7 +39,7 @@ from .lazy_database import LazyDatabase
 from .plugins.loading import plugin_tools
 from .policy import policy_of
 from .runs import Runs
-from .sandboxes import SecretsFromEnvironment
+from .secrets import SecretsFromEnvironment
 from .settings import Settings
 from .tool_imports import registration
 from .tool_runs import CallRuns
@@ -95,11 +96,12 @@ async def tools(settings: Settings, boxes: Sandboxes, client: Client) -> AsyncIt
     audit = Audit(database.open).append
     effects, approvals = Effects(database.open), Approvals(database.open)
     policy = policy_of(settings, database.open)
-    uses = Uses(settings, boxes, caller(settings), client, database.open)
     registry, known = ToolRegistry(database.open), SecretsFromEnvironment()
+    secrets = Secrets(known)
+    uses = Uses(settings, boxes, caller(settings), client, database.open, secrets)
     registering = asyncio.create_task(register(list(toolbox), registry))
     sources = ToolSources(toolbox, registry, Outside(known))
-    hands = ToolCaller(toolbox, policy, effects, approvals, audit, Secrets(known), uses.of_plan, sources.look)
+    hands = ToolCaller(toolbox, policy, effects, approvals, audit, secrets, uses.of_plan, sources.look)
     try:
         yield Tools(CallTool(hands, Doubts(policy, effects, audit)), Approve(approvals, policy, toolbox, audit))
     finally:
@@ -122,6 +124,7 @@ class Uses:
     agents: Caller
     client: Client
     open: Callable[[], Awaitable[Database]]
+    secrets: Secrets
 
     def of_plan(self, plan: Plan, began: Begin) -> ToolCall:
         key, tenant, chain = idempotency_key(plan.key), plan.request.tenant, plan.request.chain
@@ -130,10 +133,17 @@ class Uses:
             tenant=tenant,
             principal=chain[-1],
             workspace=workspace_of(self.settings.data_dir, tenant, plan.run),
-            sandbox=CallSandbox(self.boxes, f"{key}/{began.agains}" if began.agains else key, tenant, self._kept),
+            sandbox=self._sandbox(plan, began, key),
             agents=CallAgents(self.agents, self._registry, key, began.at, chain[-1], tenant, plan.run),
             runs=CallRuns(self._runs, key, tenant, chain),
         )
+
+    def _sandbox(self, plan: Plan, began: Begin, key: str) -> CallSandbox:
+        def veil() -> Veil:
+            return self.secrets.revealed(plan.arguments).veil
+
+        one = f"{key}/{began.agains}" if began.agains else key
+        return CallSandbox(self.boxes, one, plan.request.tenant, self._kept, veil)
 
     async def _runs(self) -> Runs:
         return Runs(self.client, self.settings.temporal)

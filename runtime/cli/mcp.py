@@ -61,7 +61,7 @@ async def _serve(
     from ..mcp_calls import McpCalls
     from ..mcp_server import McpFront
     from ..runs import Runs
-    from ..sandboxes import SecretsFromEnvironment
+    from ..secrets import SecretsFromEnvironment
     from ..tool_sources import ToolSources
     from ..tools import known_tools
 
@@ -89,7 +89,7 @@ def _address(text: str) -> tuple[str, int]:
 
 
 def _secret(reference: str) -> str:
-    from ..sandboxes import SecretsFromEnvironment
+    from ..secrets import SecretsFromEnvironment
 
     prefix, _, name = reference.partition("secret://")
     if prefix or not name:

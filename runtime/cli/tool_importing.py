@@ -33,7 +33,7 @@ async def _go(settings: "Settings", work: "Work") -> None:
     from ...memory.tools import ToolRegistry
     from ..lazy_database import LazyDatabase
     from ..policy.opening import policy_of
-    from ..sandboxes import SecretsFromEnvironment
+    from ..secrets import SecretsFromEnvironment
     from ..tool_imports import ToolImports
 
     database = LazyDatabase(settings.postgres, "import of tools", pool_size=2)

@@ -31,7 +31,7 @@ async def _add_outside(toolbox: "Toolbox", postgres: "PostgresSettings") -> None
     from ...activities.tools.outside.sources import Outside
     from ...memory.tools import ToolRegistry
     from ..lazy_database import LazyDatabase
-    from ..sandboxes import SecretsFromEnvironment
+    from ..secrets import SecretsFromEnvironment
     from ..tool_sources import ToolSources
 
     database = LazyDatabase(postgres, "tools", pool_size=1)
