@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import Any
 from uuid import UUID
 
+from ....actors.logger import get_logger
 from ....memory.workspaces import WorkspaceRecords
 from ..backend import NoSandbox
 from ..spec import SandboxSpec
@@ -19,6 +20,8 @@ from .engine import Engine, Gone, NameTaken
 from .images import Images
 from .names import KEPT, OWNER, WORKSPACE, Labels, labels, workspace_name
 from .shape import GVISOR_PIDS, SCRATCH, Shape, configuration
+
+_log = get_logger("resprout.sandbox")
 
 AT_ONCE = 4  # commands in one; `command.sh` counts them
 # Ours for each: two that adopt, the runner, two captures of four, two tails, a watch, `timeout` and a subshell; and for
@@ -90,12 +93,22 @@ class DockerWorkspaces:
 
     async def end_all(self, records: WorkspaceRecords | None) -> None:
         """The installation is taken down, and its workspaces with it."""
-        with suppress(NoSandbox):  # no engine: nothing of ours is there
-            for workspace in await self.ours():
-                if records is not None:
-                    await records.bury(workspace, "the stack was taken down")
-                await self.remove(workspace)
-                remove_home(str(workspace))
+        try:
+            ours = await self.ours()
+        except NoSandbox:
+            return  # no engine: nothing of ours is there
+        await asyncio.gather(*(self._end(workspace, records) for workspace in ours))
+
+    async def _end(self, workspace: UUID, records: WorkspaceRecords | None) -> None:
+        """One that the engine cannot remove is no reason to leave the others: the reaper of the next stack finds it."""
+        if records is not None:
+            await records.bury(workspace, "the stack was taken down")
+        try:
+            await self.remove(workspace)
+        except NoSandbox as error:
+            _log.warning("a workspace cannot be removed", workspace=str(workspace), reason=str(error))
+            return
+        remove_home(str(workspace))
 
     async def ours(self) -> set[UUID]:
         """Those that have a container of this installation here."""
