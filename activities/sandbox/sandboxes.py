@@ -22,7 +22,7 @@ from ...actors.errors import BadArgument, Rejected, ResproutError, Unavailable
 from ...actors.logger import get_logger
 from ...memory.sandbox_runs import Intent, SandboxRun, SandboxRuns
 from ..secrets import NOTHING_HIDDEN, SCHEME, KnowsSecrets, Veil
-from .backend import UNRECORDED, Backend, BadSpec, Captured, Ending, InDoubt, Job, NoSandbox, Runner, Watch
+from .backend import UNRECORDED, Backend, BadSpec, Captured, Ending, InDoubt, Job, NoSandbox, Runner, Unfinished, Watch
 from .egress.meter import Bounds, Connection
 from .output import Output
 from .result import ResultFile, SandboxResult, SeenConnection, Stream
@@ -148,6 +148,8 @@ class Sandboxes:
                     await self.runs.seen(sorted(self.under_way), self.owner)
                 except ResproutError as error:
                     log.warning("sandbox runs not told to be alive", error=str(error))
+                except Exception:  # without it, others would take over what goes on here
+                    log.exception("telling that sandbox runs are alive failed")
             await asyncio.sleep(self.runs.lease.total_seconds() / 5)
 
     async def reap_forever(self) -> None:
@@ -155,16 +157,21 @@ class Sandboxes:
         unfinished = self.runs.unfinished if self.runs is not None else None
         while True:
             for backend in set(self.backends.values()):
-                try:
-                    if removed := await backend.reap(unfinished):
-                        log.warning("sandboxes left behind were removed", backend=backend.name, count=removed)
-                except NoSandbox:
-                    continue  # no engine: nothing of ours is there
-                except ResproutError as error:
-                    log.warning("sandboxes left behind cannot be looked for", backend=backend.name, error=str(error))
+                await self._reap(backend, unfinished)
             if self.runs is not None:
                 await self._forget(self.runs)
             await asyncio.sleep(REAP_EVERY.total_seconds())
+
+    async def _reap(self, backend: Backend, unfinished: Unfinished | None) -> None:
+        try:
+            if removed := await backend.reap(unfinished):
+                log.warning("sandboxes left behind were removed", backend=backend.name, count=removed)
+        except NoSandbox:
+            return  # no engine: nothing of ours is there
+        except ResproutError as error:
+            log.warning("sandboxes left behind cannot be looked for", backend=backend.name, error=str(error))
+        except Exception:  # a mistake of ours ends one round, not all
+            log.exception("looking for sandboxes left behind failed", backend=backend.name)
 
     async def _forget(self, runs: SandboxRuns) -> None:
         """Old runs, in batches; between two of them others have the disk for themselves."""
@@ -175,6 +182,8 @@ class Sandboxes:
                 await asyncio.sleep(FORGET_PAUSE.total_seconds())
         except ResproutError as error:
             log.warning("old sandbox runs were not forgotten, it is tried again later", error=str(error))
+        except Exception:
+            log.exception("forgetting old sandbox runs failed")
 
     async def _once(self, runs: SandboxRuns, job: Job, backend: Runner, tenant: str, watch: Watch) -> SandboxResult:
         place = await backend.place()

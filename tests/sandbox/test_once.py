@@ -4,6 +4,7 @@ import asyncio
 import io
 import os
 import signal
+import subprocess
 import sys
 import tarfile
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -18,6 +19,7 @@ from docker import APIClient
 from resprout.activities.sandbox.backend import Ending, InDoubt, Job, NoSandbox, Watch
 from resprout.activities.sandbox.docker import DockerBackend
 from resprout.activities.sandbox.docker.names import run_name
+from resprout.activities.sandbox.process.cgroup import remove_left_behind
 from resprout.activities.sandbox.process.sandbox import ProcessSandbox
 from resprout.activities.sandbox.sandboxes import Sandboxes
 from resprout.activities.sandbox.spec import SandboxSpec
@@ -283,6 +285,34 @@ async def test_a_run_without_a_key_is_left_to_its_process_by_all_reapers(
 
     assert removed == 0
     assert (await task).exit_code == 0
+
+
+async def test_a_mistake_in_one_round_of_the_reaper_is_not_its_end(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box, rounds = sandboxes(database), asyncio.Queue[None]()
+
+    async def broken(unfinished: object = None) -> int:
+        rounds.put_nowait(None)
+        raise FileNotFoundError("cgroup.procs")
+
+    monkeypatch.setattr(box.backends["process"], "reap", broken)
+    monkeypatch.setattr("resprout.activities.sandbox.sandboxes.REAP_EVERY", timedelta(milliseconds=10))
+
+    reaping = asyncio.create_task(box.reap_forever())
+
+    async with asyncio.timeout(10):
+        for _ in range(2):
+            await rounds.get()
+    reaping.cancel()
+
+
+def test_a_group_that_another_process_removes_meanwhile_is_passed_over(tmp_path: Path) -> None:
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    (tmp_path / f"resprout-{dead.pid}-0").mkdir()  # its `cgroup.procs` is gone already
+
+    assert remove_left_behind({"memory": tmp_path}) == 0
 
 
 async def test_an_image_that_lacks_tools_is_refused_each_time_and_leaves_no_record(
