@@ -251,10 +251,15 @@ class Sandboxes:
         except Rejected:
             await asyncio.shield(runs.withdraw(job.key, self.owner, started=True))
             raise
+        except InDoubt:  # perhaps because somebody else has brought its result home, and removed what was left of it
+            if (known := await _known(runs, job.key)) is None:
+                raise
+            return known
         except BaseException:
             await asyncio.shield(runs.withdraw(job.key, self.owner))  # only what was not started
             raise
-        await runs.end(job.key, result.model_dump_json())
+        if not await runs.end(job.key, result.model_dump_json()):
+            result = await _known(runs, job.key) or result  # all who ask are told the same
         await backend.forget(job.key)
         return result
 
@@ -302,6 +307,11 @@ class Sandboxes:
             image=ending.image,
             key=job.key,
         )
+
+
+async def _known(runs: SandboxRuns, key: str) -> SandboxResult | None:
+    run = await runs.find(key)
+    return None if run is None or run.result is None else SandboxResult.model_validate_json(run.result)
 
 
 def key_of(tenant: str, said: str) -> str:

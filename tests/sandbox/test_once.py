@@ -17,7 +17,7 @@ from uuid import uuid4
 import pytest
 from docker import APIClient
 from resprout.activities.sandbox.backend import Ending, InDoubt, Job, NoSandbox, Watch
-from resprout.activities.sandbox.docker import DockerBackend
+from resprout.activities.sandbox.docker import DockerBackend, Engine
 from resprout.activities.sandbox.docker.names import run_name
 from resprout.activities.sandbox.process.cgroup import remove_left_behind
 from resprout.activities.sandbox.process.sandbox import ProcessSandbox
@@ -27,6 +27,7 @@ from resprout.actors.errors import BadArgument, Rejected
 from resprout.memory.database import Database
 from resprout.memory.sandbox_runs import SandboxRun, SandboxRuns
 from resprout.runtime.sandbox_client import SandboxClient
+from support.engine import URL
 from support.workspaces import settings_of
 
 RANDOM = "import uuid; print(uuid.uuid4())"
@@ -313,6 +314,33 @@ def test_a_group_that_another_process_removes_meanwhile_is_passed_over(tmp_path:
     (tmp_path / f"resprout-{dead.pid}-0").mkdir()  # its `cgroup.procs` is gone already
 
     assert remove_left_behind({"memory": tmp_path}) == 0
+
+
+async def test_who_comes_back_after_another_has_brought_the_result_home_gets_it(
+    database: Database, docker: DockerBackend, instance: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = DockerBackend(Engine(URL), instance, warm=0)
+    first, second = in_containers(database, docker), in_containers(database, late)
+    begun, come_back = asyncio.Event(), asyncio.Event()
+    spec = python(f"print('begun', flush=True); import time; time.sleep(3); {RANDOM}")
+    one = asyncio.create_task(first.run(spec, "k", watch=lambda stream, chunk: begun.set()))
+    attend = late._attend
+
+    async def attended(*words: Any) -> Ending:
+        come_back.set()
+        await one
+        await docker.settled()
+        return await attend(*words)
+
+    monkeypatch.setattr(late, "_attend", attended)
+    async with asyncio.timeout(30):
+        await begun.wait()
+        await database.pool.execute("UPDATE resprout.sandbox_runs SET seen_at = now() - interval '1 minute'")
+        two = asyncio.create_task(second.run(spec, "k"))
+        await come_back.wait()
+
+    assert await two == await one
+    await late.close()
 
 
 async def test_an_image_that_lacks_tools_is_refused_each_time_and_leaves_no_record(
