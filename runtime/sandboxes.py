@@ -28,8 +28,9 @@ from .settings import SandboxSettings, Settings
 
 
 @asynccontextmanager
-async def sandboxes(settings: Settings, *, recorded: bool) -> AsyncIterator[Sandboxes]:
-    """`recorded`: a key that was run is not run again; needs Postgres."""
+async def sandboxes(settings: Settings, *, recorded: bool, warm: int = 0) -> AsyncIterator[Sandboxes]:
+    """`recorded`: a key that was run is not run again; needs Postgres. `warm`: how many containers are kept ready for
+    each language, by a process that stays."""
     database = LazyDatabase(settings.postgres, "sandbox runs", pool_size=4)
 
     async def keep(contents: Sequence[bytes]) -> None:
@@ -37,7 +38,7 @@ async def sandboxes(settings: Settings, *, recorded: bool) -> AsyncIterator[Sand
 
     wanted = settings.sandbox.isolation
     made = Sandboxes(
-        backends=_backends(settings, recorded=recorded, warm=settings.sandbox.warm if recorded else 0),
+        backends=_backends(settings, recorded=recorded, warm=warm),
         secrets=SecretsFromEnvironment(),
         default=None if wanted == "auto" else wanted,
         runs=SandboxRuns(database.open) if recorded else None,

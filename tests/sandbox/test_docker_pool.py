@@ -10,13 +10,15 @@ from uuid import uuid4
 
 import pytest
 from docker import APIClient
-from resprout.activities.sandbox.backend import Job, NoSandbox
+from resprout.activities.sandbox.backend import Backend, Job, NoSandbox
 from resprout.activities.sandbox.docker import DockerBackend, Engine
 from resprout.activities.sandbox.docker.containers import Containers
 from resprout.activities.sandbox.docker.names import WARM, Labels, run_name
 from resprout.activities.sandbox.sandboxes import unwatched
 from resprout.activities.sandbox.spec import SandboxSpec
+from resprout.runtime.sandboxes import sandboxes
 from support.engine import URL
+from support.workspaces import settings_of
 
 SPEC = SandboxSpec(language="python", code="print(1)")
 
@@ -120,6 +122,21 @@ async def test_a_runner_that_died_while_it_waited_is_no_obstacle(
 
     assert ending.stdout.kept == b"1\n"
     await warm.forget("k")
+
+
+async def test_only_who_asks_for_it_keeps_a_pool(dsn: str, images: None) -> None:
+    settings = settings_of(dsn, warm=1)
+
+    async with sandboxes(settings, recorded=True) as single, sandboxes(settings, recorded=True, warm=1) as worker:
+        ready = [await kept_ready(box.backends["container"]) for box in (single, worker)]
+
+    assert ready == [0, 1]
+
+
+async def kept_ready(backend: Backend) -> int:
+    assert isinstance(backend, DockerBackend)
+    await backend.warm_up(SPEC)
+    return sum(map(len, backend._pool._idle.values()))
 
 
 async def test_close_removes_what_waits(engine_api: APIClient, images: None, instance: str) -> None:
