@@ -139,6 +139,33 @@ async def kept_ready(backend: Backend) -> int:
     return sum(map(len, backend._pool._idle.values()))
 
 
+async def test_an_engine_that_is_away_is_named_when_something_is_to_be_executed(images: None) -> None:
+    engine = Engine(URL)
+    await engine.facts()
+    engine.url = "unix:///nonexistent.sock"
+
+    with pytest.raises(NoSandbox, match="No Docker engine answers at unix:///nonexistent"):
+        await engine.execute("abc")
+
+    await engine.close()
+
+
+@pytest.mark.parametrize("failure", [NoSandbox("it hung up."), ConnectionResetError("by peer"), ValueError("ours")])
+async def test_a_pool_that_cannot_be_filled_leaves_nothing_and_can_be_closed(
+    images: None, engine_api: APIClient, instance: str, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    async def failing(self: Engine, exec_id: str) -> None:
+        raise failure
+
+    backend = DockerBackend(Engine(URL), instance, warm=1)
+    monkeypatch.setattr(Engine, "execute", failing)
+
+    await backend.warm_up(SPEC)
+    await backend.close()
+
+    assert names(engine_api, instance) == set()
+
+
 async def test_close_removes_what_waits(engine_api: APIClient, images: None, instance: str) -> None:
     backend = DockerBackend(Engine(URL), instance, warm=2)
     await backend.warm_up(SPEC)

@@ -8,7 +8,6 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -20,7 +19,7 @@ from .engine import Engine
 from .names import KEPT, OLDEST_WARM, labels, warm_name
 from .shape import Shape
 
-_log = get_logger("resprout.sandbox")
+log = get_logger("resprout.sandbox")
 
 MOST_SHAPES = 4
 
@@ -77,8 +76,7 @@ class Pool:
         self._is_closed = True
         if self._filling is not None:
             self._filling.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._filling
+            await asyncio.gather(self._filling, return_exceptions=True)  # it has said what went wrong
         warm = [one for idle in self._idle.values() for one in idle]
         self._idle.clear()
         await asyncio.gather(*(self._drop(one) for one in warm))
@@ -94,7 +92,9 @@ class Pool:
             while (shape := next(self._short(), None)) is not None:
                 self._idle[shape].append(await self._make(shape))
         except NoSandbox as error:
-            _log.warning("the pool of warm containers is not filled", reason=str(error))
+            log.warning("the pool of warm containers is not filled", reason=str(error))
+        except Exception:  # nobody waits for it: it would be known when the pool is closed
+            log.exception("filling the pool of warm containers failed")
 
     def _short(self) -> Iterator[Shape]:
         return (shape for shape, idle in self._idle.items() if len(idle) < self._size)
@@ -106,7 +106,13 @@ class Pool:
 
     async def _drop(self, warm: Warm) -> None:
         warm.runner.close()
-        await self._containers.remove(warm.name)
+        await self._removed(warm.name)
+
+    async def _removed(self, name: str) -> None:
+        try:
+            await self._containers.remove(name)
+        except NoSandbox as error:
+            log.warning("a warm container is left to be reaped", container=name, reason=str(error))
 
     async def _make(self, shape: Shape) -> Warm:
         """Cancelled in the middle, it removes what it was about to make."""
@@ -124,6 +130,6 @@ class Pool:
         try:
             await self._containers.start(name)
             return Warm(name, await Attachment.open(self._engine, name))
-        except NoSandbox:
-            await self._containers.remove(name)
+        except BaseException:
+            await self._removed(name)
             raise

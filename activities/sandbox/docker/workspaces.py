@@ -12,6 +12,7 @@ from uuid import UUID
 from ....actors.logger import get_logger
 from ....memory.workspaces import WorkspaceRecords
 from ..backend import NoSandbox
+from ..patience import patience
 from ..spec import SandboxSpec
 from ..way_out import remove_home
 from ..workspace import State, Workspace, WorkspaceLost
@@ -28,6 +29,7 @@ AT_ONCE = 4  # commands in one; `command.sh` counts them
 # copies and connections.
 OWN_PROCESSES = 16 * AT_ONCE + 64
 MAKING = 60.0
+_MADE_IN_VAIN = "The engine did not give the container of the workspace {} in a minute: see its log, and try again."
 _LACKS_TOOLS = 127
 _KEEPER = """\
 for tool in cp env find head mkfifo mv rm tail tar tee timeout wc; do
@@ -57,7 +59,7 @@ class DockerWorkspaces:
         )
         labelled = labels(self._instance, workspace.ends_at - workspace.made_at + KEPT)
         config = _configuration(shape, labelled)
-        async with asyncio.timeout(MAKING):
+        async with patience(MAKING, _MADE_IN_VAIN.format(workspace.name)):
             while True:
                 with suppress(NameTaken):  # whoever made it did not live to say so, or makes it at this moment
                     await self.engine.call(lambda api: api.create_container_from_config(config, name))  # type: ignore[no-untyped-call]

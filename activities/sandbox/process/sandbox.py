@@ -15,6 +15,7 @@ from dataclasses import replace
 from importlib import util
 from pathlib import Path
 
+from ....actors.logger import get_logger
 from ....actors.size import format_size
 from ..backend import Ending, Job, NoSandbox, Unfinished, Watch
 from ..capture import Capture
@@ -25,6 +26,8 @@ from . import cgroup, seccomp
 from .launch import Inside, launched, setpriv
 from .profile import interpreter
 from .work_dir import put, take
+
+log = get_logger("resprout.sandbox")
 
 USERS = 2_000_000_000  # and up: nobody has an account there
 AT_ONCE = 500
@@ -190,13 +193,21 @@ def _is_there(pid: str) -> bool:
 
 
 async def _remove(group: cgroup.Group) -> None:
+    """What takes longer is left to be reaped."""
+    try:
+        async with asyncio.timeout(GROUP_ENDS_SECONDS):
+            await _removed(group)
+    except TimeoutError:
+        log.warning("the control groups of a run are left to be reaped", folders=list(map(str, group.folders.values())))
+
+
+async def _removed(group: cgroup.Group) -> None:
     """What was killed leaves its group a moment later; nothing tells when."""
-    async with asyncio.timeout(GROUP_ENDS_SECONDS):
-        while True:
-            try:
-                return group.remove()
-            except OSError:
-                await asyncio.sleep(0.005)
+    while True:
+        try:
+            return group.remove()
+        except OSError:
+            await asyncio.sleep(0.005)
 
 
 def find_bwrap() -> Path | None:
