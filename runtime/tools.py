@@ -2,8 +2,7 @@
 
 import asyncio
 import hashlib
-import importlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,6 @@ from ..activities.approve import Approve
 from ..activities.call_tool import CallTool
 from ..activities.sandbox.sandboxes import Sandboxes
 from ..activities.secrets import Veil
-from ..activities.tools.builtin import ALL
 from ..activities.tools.calling import Begin, Plan, ToolCaller, idempotency_key
 from ..activities.tools.doubts import Doubts
 from ..activities.tools.outside.sources import Outside
@@ -22,9 +20,7 @@ from ..activities.tools.reach_agents import CallAgents
 from ..activities.tools.run_sandbox import CallSandbox
 from ..activities.tools.secrets import Secrets
 from ..activities.tools.tool import Tool, ToolCall
-from ..activities.tools.toolbox import Toolbox
 from ..actors.calls import Caller
-from ..actors.errors import BadClass
 from ..actors.logger import get_logger
 from ..memory import large_payloads
 from ..memory.approvals import Approvals
@@ -33,10 +29,9 @@ from ..memory.database import Database
 from ..memory.effects import Effects
 from ..memory.registry import Registry
 from ..memory.tools import ToolRegistry
-from .agent_modules import import_agents
 from .calls import caller
+from .known_tools import known_tools
 from .lazy_database import LazyDatabase
-from .plugins.loading import plugin_tools
 from .policy import policy_of
 from .runs import Runs
 from .secrets import SecretsFromEnvironment
@@ -46,39 +41,6 @@ from .tool_runs import CallRuns
 from .tool_sources import ToolSources
 
 log = get_logger("resprout.tools")
-
-
-def known_tools(settings: Settings | None) -> Toolbox:
-    """Those that are code: ours, those of plugins, and those in the modules that the settings name."""
-    toolbox = Toolbox(ALL)
-    if settings is None:
-        return toolbox
-    add_plugins(toolbox)
-    import_agents(settings.agents)
-    for module in settings.agents.modules:
-        for one in _tools_in(module):
-            toolbox.add(one)
-    return toolbox
-
-
-def add_plugins(toolbox: Toolbox) -> None:
-    """A family of ours stays ours."""
-    taken = {one.manifest.family for one in toolbox}
-    for one in plugin_tools():
-        try:
-            if one.manifest.family in taken:
-                raise BadClass(f"its family is taken: rename the family of {one.name}")
-            toolbox.add(one)
-        except BadClass as error:
-            log.error(
-                "a tool of a plugin is left out", tool=one.manifest.reference, source=one.source, error=str(error)
-            )
-
-
-def _tools_in(module: str) -> Iterator[Tool]:
-    for one in vars(importlib.import_module(module)).values():
-        if isinstance(one, Tool):
-            yield Tool(one.manifest, one.arguments, one.run, one.need, one.preview, source=f"module:{module}")
 
 
 @dataclass(frozen=True)
