@@ -48,7 +48,7 @@ async def run(settings: Settings, metrics_port: int = 0) -> None:
         asyncio.get_running_loop().add_signal_handler(number, halt.set)
     metrics = serve_metrics(metrics_port)
     async with (
-        sandboxes(settings, recorded=True) as boxes,
+        sandboxes(settings, recorded=True, warm=settings.sandbox.warm) as boxes,
         workspaces(settings),  # which removes those whose time is over
         tools(settings, boxes, client) as hands,
         none_left_behind(),

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from ....actors.errors import Rejected
 from ....actors.size import format_size
 from ..backend import BadSpec, Ending, InDoubt, Job, NoSandbox, Unfinished, Watch
+from ..patience import patience
 from ..selection import Selection
 from ..spec import Isolation, SandboxLimits, SandboxSpec
 from ..way_out import hand_over
@@ -37,6 +38,7 @@ T = TypeVar("T")
 ATTEMPTS = 5
 LEAST_MEMORY = 32 << 20
 CLAIMING = 60.0
+_CLAIMED_IN_VAIN = "The engine did not give the container of {} in a minute: see its log, and try again."
 _LACKS_TOOLS = 127
 _NEVER = "0002"  # the engine says year one for what did not happen
 
@@ -139,7 +141,7 @@ class DockerBackend:
             if not await self._started(name):
                 raise InDoubt(_removed(job))
             return None
-        async with asyncio.timeout(CLAIMING):
+        async with patience(CLAIMING, _CLAIMED_IN_VAIN.format(job.key)):
             while True:
                 with suppress(NameTaken):
                     if (runner := await self._claim_warm(name, shape, job.spec)) is not None:
@@ -177,7 +179,7 @@ class DockerBackend:
             raise
 
     async def _claim_warm(self, name: str, shape: Shape, spec: SandboxSpec) -> Attachment | None:
-        while _is_common(spec, shape) and (warm := self._pool.take(shape)) is not None:
+        while _is_common(spec, shape) and (warm := self._pool.take(shape, spec.limits.time)) is not None:
             if warm.runner.is_over:  # its container, too, or it is not worth finding out
                 warm.runner.close()
                 await self._removals.begin(warm.name)
@@ -253,7 +255,7 @@ def _is_common(spec: SandboxSpec, shape: Shape) -> bool:
 
 
 def _removed(job: Job) -> str:
-    return f"The container of {job.key} was removed while it ran: see who did that."
+    return f"The container of {job.key} was removed while it ran, or a day after its time: see who did that."
 
 
 def _ran(state: dict[str, Any]) -> float:

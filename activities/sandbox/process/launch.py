@@ -17,12 +17,14 @@ from pathlib import Path
 
 from ..backend import BadSpec, Job, NoSandbox
 from ..egress.inside import environment, forwarder
+from ..patience import patience
 from ..program import program
 from ..way_out import hand_over
 from . import seccomp
 from .cgroup import Group
 from .profile import arguments, command, through_gate, waiting, way_out
 
+_SLOW = "The process sandbox did not start in time: this machine may be too busy. Try again."
 STARTING_SECONDS = 10
 NO_START = "the process sandbox cannot start: {}. See `resprout doctor`; or use a Docker engine for sandboxes."
 
@@ -85,7 +87,7 @@ async def launched(bwrap: int, job: Job, uid: int | None, group: Group | None) -
             stack.enter_context(_killing(process.pid))
         except ProcessLookupError:  # it has ended already
             raise NoSandbox(NO_START.format(await _complaint(process))) from None
-        async with asyncio.timeout(STARTING_SECONDS):
+        async with patience(STARTING_SECONDS, _SLOW):
             init = await _first_inside(info_out, process)
             try:
                 kill = stack.enter_context(_killing(init))
