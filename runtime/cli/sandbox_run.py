@@ -26,6 +26,7 @@ from .result_files import check_writable, write
 from .run_options import AsJson
 
 BY_ENDING: dict[str, "Language"] = {".py": "python", ".sh": "shell", ".js": "node", ".mjs": "node"}
+TENANT = "default"
 TIMEOUT_CODE, KILLED_CODE = 124, 137  # as `timeout` and shells say it; 128 and its number for another signal
 NOT_WRITTEN_CODE = 1  # the program is fine, and not all of its files are here
 
@@ -155,13 +156,15 @@ def _spec(given: dict[str, Any]) -> "SandboxSpec":
 
 
 async def _run(settings: Settings, spec: "SandboxSpec", key: str | None, *, as_json: bool) -> "SandboxResult":
+    from ...activities.sandbox.sandboxes import key_of
     from ..sandboxes import sandboxes
     from ..stack.find import attach
 
     settings = attach(settings, "postgres.dsn") if key is not None else settings
+    on_record = None if key is None else key_of(TENANT, key)
     shown = Shown()
     async with sandboxes(settings, recorded=key is not None) as boxes:
-        result = await boxes.run(spec, key, watch=mute if as_json else shown.watch)
+        result = await boxes.run(spec, on_record, TENANT, watch=mute if as_json else shown.watch)
     if not as_json:
         shown.catch_up(result)
         tell_cut(result)
