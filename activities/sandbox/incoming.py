@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from posixpath import normpath
 from secrets import token_hex
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from ...actors.errors import Rejected, TooLarge
 from ...actors.size import format_size
@@ -54,7 +54,7 @@ class Incoming:
     def _entries(self, stream: BinaryIO) -> Iterator[tuple[tarfile.TarInfo, Iterator[bytes], bool]]:
         seen, counted = 0, _Counted(stream, self.most)
         try:
-            with tarfile.open(fileobj=counted, mode="r|", errorlevel=0) as tar:
+            with tarfile.open(fileobj=cast("BinaryIO", counted), mode="r|", errorlevel=0) as tar:
                 while (entry := tar.next()) is not None:
                     counted.allow(entry.size)
                     tar.members = []  # type: ignore[attr-defined] # else all are kept while it is open

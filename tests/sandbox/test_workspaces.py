@@ -9,6 +9,8 @@ from uuid import uuid4
 
 import pytest
 from docker import APIClient
+from resprout.activities.sandbox.backend import NoSandbox
+from resprout.activities.sandbox.docker import transfer
 from resprout.activities.sandbox.docker.names import Labels
 from resprout.activities.sandbox.result import SandboxResult
 from resprout.activities.sandbox.workspace import WorkspacePaused, WorkspaceSpec
@@ -190,6 +192,41 @@ os.mkdir('empty'); os.chmod('.hidden', 0o600)
     finally:
         await workspaces.remove("second")
         await snapshots.remove(name)
+
+
+@pytest.mark.parametrize("before", ['mv -T "$stage/old"', 'move_all "$stage/new"', 'mv -T "$stage/out" "$stage/gone"'])
+async def test_a_restore_that_is_ended_in_the_middle_changes_nothing(
+    workspaces: Workspaces, monkeypatch: pytest.MonkeyPatch, before: str
+) -> None:
+    snapshots, name = WorkspaceSnapshots(workspaces), f"snap-{uuid4().hex[:6]}"
+    await workspaces.run("box", {"run": "chmod -R u+w .; rm -rf ./* ./.hidden; mkdir -p d/e; echo 1 >d/a; echo 1 >b"})
+    await snapshots.take("box", name)
+    await workspaces.run("box", {"run": "echo 2 >d/a; echo 2 >b; echo 2 >c; chmod 555 d"})
+    start, _, rest = transfer._FILES.partition("unpack() {")
+    monkeypatch.setattr(transfer, "_FILES", f"{start}unpack() {{{rest.replace(before, f'kill -KILL $$; {before}', 1)}")
+
+    with pytest.raises(NoSandbox):
+        await snapshots.restore(name, "box")
+
+    monkeypatch.undo()
+    left = await workspaces.run("box", {"run": "cat d/a b c; ls -A; find . -name d -printf %m; chmod u+w d"})
+    assert left.stdout.text == "2\n2\n2\nb\nc\nd\n555", left
+    await snapshots.remove(name)
+
+
+async def test_a_directory_that_meets_another_thing_changes_nothing(workspaces: Workspaces, tmp_path: Path) -> None:
+    (tmp_path / "met").mkdir()
+    for name in "abcz":
+        (tmp_path / "met" / name).write_text("new\n")
+    await workspaces.run("box", {"run": "mkdir -p met/b/inner && echo old | tee met/a met/c >met/z"})
+
+    with pytest.raises(Rejected, match="in the way"):
+        await WorkspaceFiles(workspaces).upload(tmp_path / "met", "box", ".")
+    assert (await workspaces.run("box", {"run": "cat met/a met/c met/z"})).stdout.text == "old\n" * 3
+
+    await workspaces.run("box", {"run": "rm -r met/b"})
+    await WorkspaceFiles(workspaces).upload(tmp_path / "met", "box", ".")
+    assert (await workspaces.run("box", {"run": "cat met/*"})).stdout.text == "new\n" * 4
 
 
 async def test_a_paused_workspace_refuses_and_goes_on_when_it_is_resumed(workspaces: Workspaces) -> None:
