@@ -12,7 +12,8 @@ from uuid import uuid4
 
 import pytest
 from docker import APIClient
-from resprout.activities.sandbox.backend import InDoubt
+from resprout.activities.sandbox.backend import Ending, InDoubt
+from resprout.activities.sandbox.docker.commands import Commands
 from resprout.activities.sandbox.docker.names import workspace_name
 from resprout.activities.sandbox.result import SandboxResult
 from resprout.activities.sandbox.workspace import NoRoom, WorkspaceGone, WorkspaceLost, WorkspaceSpec
@@ -188,6 +189,38 @@ async def main():
 
 asyncio.run(main())
 """
+
+
+async def test_a_command_whose_old_owner_ends_it_meanwhile_runs_once(
+    workspaces: Workspaces, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await workspaces.create("box", spec(language="shell"))
+    begun, ended = asyncio.Event(), asyncio.Event()
+    words = {"run": "echo x >>count; echo begun; sleep 2; cat count"}
+    attend = Commands._attend
+
+    async with opened(dsn) as other:
+
+        async def attend_late(self: Commands, *given: Any) -> Ending:
+            if self.home is other.home:
+                await ended.wait()
+            return await attend(self, *given)
+
+        async def owned() -> SandboxResult:
+            try:
+                return await workspaces.run("box", words, "k", lambda stream, piece: begun.set())
+            finally:
+                ended.set()
+
+        monkeypatch.setattr(Commands, "_attend", attend_late)
+        runs = other.sandboxes.runs
+        assert runs is not None
+        other.sandboxes.runs = replace(runs, lease=timedelta(milliseconds=50))
+        owner = asyncio.create_task(owned())
+        await begun.wait()
+        await asyncio.gather(owner, other.run("box", words, "k"), return_exceptions=True)
+
+    assert (await workspaces.run("box", {"run": "cat count"})).stdout.text == "x\n"
 
 
 async def test_a_command_that_ends_its_watchers_ends_and_nothing_of_it_stays(workspaces: Workspaces) -> None:

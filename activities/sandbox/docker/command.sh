@@ -144,11 +144,11 @@ sweep)
     ;;
 esac
 
-# It is elected who starts it, when its input is whole.
+# It is elected who starts it, when its input is whole. Who knows that it has begun brings none, and starts nothing.
 read -r _
-mkdir "in.$$" && tar -xf - -C "in.$$" && [ -e "in.$$/job/whole" ] && mv -T "in.$$" "$id" && elected=yes
+mkdir "in.$$" && tar -xf - -C "in.$$" && [ -e "in.$$/job/whole" ] && whole=yes && mv -T "in.$$" "$id" && elected=yes
 rm -rf "in.$$"
-cd "$id" || { printf %s "$word"; exit 1; }
+cd "$id" || { printf %s "$word"; [ "$whole" ] || printf gone; exit 1; }
 if [ "$elected" ]; then
     start
     : >done

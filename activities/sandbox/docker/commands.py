@@ -38,6 +38,7 @@ ATTEMPTS = 5
 ENDING = timedelta(seconds=10)
 MOST_GIVEN = 4 << 20  # bytes of a command: its code, its input, its environment
 _SLACK = 1 << 20
+_IS_GONE = b"gone"  # of `command.sh`, to who brings no input
 _PORTS = range(20_000, 30_000)
 
 
@@ -59,7 +60,8 @@ class Commands:
         image, witness = await self.home.image(self.workspace.id), Witness(watch, job.spec.limits.output)
         if job.gate is not None:
             hand_over(job.gate, JOB_UID)
-        given = _given(job, _mark(job.key), self.is_keyed)
+        # Who looked after it before may have put it on record and removed its traces since: it is not begun anew.
+        given = b"" if job.has_begun else _given(job, _mark(job.key), self.is_keyed)
         await job.starting()
         try:
             if self.is_left:
@@ -88,6 +90,11 @@ class Commands:
                 return broken_off(image, "timeout", time.monotonic() - started, witness)
             except (Gone, NameTaken):
                 found = None
+            if found == _IS_GONE:
+                raise InDoubt(
+                    f"the command {job.key} began, and {self.workspace.name} does not know it any more: who looked "
+                    "after it has its end on record, or did not live to send it. Look, and begin it under a new key."
+                )
             if found is not None and (known := self._ending(job, image, found, witness)) is not None:
                 return known
             await self._check_alive(job)
@@ -150,7 +157,7 @@ class Commands:
                     return
         await Containers(self.home.engine).kill(workspace_name(self.workspace.id))
 
-    async def _execute(self, key: str, mode: str) -> int | None:
+    async def _execute(self, key: str, mode: str) -> int:
         words = executed(self.workspace.isolation, (_mark(key), mode, "0", "0"))
         try:
             async with piped(self.home.engine, workspace_name(self.workspace.id), words, ENDING) as pipe:
