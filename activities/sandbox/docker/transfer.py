@@ -63,7 +63,8 @@ class Transfer:
             try:
                 taken = await _fed(pipe.output(), take, progress)
             except Rejected:
-                await self._failed_if(pipe, path)
+                if pipe.is_over:
+                    await self._failed_if(pipe, path)
                 raise
             await self._ended(pipe, path)
             return taken
@@ -134,7 +135,7 @@ class Transfer:
 
     async def _failed_if(self, pipe: Pipe, path: str) -> None:
         code, said = await pipe.code(), bytes(pipe.said).decode(errors="replace").strip()
-        if code in (0, None):
+        if code == 0:
             return
         if code == _NO_PATH:
             raise NotFound(f"there is no `{path}` in the workspace {self.workspace.name}: see what there is by `ls`.")
