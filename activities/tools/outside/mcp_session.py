@@ -17,7 +17,8 @@ from typing import Any
 import mcp_types
 
 from ....actors.errors import Rejected
-from ..secrets import KnowsSecrets, Secrets
+from ...secrets import KnowsSecrets
+from ..secrets import Secrets
 from .mcp_connection import Connection, NotThere
 from .mcp_origin import McpOrigin, PinnedTool
 
