@@ -8,7 +8,7 @@ whoever asks for it, and a container without a living record is removed by the r
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from typing import Any, cast
@@ -43,6 +43,7 @@ from .workspace import (
 log = get_logger("resprout.sandbox")
 
 REAP_EVERY = timedelta(minutes=1)
+OVERDUE = timedelta(seconds=10)  # beyond its time: until then its own watch ends it, or who waits for it
 SEEN_EVERY = timedelta(seconds=20)
 
 
@@ -63,6 +64,7 @@ class Workspaces:
     bounds: WorkspaceBounds
     user: str  # as in ada@host
     tenant: str = "default"
+    ended: set[str] = field(default_factory=set)  # commands whose time was over
 
     async def create(self, name: str, spec: WorkspaceSpec) -> Workspace:
         """The same name and spec are the same workspace, however often it is said."""
@@ -164,11 +166,23 @@ class Workspaces:
     async def reap(self) -> int:
         """What has expired goes, and what is on no record. How many containers that were."""
         await self.records.expire()
+        await self.end_overdue()
         found = await self.home.ours()
         gone = found - await self.records.alive_ids()
         for workspace in gone:
             await self._clear(workspace)
         return len(gone)
+
+    async def end_overdue(self) -> None:
+        """What watches over a command in its workspace is of the command's user, who can end it: then this is its time.
+
+        Once each, for who has ended may stay on record for long.
+        """
+        overdue = await self.records.overdue(await self.place(), OVERDUE)
+        for row, key in overdue:
+            if key not in self.ended:
+                await Commands(self.home, _workspace(row, row.state), True).end(key)
+        self.ended = {key for _, key in overdue}
 
     async def reap_forever(self) -> None:
         while True:

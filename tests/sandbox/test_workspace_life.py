@@ -12,11 +12,13 @@ from uuid import uuid4
 
 import pytest
 from docker import APIClient
-from resprout.activities.sandbox.backend import Ending, InDoubt
+from resprout.activities.sandbox import workspaces as module
+from resprout.activities.sandbox.backend import Ending, InDoubt, NoSandbox
 from resprout.activities.sandbox.docker.commands import Commands
 from resprout.activities.sandbox.docker.names import workspace_name
 from resprout.activities.sandbox.result import SandboxResult
 from resprout.activities.sandbox.workspace import NoRoom, WorkspaceGone, WorkspaceLost, WorkspaceSpec
+from resprout.activities.sandbox.workspace_files import WorkspaceFiles
 from resprout.activities.sandbox.workspaces import Workspaces
 from resprout.actors.errors import BadArgument, NotFound, Rejected
 from resprout.runtime.blocking_client import LoopInThread
@@ -309,3 +311,27 @@ async def test_a_command_that_is_left_running_goes_on_is_come_back_to_and_can_be
 
     assert (await workspaces.run("box", words, left)).stdout.text == "begun\nended\n"
     assert (await workspaces.run("box", {"run": "cat /proc/[0-9]*/comm | grep -c sleep"})).stdout.text == "1\n"
+
+
+async def test_a_command_left_running_that_ends_its_watchers_ends_with_its_time(
+    workspaces: Workspaces, engine_api: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "OVERDUE", timedelta(0))
+    made = await workspaces.create("box", spec())
+    code = "import os, time\nwhile not os.path.exists('go'): time.sleep(.02)\nos.kill(-1, 9)\ntime.sleep(60)"
+
+    def running() -> str:
+        return str(engine_api.top(workspace_name(made.id))["Processes"])
+
+    await workspaces.begin("box", {"code": code, "timeout": "4s"})
+    with suppress(NoSandbox):  # it is ended too
+        await WorkspaceFiles(workspaces).write("box", "go", b"")
+    async with asyncio.timeout(20):
+        while "timeout -s KILL 4" in running():  # which holds it to its time
+            await asyncio.to_thread(running)
+        assert "python3 .code" in running()
+        while not workspaces.ended:
+            await workspaces.end_overdue()
+
+    assert "python3 .code" not in running()
+    assert (await workspaces.get("box")).state == "running"

@@ -134,7 +134,7 @@ forget)
     ;;
 sweep)
     roots=' ' ours=" $root $$ "
-    read -r pid <"$id/root" && roots=" $pid "
+    [ ! -e "$id/done" ] && read -r pid <"$id/root" && roots=" $pid " # else that number may be somebody else's by now
     end_theirs
     [ "$roots" = ' ' ] || kill -s KILL $roots
     [ ! -e "$id/root" ] || [ -e "$id/done" ] || { measure 137 >>"$id/job/end"; : >"$id/done"; }
