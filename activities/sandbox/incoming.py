@@ -58,7 +58,7 @@ class Incoming:
                 while (entry := tar.next()) is not None:
                     counted.allow(entry.size)
                     tar.members = []  # type: ignore[attr-defined] # else all are kept while it is open
-                    tar.pax_headers.clear()
+                    tar.pax_headers = {}
                     seen += 1
                     if seen > MOST_FILES:
                         raise TooLarge(f"there are more than {MOST_FILES:,} files: pack them into one, or copy less.")
