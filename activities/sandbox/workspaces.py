@@ -62,7 +62,7 @@ class Workspaces:
     home: DockerWorkspaces
     records: WorkspaceRecords
     bounds: WorkspaceBounds
-    user: str  # as in ada@host
+    user: str  # as in 1000@3f2a61b7c0de: a user of a machine
     tenant: str = "default"
     ended: set[str] = field(default_factory=set)  # commands whose time was over
 
