@@ -49,12 +49,17 @@ class SandboxClient:
     async def run(
         self, spec: "SandboxSpec | None" = None, *, key: str | None = None, watch: "Watch | None" = None, **words: Any
     ) -> "SandboxResult":
-        """One run, of a spec or of its words. With a key, it runs once: the same key gives the same result."""
+        """One run, of a spec or of its words. With a key, it runs once: the same key gives the same result.
+
+        A large file `is_aside` when its content is not kept any more.
+        """
+        from ..activities.sandbox.aside import whole
         from ..activities.sandbox.sandboxes import unwatched
         from ..activities.sandbox.spec import SandboxSpec
 
         boxes = await self._sandboxes(recorded=key is not None)
-        return await boxes.run(_spec(SandboxSpec, spec, words), key, self._tenant, watch or unwatched)
+        ran = await boxes.run(_spec(SandboxSpec, spec, words), key, self._tenant, watch or unwatched)
+        return await whole(ran, boxes.fetch)
 
     async def create(self, name: str, spec: "WorkspaceSpec | None" = None, **words: Any) -> "WorkspaceRef":
         """A sandbox that stays. The same name and words again give the same one."""

@@ -35,6 +35,9 @@ async def sandboxes(settings: Settings, *, recorded: bool) -> AsyncIterator[Sand
     async def keep(contents: Sequence[bytes]) -> None:
         await large_payloads.keep(await database.open(), contents)
 
+    async def fetch(hashes: Sequence[bytes]) -> Sequence[bytes | None]:
+        return await large_payloads.fetch(await database.open(), hashes)
+
     wanted = settings.sandbox.isolation
     made = Sandboxes(
         backends=_backends(settings, recorded=recorded, warm=settings.sandbox.warm if recorded else 0),
@@ -42,6 +45,7 @@ async def sandboxes(settings: Settings, *, recorded: bool) -> AsyncIterator[Sand
         default=None if wanted == "auto" else wanted,
         runs=SandboxRuns(database.open) if recorded else None,
         keep=keep if recorded else None,
+        fetch=fetch if recorded else None,
         private_hosts=settings.sandbox.private_hosts,
         bounds=_bounds(settings),
         remember=timedelta(days=settings.sandbox.recorded_days),

@@ -132,13 +132,15 @@ def _spec(given: dict[str, Any]) -> "SandboxSpec":
 
 
 async def _run(settings: Settings, spec: "SandboxSpec", key: str | None, *, as_json: bool) -> "SandboxResult":
+    from ...activities.sandbox.aside import whole
     from ..sandboxes import sandboxes
     from ..stack.find import attach
 
     settings = attach(settings, "postgres.dsn") if key is not None else settings
     shown = Shown()
     async with sandboxes(settings, recorded=key is not None) as boxes:
-        result = await boxes.run(spec, key, watch=mute if as_json else shown.watch)
+        ran = await boxes.run(spec, key, watch=mute if as_json else shown.watch)
+        result = await whole(ran, boxes.fetch)
     if not as_json:
         shown.catch_up(result)
     return result
@@ -171,9 +173,12 @@ def mute(stream: str, chunk: bytes) -> None:
 
 
 def _write_files(result: "SandboxResult", out: Path) -> None:
+    from ...activities.sandbox.aside import gone
+
     for file in result.files:
         content = file.content
         if content is None:
+            typer.secho(gone(file), fg="red", err=True)
             continue
         target = out / file.path  # relative and without `..`: it was found by walking down
         try:
