@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from ..actors.errors import BadArgument, ClientClosed
+from ..actors.words import sentence
 from .settings import Settings, load
 from .stack.find import attach
 
@@ -225,6 +226,4 @@ def _spec(kind: type[Words], spec: Words | None, words: Mapping[str, Any]) -> Wo
     try:
         return kind.model_validate(dict(words))
     except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        word = ".".join(str(step) for step in problem["loc"] if isinstance(step, str))
-        raise BadArgument(f"{word}: {problem['msg'].removeprefix('Value error, ')}") from None
+        raise BadArgument(sentence(error)) from None

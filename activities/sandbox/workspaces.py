@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from ...actors.duration import format_duration
 from ...actors.errors import BadArgument, NotFound, Rejected, ResproutError
 from ...actors.logger import get_logger
+from ...actors.words import sentence
 from ...memory.workspaces import WorkspaceRecords, WorkspaceRow
 from .backend import Job, NoSandbox, Watch
 from .docker.commands import Commands
@@ -278,9 +279,7 @@ def command_of(workspace: Workspace, words: Mapping[str, Any]) -> SandboxSpec:
     try:
         spec = workspace.spec.command(words)
     except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        word = ".".join(str(step) for step in problem["loc"] if isinstance(step, str))
-        raise BadArgument(f"{word}: {problem['msg'].removeprefix('Value error, ')}") from None
+        raise BadArgument(sentence(error)) from None
     check(spec)
     return spec
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ...activities.sandbox.spec import SandboxSpec
 
 from ...actors.errors import ConfigError, Rejected
+from ...actors.words import sentence
 from ..settings import Settings
 from .flags import settings_of
 from .inputs import read_pairs
@@ -126,9 +127,7 @@ def _spec(given: dict[str, Any]) -> "SandboxSpec":
     try:
         return SandboxSpec.model_validate({word: value for word, value in given.items() if value is not None})
     except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        word = ".".join(str(step) for step in problem["loc"] if isinstance(step, str) and not step.startswith("constr"))
-        raise Rejected(f"{word}: {problem['msg'].removeprefix('Value error, ')}") from None
+        raise Rejected(sentence(error)) from None
 
 
 async def _run(settings: Settings, spec: "SandboxSpec", key: str | None, *, as_json: bool) -> "SandboxResult":
