@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ...activities.sandbox.spec import SandboxSpec
 
 from ...actors.errors import ConfigError, Rejected
+from ...actors.words import sentence
 from ..settings import Settings
 from .flags import settings_of
 from .inputs import read_pairs
@@ -127,12 +128,11 @@ def _spec(given: dict[str, Any]) -> "SandboxSpec":
     try:
         return SandboxSpec.model_validate({word: value for word, value in given.items() if value is not None})
     except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        word = ".".join(str(step) for step in problem["loc"] if isinstance(step, str) and not step.startswith("constr"))
-        raise Rejected(f"{word}: {problem['msg'].removeprefix('Value error, ')}") from None
+        raise Rejected(sentence(error)) from None
 
 
 async def _run(settings: Settings, spec: "SandboxSpec", key: str | None, *, as_json: bool) -> "SandboxResult":
+    from ...activities.sandbox.aside import whole
     from ...activities.sandbox.sandboxes import key_of
     from ..sandboxes import sandboxes
     from ..stack.find import attach
@@ -141,7 +141,8 @@ async def _run(settings: Settings, spec: "SandboxSpec", key: str | None, *, as_j
     on_record = None if key is None else key_of(TENANT, key)
     shown = Shown()
     async with sandboxes(settings, recorded=key is not None) as boxes:
-        result = await boxes.run(spec, on_record, TENANT, watch=mute if as_json else shown.watch)
+        ran = await boxes.run(spec, on_record, TENANT, watch=mute if as_json else shown.watch)
+        result = await whole(ran, boxes.fetch)
     if not as_json:
         shown.catch_up(result)
     return result
@@ -174,9 +175,12 @@ def mute(stream: str, chunk: bytes) -> None:
 
 
 def _write_files(result: "SandboxResult", out: Path) -> None:
+    from ...activities.sandbox.aside import gone
+
     for file in result.files:
         content = file.content
         if content is None:
+            typer.secho(gone(file), fg="red", err=True)
             continue
         target = out / file.path  # relative and without `..`: it was found by walking down
         try:
