@@ -72,6 +72,15 @@ WITH gone AS (
 SELECT id FROM gone
 """
 
+# Commands whose time was over a while ago, and of which nobody has said how they ended.
+OVERDUE = f"""
+SELECT {", ".join(f"w.{column}" for column in _COLUMNS.split(", "))}, r.key AS command
+FROM resprout.sandbox_runs r
+JOIN resprout.workspaces w ON starts_with(r.key, 'workspace/') AND split_part(r.key, '/', 2) = w.id::text
+WHERE r.state = 'started' AND w.state = 'running' AND w.place = $1
+  AND r.started_at + r.time_limit + $2::interval < now()
+"""
+
 FORGET = "DELETE FROM resprout.workspaces WHERE state = 'gone' AND gone_at < now() - $1::interval"
 
 
@@ -154,6 +163,12 @@ class WorkspaceRecords:
     async def bury(self, workspace: UUID, why: str) -> None:
         with translated():
             await (await self.open()).pool.execute(BURY, workspace, why)
+
+    async def overdue(self, place: str, slack: timedelta) -> list[tuple[WorkspaceRow, str]]:
+        """Commands of all tenants whose time there is over for so long, by their keys."""
+        with translated():
+            rows = [dict(row) for row in await (await self.open()).pool.fetch(OVERDUE, place, slack)]
+        return [(WorkspaceRow(**row), command) for row in rows for command in (row.pop("command"),)]
 
     async def expire(self) -> int:
         """How many are gone by that; their containers go next."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from ..actors.errors import BadArgument, ClientClosed
+from ..actors.words import sentence
 from .settings import Settings, load
 from .stack.find import attach
 
@@ -49,13 +50,18 @@ class SandboxClient:
     async def run(
         self, spec: "SandboxSpec | None" = None, *, key: str | None = None, watch: "Watch | None" = None, **words: Any
     ) -> "SandboxResult":
-        """One run, of a spec or of its words. With a key, it runs once: the same key gives the same result."""
+        """One run, of a spec or of its words. With a key, it runs once: the same key gives the same result.
+
+        A large file `is_aside` when its content is not kept any more.
+        """
+        from ..activities.sandbox.aside import whole
         from ..activities.sandbox.sandboxes import key_of, unwatched
         from ..activities.sandbox.spec import SandboxSpec
 
         boxes = await self._sandboxes(recorded=key is not None)
         key = None if key is None else key_of(self._tenant, key)
-        return await boxes.run(_spec(SandboxSpec, spec, words), key, self._tenant, watch or unwatched)
+        ran = await boxes.run(_spec(SandboxSpec, spec, words), key, self._tenant, watch or unwatched)
+        return await whole(ran, boxes.fetch)
 
     async def create(self, name: str, spec: "WorkspaceSpec | None" = None, **words: Any) -> "WorkspaceRef":
         """A sandbox that stays. The same name and words again give the same one."""
@@ -221,6 +227,4 @@ def _spec(kind: type[Words], spec: Words | None, words: Mapping[str, Any]) -> Wo
     try:
         return kind.model_validate(dict(words))
     except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        word = ".".join(str(step) for step in problem["loc"] if isinstance(step, str))
-        raise BadArgument(f"{word}: {problem['msg'].removeprefix('Value error, ')}") from None
+        raise BadArgument(sentence(error)) from None

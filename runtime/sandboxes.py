@@ -1,12 +1,13 @@
 """Composes the sandboxes of a process: backends, secrets, and the record of runs."""
 
 import asyncio
-import getpass
+import hashlib
 import os
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 
 from ..activities.sandbox.backend import Backend
 from ..activities.sandbox.docker.backend import DockerBackend
@@ -35,6 +36,9 @@ async def sandboxes(settings: Settings, *, recorded: bool, warm: int = 0) -> Asy
     async def keep(contents: Sequence[bytes]) -> None:
         await large_payloads.keep(await database.open(), contents)
 
+    async def fetch(hashes: Sequence[bytes]) -> Sequence[bytes | None]:
+        return await large_payloads.fetch(await database.open(), hashes)
+
     wanted = settings.sandbox.isolation
     instance = await installation(settings, database) if recorded else UNRECORDED
     made = Sandboxes(
@@ -43,6 +47,7 @@ async def sandboxes(settings: Settings, *, recorded: bool, warm: int = 0) -> Asy
         default=None if wanted == "auto" else wanted,
         runs=SandboxRuns(database.open) if recorded else None,
         keep=keep if recorded else None,
+        fetch=fetch if recorded else None,
         private_hosts=settings.sandbox.private_hosts,
         bounds=_bounds(settings),
         remember=timedelta(days=settings.sandbox.recorded_days),
@@ -101,7 +106,7 @@ async def workspaces(settings: Settings, tenant: str = "default") -> AsyncIterat
         DockerWorkspaces(engine, instance),
         WorkspaceRecords(database.open),
         _bounds_of_workspaces(of),
-        f"{getpass.getuser()}@{socket.gethostname()}",
+        owner(),
         tenant,
     )
     tasks = [asyncio.create_task(made.reap_forever()), asyncio.create_task(boxes.keep_alive())]
@@ -113,6 +118,19 @@ async def workspaces(settings: Settings, tenant: str = "default") -> AsyncIterat
         await asyncio.gather(*tasks, return_exceptions=True)
         await boxes.close()
         await database.close()
+
+
+def owner() -> str:
+    """Who this process acts for, on which machine: as the kernel says it, for a variable says what anybody wants.
+
+    Not the machine's own number, which is nobody else's business, but one that follows from it.
+    """
+    try:
+        machine = Path("/etc/machine-id").read_text().strip()
+    except OSError:
+        machine = ""
+    machine = machine or f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()}/{socket.gethostname()}"
+    return f"{os.geteuid()}@{hashlib.sha256(f'resprout/{machine}'.encode()).hexdigest()[:12]}"
 
 
 def _bounds_of_workspaces(of: SandboxSettings) -> WorkspaceBounds:

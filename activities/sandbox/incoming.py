@@ -1,7 +1,8 @@
 """Files from a sandbox on their way to this machine: a tar that untrusted code may have written.
 
 The invariant: nothing outside of where it was asked to is written, nothing follows a link, and no more than the budgets
-is taken. A file has its name when it is whole. What is no plain file or directory is left out and named.
+is taken, of memory neither: what a tar says of a file can be as long as the file. A file has its name when it is whole.
+What is no plain file or directory is left out and named.
 """
 
 import os
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from posixpath import normpath
 from secrets import token_hex
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from ...actors.errors import Rejected, TooLarge
 from ...actors.size import format_size
@@ -20,6 +21,7 @@ from .outgoing import CHUNK, MOST_FILES
 from .spec import leads_out
 
 DEEPEST = 64
+MOST_SAID = 64 << 10  # bytes of the headers of one file: its name, and what it links to
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -50,11 +52,13 @@ class Incoming:
         raise Rejected(f"`{path}` is no regular file: see what it is by `ls`.")
 
     def _entries(self, stream: BinaryIO) -> Iterator[tuple[tarfile.TarInfo, Iterator[bytes], bool]]:
-        seen = 0
+        seen, counted = 0, _Counted(stream, self.most)
         try:
-            with tarfile.open(fileobj=stream, mode="r|", errorlevel=0) as tar:
+            with tarfile.open(fileobj=cast("BinaryIO", counted), mode="r|", errorlevel=0) as tar:
                 while (entry := tar.next()) is not None:
+                    counted.allow(entry.size)
                     tar.members = []  # type: ignore[attr-defined] # else all are kept while it is open
+                    tar.pax_headers = {}
                     seen += 1
                     if seen > MOST_FILES:
                         raise TooLarge(f"there are more than {MOST_FILES:,} files: pack them into one, or copy less.")
@@ -84,6 +88,24 @@ class Incoming:
         except OSError as error:
             reason = "a link or a file is in the way" if isinstance(error, NotADirectoryError) else error.strerror
             raise Rejected(f"{root / path} cannot be written: {reason}.") from None
+
+
+class _Counted:
+    """What is read between two files is no more than the first of them and the headers of the second."""
+
+    def __init__(self, stream: BinaryIO, most: int) -> None:
+        self._stream = stream
+        self._most = most
+        self._left = MOST_SAID
+
+    def allow(self, size: int) -> None:
+        self._left = min(size, self._most) + MOST_SAID
+
+    def read(self, size: int) -> bytes:
+        self._left -= size
+        if self._left < 0:
+            raise TooLarge("a file of the workspace has a name, or other headers, of more than 64KB: rename it there.")
+        return self._stream.read(size)
 
 
 def _shown(path: str) -> str:

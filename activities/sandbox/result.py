@@ -33,7 +33,7 @@ class ResultFile(BaseModel):
 
     @property
     def is_aside(self) -> bool:
-        """Large ones are kept apart: `sandbox_runs.file` has them, by hash."""
+        """Large ones of a run on record are kept apart, by hash: `aside.whole` brings them."""
         return self.text is None and self.base64 is None
 
     @property

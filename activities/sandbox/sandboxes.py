@@ -22,6 +22,7 @@ from ...actors.errors import BadArgument, Rejected, ResproutError, Unavailable
 from ...actors.logger import get_logger
 from ...memory.sandbox_runs import Intent, SandboxRun, SandboxRuns
 from ..secrets import NOTHING_HIDDEN, SCHEME, KnowsSecrets, Veil
+from .aside import Fetch
 from .backend import UNRECORDED, Backend, BadSpec, Captured, Ending, InDoubt, Job, NoSandbox, Runner, Unfinished, Watch
 from .egress.meter import Bounds, Connection
 from .egress.rules import Rules
@@ -56,6 +57,7 @@ class Sandboxes:
     default: Isolation | None = None  # None: a container where there is an engine, else a process
     runs: SandboxRuns | None = None  # None: nothing is recorded, and each run is a new one
     keep: Keep | None = None
+    fetch: Fetch | None = None  # what was kept
     private_hosts: tuple[str, ...] = ()  # may be reached although their addresses are private
     bounds: Bounds = field(default_factory=Bounds)  # of what a run may use of the network
     remember: timedelta = timedelta(days=30)  # how long a run that has ended is on record

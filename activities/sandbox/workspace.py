@@ -9,15 +9,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from ...actors.duration import Duration
 from ...actors.errors import Broken, NotFound, Rejected, Unavailable
 from ...actors.words import Words
-from .spec import Isolation, Language, SandboxLimits, SandboxSpec, Text, leads_out
+from .spec import ImageName, Isolation, Language, SandboxLimits, SandboxSpec, Text, leads_out
 
 State = Literal["making", "running", "paused", "lost", "gone"]
 Variables = dict[str, str | int | float | bool]
@@ -53,7 +53,7 @@ class WorkspaceBusy(Unavailable):
 class WorkspaceSpec(Words):
     language: Language | None = None
     """Chooses the image; and the language of `code`."""
-    image: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:@-]*$", max_length=500)] | None = None
+    image: ImageName | None = None
     """The image, instead of `language`."""
     env: Variables = Field(default={})
     """Environment variables of each command."""

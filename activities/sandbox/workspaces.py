@@ -8,7 +8,7 @@ whoever asks for it, and a container without a living record is removed by the r
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from typing import Any, cast
@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from ...actors.duration import format_duration
 from ...actors.errors import BadArgument, NotFound, Rejected, ResproutError
 from ...actors.logger import get_logger
+from ...actors.words import sentence
 from ...memory.workspaces import WorkspaceRecords, WorkspaceRow
 from .backend import Job, NoSandbox, Watch
 from .docker.commands import Commands
@@ -43,6 +44,7 @@ from .workspace import (
 log = get_logger("resprout.sandbox")
 
 REAP_EVERY = timedelta(minutes=1)
+OVERDUE = timedelta(seconds=10)  # beyond its time: until then its own watch ends it, or who waits for it
 SEEN_EVERY = timedelta(seconds=20)
 
 
@@ -61,8 +63,9 @@ class Workspaces:
     home: DockerWorkspaces
     records: WorkspaceRecords
     bounds: WorkspaceBounds
-    user: str  # as in ada@host
+    user: str  # as in 1000@3f2a61b7c0de: a user of a machine
     tenant: str = "default"
+    ended: set[str] = field(default_factory=set)  # commands whose time was over
 
     async def create(self, name: str, spec: WorkspaceSpec) -> Workspace:
         """The same name and spec are the same workspace, however often it is said."""
@@ -164,6 +167,7 @@ class Workspaces:
     async def reap(self) -> int:
         """What has expired goes, and what is on no record. How many containers that were."""
         await self.records.expire()
+        await self.end_overdue()
         found = await self.home.ours()
         gone = found - await self.records.alive_ids()
         return sum(await asyncio.gather(*(self._reaped(workspace) for workspace in gone)))
@@ -176,6 +180,17 @@ class Workspaces:
             log.warning("a workspace whose time was over cannot be removed", id=str(workspace), reason=str(error))
             return False
         return True
+
+    async def end_overdue(self) -> None:
+        """What watches over a command in its workspace is of the command's user, who can end it: then this is its time.
+
+        Once each, for who has ended may stay on record for long.
+        """
+        overdue = await self.records.overdue(await self.place(), OVERDUE)
+        for row, key in overdue:
+            if key not in self.ended:
+                await Commands(self.home, _workspace(row, row.state), True).end(key)
+        self.ended = {key for _, key in overdue}
 
     async def reap_forever(self) -> None:
         while True:
@@ -273,9 +288,7 @@ def command_of(workspace: Workspace, words: Mapping[str, Any]) -> SandboxSpec:
     try:
         spec = workspace.spec.command(words)
     except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        word = ".".join(str(step) for step in problem["loc"] if isinstance(step, str))
-        raise BadArgument(f"{word}: {problem['msg'].removeprefix('Value error, ')}") from None
+        raise BadArgument(sentence(error)) from None
     check(spec)
     return spec
 

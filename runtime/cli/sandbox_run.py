@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ...activities.sandbox.spec import Language, SandboxSpec
 
 from ...actors.errors import ConfigError, Rejected
+from ...actors.words import sentence
 from ..settings import Settings
 from .flags import settings_of
 from .inputs import read_pairs
@@ -150,12 +151,11 @@ def _spec(given: dict[str, Any]) -> "SandboxSpec":
     try:
         return SandboxSpec.model_validate({word: value for word, value in given.items() if value is not None})
     except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        word = ".".join(str(step) for step in problem["loc"] if isinstance(step, str) and not step.startswith("constr"))
-        raise Rejected(f"{word}: {problem['msg'].removeprefix('Value error, ')}") from None
+        raise Rejected(sentence(error)) from None
 
 
 async def _run(settings: Settings, spec: "SandboxSpec", key: str | None, *, as_json: bool) -> "SandboxResult":
+    from ...activities.sandbox.aside import whole
     from ...activities.sandbox.sandboxes import key_of
     from ..sandboxes import sandboxes
     from ..stack.find import attach
@@ -164,7 +164,8 @@ async def _run(settings: Settings, spec: "SandboxSpec", key: str | None, *, as_j
     on_record = None if key is None else key_of(TENANT, key)
     shown = Shown()
     async with sandboxes(settings, recorded=key is not None) as boxes:
-        result = await boxes.run(spec, on_record, TENANT, watch=mute if as_json else shown.watch)
+        ran = await boxes.run(spec, on_record, TENANT, watch=mute if as_json else shown.watch)
+        result = await whole(ran, boxes.fetch)
     if not as_json:
         shown.catch_up(result)
         tell_cut(result)
@@ -206,10 +207,14 @@ def mute(stream: str, chunk: bytes) -> None:
 
 def _write_files(result: "SandboxResult", out: Path, *, force: bool) -> bool:
     """Whether all of them were."""
+    from ...activities.sandbox.aside import gone
+
     left_out = 0
     for file in result.files:
         content = file.content
         if content is None:
+            typer.secho(gone(file), fg="red", err=True)
+            left_out += 1
             continue
         why = write(out, file.path, content, force=force)
         left_out += why is not None

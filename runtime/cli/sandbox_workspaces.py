@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 from ...actors.duration import format_duration, parse_duration
 from ...actors.errors import ConfigError, DeadlinePassed, Rejected
+from ...actors.words import sentence
 from .flags import settings_of
 from .hints import as_given
 from .inputs import read_pairs
@@ -70,7 +71,7 @@ def create(
     try:
         spec = WorkspaceSpec.model_validate({word: value for word, value in given.items() if value is not None})
     except ValidationError as error:
-        raise Rejected(said(error)) from None
+        raise Rejected(sentence(error)) from None
     made = with_workspaces(ctx, lambda workspaces: workspaces.create(name, spec), timeout)
     if as_json:
         typer.echo(json.dumps(plain(made), indent=2))
@@ -146,12 +147,6 @@ def seconds(text: str) -> timedelta:
         return parse_duration(text)
     except ValueError as error:
         raise ConfigError(f"--timeout: {error}") from None
-
-
-def said(error: ValidationError) -> str:
-    problem = error.errors(include_url=False)[0]
-    word = ".".join(str(step) for step in problem["loc"] if isinstance(step, str) and not step.startswith("constr"))
-    return f"{word}: {problem['msg'].removeprefix('Value error, ')}"
 
 
 def plain(workspace: "Workspace") -> dict[str, Any]:

@@ -12,11 +12,14 @@ from uuid import uuid4
 
 import pytest
 from docker import APIClient
-from resprout.activities.sandbox.backend import InDoubt, NoSandbox
+from resprout.activities.sandbox import workspaces as module
+from resprout.activities.sandbox.backend import Ending, InDoubt, NoSandbox
+from resprout.activities.sandbox.docker.commands import Commands
 from resprout.activities.sandbox.docker.containers import Containers
 from resprout.activities.sandbox.docker.names import workspace_name
 from resprout.activities.sandbox.result import SandboxResult
 from resprout.activities.sandbox.workspace import NoRoom, WorkspaceGone, WorkspaceLost, WorkspaceSpec
+from resprout.activities.sandbox.workspace_files import WorkspaceFiles
 from resprout.activities.sandbox.workspaces import Workspaces
 from resprout.actors.errors import BadArgument, NotFound, Rejected
 from resprout.runtime.blocking_client import LoopInThread
@@ -210,6 +213,38 @@ asyncio.run(main())
 """
 
 
+async def test_a_command_whose_old_owner_ends_it_meanwhile_runs_once(
+    workspaces: Workspaces, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await workspaces.create("box", spec(language="shell"))
+    begun, ended = asyncio.Event(), asyncio.Event()
+    words = {"run": "echo x >>count; echo begun; sleep 2; cat count"}
+    attend = Commands._attend
+
+    async with opened(dsn) as other:
+
+        async def attend_late(self: Commands, *given: Any) -> Ending:
+            if self.home is other.home:
+                await ended.wait()
+            return await attend(self, *given)
+
+        async def owned() -> SandboxResult:
+            try:
+                return await workspaces.run("box", words, "k", lambda stream, piece: begun.set())
+            finally:
+                ended.set()
+
+        monkeypatch.setattr(Commands, "_attend", attend_late)
+        runs = other.sandboxes.runs
+        assert runs is not None
+        other.sandboxes.runs = replace(runs, lease=timedelta(milliseconds=50))
+        owner = asyncio.create_task(owned())
+        await begun.wait()
+        await asyncio.gather(owner, other.run("box", words, "k"), return_exceptions=True)
+
+    assert (await workspaces.run("box", {"run": "cat count"})).stdout.text == "x\n"
+
+
 async def test_a_command_that_ends_its_watchers_ends_and_nothing_of_it_stays(workspaces: Workspaces) -> None:
     await workspaces.create("box", spec())
     daemon = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    os.environ.clear()\n    {}\nos.kill(-1, 9)"
@@ -296,3 +331,27 @@ async def test_a_command_that_is_left_running_goes_on_is_come_back_to_and_can_be
 
     assert (await workspaces.run("box", words, left)).stdout.text == "begun\nended\n"
     assert (await workspaces.run("box", {"run": "cat /proc/[0-9]*/comm | grep -c sleep"})).stdout.text == "1\n"
+
+
+async def test_a_command_left_running_that_ends_its_watchers_ends_with_its_time(
+    workspaces: Workspaces, engine_api: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "OVERDUE", timedelta(0))
+    made = await workspaces.create("box", spec())
+    code = "import os, time\nwhile not os.path.exists('go'): time.sleep(.02)\nos.kill(-1, 9)\ntime.sleep(60)"
+
+    def running() -> str:
+        return str(engine_api.top(workspace_name(made.id))["Processes"])
+
+    await workspaces.begin("box", {"code": code, "timeout": "4s"})
+    with suppress(NoSandbox):  # it is ended too
+        await WorkspaceFiles(workspaces).write("box", "go", b"")
+    async with asyncio.timeout(20):
+        while "timeout -s KILL 4" in running():  # which holds it to its time
+            await asyncio.to_thread(running)
+        assert "python3 .code" in running()
+        while not workspaces.ended:
+            await workspaces.end_overdue()
+
+    assert "python3 .code" not in running()
+    assert (await workspaces.get("box")).state == "running"

@@ -134,7 +134,7 @@ forget)
     ;;
 sweep)
     roots=' ' ours=" $root $$ "
-    read -r pid <"$id/root" && roots=" $pid "
+    [ ! -e "$id/done" ] && read -r pid <"$id/root" && roots=" $pid " # else that number may be somebody else's by now
     end_theirs
     [ "$roots" = ' ' ] || kill -s KILL $roots
     [ ! -e "$id/root" ] || [ -e "$id/done" ] || { measure 137 >>"$id/job/end"; : >"$id/done"; }
@@ -144,11 +144,11 @@ sweep)
     ;;
 esac
 
-# It is elected who starts it, when its input is whole.
+# It is elected who starts it, when its input is whole. Who knows that it has begun brings none, and starts nothing.
 read -r _
-mkdir "in.$$" && tar -xf - -C "in.$$" && [ -e "in.$$/job/whole" ] && mv -T "in.$$" "$id" && elected=yes
+mkdir "in.$$" && tar -xf - -C "in.$$" && [ -e "in.$$/job/whole" ] && whole=yes && mv -T "in.$$" "$id" && elected=yes
 rm -rf "in.$$"
-cd "$id" || { printf %s "$word"; exit 1; }
+cd "$id" || { printf %s "$word"; [ "$whole" ] || printf gone; exit 1; }
 if [ "$elected" ]; then
     start
     : >done

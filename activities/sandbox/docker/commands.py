@@ -6,22 +6,26 @@ there, and at worst the workspace, but never its limits.
 """
 
 import asyncio
+import fcntl
 import io
+import os
 import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from shlex import quote
+from typing import IO
 
 from ....actors.errors import Rejected
 from ..backend import Ending, InDoubt, Job, NoSandbox, Watch
 from ..egress.inside import environment
 from ..program import program
 from ..selection import Selection
-from ..way_out import hand_over
+from ..way_out import hand_over, home_of
 from ..workspace import LeftRunning, Workspace, WorkspaceBusy, WorkspacePaused
 from .attachment import Attachment, Witness
 from .containers import Containers
@@ -36,8 +40,10 @@ from .workspaces import DockerWorkspaces, executed
 
 ATTEMPTS = 5
 ENDING = timedelta(seconds=10)
+LOOK_EVERY = 0.05
 MOST_GIVEN = 4 << 20  # bytes of a command: its code, its input, its environment
 _SLACK = 1 << 20
+_IS_GONE = b"gone"  # of `command.sh`, to who brings no input
 _PORTS = range(20_000, 30_000)
 
 
@@ -59,7 +65,12 @@ class Commands:
         image, witness = await self.home.image(self.workspace.id), Witness(watch, job.spec.limits.output)
         if job.gate is not None:
             hand_over(job.gate, JOB_UID)
-        given = _given(job, _mark(job.key), self.is_keyed)
+        # Who looked after it before may have put it on record and removed its traces since: it is not begun anew.
+        given = b"" if job.has_begun else _given(job, _mark(job.key), self.is_keyed)
+        async with self._turn():
+            return await self._run(job, given, image, witness)
+
+    async def _run(self, job: Job, given: bytes, image: str, witness: Witness) -> Ending:
         await job.starting()
         try:
             if self.is_left:
@@ -69,6 +80,23 @@ class Commands:
         except (asyncio.CancelledError, Rejected):
             await asyncio.shield(self.end(job.key))
             raise
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Debian's gVisor ends as a whole when two commands of one workspace end at once: there it is one at a time.
+
+        Among all processes of this user: a lock of a file goes with who holds it, however that one ends.
+        """
+        if self.workspace.isolation != "gvisor":
+            yield
+            return
+        path = home_of(str(self.workspace.id)) / "turn"
+        with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)) as file:
+            while True:
+                if _locked(file):
+                    break
+                await asyncio.sleep(LOOK_EVERY)  # nothing tells when
+            yield
 
     async def forget(self, key: str) -> None:
         if self.is_keyed:  # else it has removed its traces itself
@@ -88,6 +116,11 @@ class Commands:
                 return broken_off(image, "timeout", time.monotonic() - started, witness)
             except (Gone, NameTaken):
                 found = None
+            if found == _IS_GONE:
+                raise InDoubt(
+                    f"the command {job.key} began, and {self.workspace.name} does not know it any more: who looked "
+                    "after it has its end on record, or did not live to send it. Look, and begin it under a new key."
+                )
             if found is not None and (known := self._ending(job, image, found, witness)) is not None:
                 return known
             await self._check_alive(job)
@@ -149,7 +182,7 @@ class Commands:
                     return
         await Containers(self.home.engine).kill(workspace_name(self.workspace.id))
 
-    async def _execute(self, key: str, mode: str) -> int | None:
+    async def _execute(self, key: str, mode: str) -> int:
         words = executed(self.workspace.isolation, (_mark(key), mode, "0", "0"))
         try:
             async with piped(self.home.engine, workspace_name(self.workspace.id), words, ENDING) as pipe:
@@ -160,6 +193,14 @@ class Commands:
             if await self.home.state(self.workspace.id) == "running":
                 raise
             return 0
+
+
+def _locked(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _mark(key: str) -> str:

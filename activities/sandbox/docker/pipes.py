@@ -3,17 +3,20 @@
 It cannot stay longer than it was given, whoever dies. What it sends comes from untrusted code, however it began.
 """
 
+import asyncio
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from ..backend import NoSandbox
 from .engine import Engine
 from .frames import frames
 from .shape import JOB_USER
 
 _MOST_SAID = 4_000
+_ASKED, _ASK_EVERY = 100, 0.05
 
 
 @dataclass
@@ -23,6 +26,7 @@ class Pipe:
     reader: StreamReader
     writer: StreamWriter
     said: bytearray = field(default_factory=bytearray)  # on its standard error
+    is_over: bool = False  # its output
 
     async def send(self, piece: bytes) -> None:
         self.writer.write(piece)
@@ -33,17 +37,22 @@ class Pipe:
         self.writer.write_eof()
 
     async def output(self) -> AsyncIterator[bytes]:
+        """Who stops before its end learns no code either: it may wait for ever to be read."""
         async for name, piece in frames(self.reader):
             if name == "stdout":
                 yield piece
             else:
                 self.said += piece[: _MOST_SAID - len(self.said)]
+        self.is_over = True
 
-    async def code(self) -> int | None:
-        """With which it ended, after its output has; None when that is not known."""
-        about = await self.engine.call(lambda api: api.exec_inspect(self.id))
-        code = about["ExitCode"]
-        return int(code) if code is not None else None
+    async def code(self) -> int:
+        """With which it ended, after its output has. Raises NoSandbox when the engine does not know."""
+        for _ in range(_ASKED):
+            about = await self.engine.call(lambda api: api.exec_inspect(self.id))
+            if not about["Running"] and about["ExitCode"] is not None:
+                return int(about["ExitCode"])
+            await asyncio.sleep(_ASK_EVERY)  # its output ends a moment before it; nothing tells when
+        raise NoSandbox("The Docker engine does not say how a program ended whose output has: see its log.")
 
 
 @asynccontextmanager

@@ -7,14 +7,16 @@ is looked up in the kernel's table of connections, and only the owner's processe
 
 import asyncio
 import os
+import socket
 import stat
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from ....actors.errors import Rejected, ResproutError
 from ....actors.logger import get_logger
@@ -48,16 +50,17 @@ class Port:
         if len(bytes(path)) > LONGEST_PATH:
             raise Rejected(f"{path} is too long for a unix socket: give a shorter path.")
         _refuse_file(path)
-        before = os.umask(0o177)
         try:
-            server = await asyncio.start_unix_server(self._enter, path)
+            opened, ours = _private(path)
         except OSError as error:
             raise Rejected(f"{path} cannot be made: {error.strerror}.") from None
+        try:
+            server = await asyncio.start_unix_server(self._enter, sock=opened)
+            async with self._serving(server):
+                yield path
         finally:
-            os.umask(before)
-        async with self._serving(server):
-            yield path
-        _clear(path)
+            opened.close()
+            _clear(path, ours)
 
     @asynccontextmanager
     async def on_loopback(self, port: int = 0) -> AsyncIterator[int]:
@@ -129,8 +132,31 @@ class Port:
             log.info("nothing answers at the port", port=self.number, said=said[-200:])
 
 
-def _clear(path: Path) -> None:
-    path.unlink(missing_ok=True)
+def _private(path: Path) -> tuple[socket.socket, os.stat_result]:
+    """It has its name when nobody else may write to it. Made in a directory that only its owner enters, for what the
+    process makes at the same time is not to be as private; by way of its number, for long paths are refused.
+    """
+    made = socket.socket(socket.AF_UNIX)
+    try:
+        with TemporaryDirectory(prefix=".resprout-", dir=path.parent) as folder:
+            number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                made.bind(f"/proc/self/fd/{number}/s")
+                os.chmod("s", 0o600, dir_fd=number)
+                os.rename("s", path.absolute(), src_dir_fd=number)
+            finally:
+                os.close(number)
+    except BaseException:
+        made.close()
+        raise
+    return made, path.stat()
+
+
+def _clear(path: Path, ours: os.stat_result) -> None:
+    """Somebody else may have put one of his own there."""
+    with suppress(FileNotFoundError):
+        if os.path.samestat(path.lstat(), ours):
+            path.unlink()
 
 
 def _refuse_file(path: Path) -> None:

@@ -6,7 +6,7 @@ What does not come to its end has changed nothing in the workspace: `files.sh` m
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
@@ -63,7 +63,8 @@ class Transfer:
             try:
                 taken = await _fed(pipe.output(), take, progress)
             except Rejected:
-                await self._failed_if(pipe, path)
+                if pipe.is_over:
+                    await self._failed_if(pipe, path)
                 raise
             await self._ended(pipe, path)
             return taken
@@ -94,6 +95,20 @@ class Transfer:
             await self._ended(pipe, ".")
 
     async def unpack(self, pieces: AsyncIterator[bytes], progress: Progress = silent) -> None:
+        try:
+            await self._unpacked(pieces, progress)
+        except BaseException:
+            with suppress(NoSandbox):  # then whoever moves files there next does it
+                await asyncio.shield(self._mended())
+            raise
+
+    async def _mended(self) -> None:
+        """Who unpacked was ended in the middle: until this, what was there before lies aside."""
+        async with self._running("mend") as pipe:
+            pipe.end()
+            await self._ended(pipe, ".")
+
+    async def _unpacked(self, pieces: AsyncIterator[bytes], progress: Progress) -> None:
         size = 0
         async with self._running("unpack", uuid4().hex) as pipe:
             try:
@@ -120,12 +135,15 @@ class Transfer:
 
     async def _failed_if(self, pipe: Pipe, path: str) -> None:
         code, said = await pipe.code(), bytes(pipe.said).decode(errors="replace").strip()
-        if code in (0, None):
+        if code == 0:
             return
         if code == _NO_PATH:
             raise NotFound(f"there is no `{path}` in the workspace {self.workspace.name}: see what there is by `ls`.")
         if code == _IN_THE_WAY:
-            raise Rejected(f"`{path}` is a directory where a file comes, or a file where one comes: give another path.")
+            raise Rejected(
+                f"something is in the way in `{path}`: a directory where a file comes, another thing where a directory "
+                "comes, or a directory that may not be written to. Nothing was copied: give another path."
+            )
         if "No space left" in said:
             raise TooLarge(
                 f"the workspace {self.workspace.name} has not enough room: remove files there, or create one with a "
