@@ -139,6 +139,9 @@ class ToolCaller:
     # May it happen?
 
     async def _decide(self, plan: Plan, approval: Approval | None) -> ToolDone | ToolWaits | ToolInDoubt:
+        if approval is not None and approval.state == "rejected":  # whatever was granted since
+            said = f": {approval.comment}" if approval.comment else "."
+            raise Denied(f"{approval.answered_by} rejected {plan.tool.manifest.reference}{said}")
         decision = await self.policy.decide(plan.question)
         if decision.verdict == "deny":
             await self.audit([_decided(plan, decision)])
@@ -157,9 +160,6 @@ class ToolCaller:
                     await self.audit([plan.event("refused", verdict="deny", reasons=(OTHER_CALL,))])
                     raise Denied(f"{plan.tool.manifest.reference} is not allowed: {OTHER_CALL}")
                 return await self._begin(plan, decision, approval.id)
-            case "rejected":
-                said = f": {approval.comment}" if approval.comment else "."
-                raise Denied(f"{approval.answered_by} rejected {plan.tool.manifest.reference}{said}")
             case _:
                 raise Denied(f"nobody approved {plan.tool.manifest.reference} in time. Ask again.")
 

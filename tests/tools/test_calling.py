@@ -421,6 +421,19 @@ async def test_a_call_that_was_rejected_does_not_happen(desk: Desk) -> None:
     assert desk.world.done == []
 
 
+async def test_a_call_that_was_rejected_does_not_happen_by_a_later_grant_either(desk: Desk) -> None:
+    desk.rules.verdict = "approve"
+    request = desk.request("world.once")
+    await desk.call(request)
+    await desk.answer(request, approved=False)
+
+    desk.rules.verdict = "allow"
+
+    with pytest.raises(Denied, match="user:bob rejected"):
+        await desk.call(request)
+    assert desk.world.done == []
+
+
 async def test_an_approval_is_for_the_arguments_that_were_shown(desk: Desk, database: Database) -> None:
     desk.rules.verdict = "approve"
     request = desk.request("world.once", what="a letter")
