@@ -47,6 +47,10 @@ class Denied(Rejected):
     """Policy does not allow it, or somebody who was asked said no."""
 
 
+class StepTaken(Rejected):
+    """The step that is to name this call names another one."""
+
+
 class Throttled(Unavailable):
     """It was called as often as it may be for now."""
 
@@ -108,6 +112,10 @@ class ToolCaller:
     async def call(self, request: ToolInput, run: str) -> ToolDone | ToolWaits | ToolInDoubt:
         """Raises one of errors.py: Rejected and Broken for good, Unavailable when it may be tried again."""
         known = await self.effects.find(request.step)
+        approval = None
+        if known is None or not _is_of(known, request, run):  # else it was approved with other arguments, or taken
+            approval = await self.approvals.find(request.step)
+            await self._refuse_taken(approval or known, request, run)
         if known is not None and known.state in ("done", "failed", "in-doubt"):
             return _recorded(known)
         attempt = replace(self, owner=uuid4())
@@ -115,9 +123,19 @@ class ToolCaller:
             await self.look(request.tool)
         if known is not None:
             return await attempt._go_on(known, request, run)
-        approval = await self.approvals.find(request.step)
         plan = await self._plan(request, run, approval)
         return await attempt._decide(plan, approval)
+
+    async def _refuse_taken(self, seen: Effect | Approval | None, request: ToolInput, run: str) -> None:
+        """A step is named by whoever calls: a second call by it neither sees nor gets what the first one did."""
+        if seen is None or _is_of(seen, request, run):
+            return
+        said = (
+            f"the step {request.step} names another call already: one of another run, tenant, chain or tool, or with "
+            "other arguments. Give each call a step of its own."
+        )
+        await self.audit([_taken(request, run, said)])
+        raise StepTaken(said)
 
     async def _plan(self, request: ToolInput, run: str, approval: Approval | None) -> Plan:
         reference, arguments = request.tool, request.arguments
@@ -152,6 +170,7 @@ class ToolCaller:
             return await self._begin(plan, decision, None)
         if approval is None:
             approval = await self._ask(plan, decision)
+            await self._refuse_taken(approval, plan.request, plan.run)
         match approval.state:
             case "pending":
                 return _waits(plan, approval)
@@ -204,6 +223,8 @@ class ToolCaller:
             case Begun(at):
                 return await self._do(plan, Begin(at))
             case Known(effect):
+                if approval is None:  # else the question was the same, and who else asked it began
+                    await self._refuse_taken(effect, plan.request, plan.run)
                 return await self._found(effect, plan)
             case NoApproval():
                 await self.audit([plan.event("refused", verdict="deny", reasons=(USED,))])
@@ -359,6 +380,29 @@ def _refuse_unkept(reference: str, output: Any) -> None:
             f"{reference} gave {size:,} bytes, and {LARGEST_RESULT:,} are kept: let it write into its workspace, "
             "or ask for less."
         )
+
+
+def _is_of(seen: Effect | Approval, request: ToolInput, run: str) -> bool:
+    """Whether this is the call, as it was asked for, that is on record. The version is settled by the record."""
+    name = request.tool.partition("@")[0]
+    whose = (seen.tenant, seen.run, list(seen.chain), seen.tool)
+    if whose != (request.tenant, run, list(request.chain), name):
+        return False
+    return digest_of(name, "", json.loads(seen.arguments or "null")) == digest_of(name, "", request.arguments)
+
+
+def _taken(request: ToolInput, run: str, said: str) -> AuditEvent:
+    return AuditEvent(
+        kind="refused",
+        tenant=request.tenant,
+        chain=request.chain,
+        run=run,
+        step=request.step,
+        tool=request.tool,
+        arguments=request.arguments,
+        verdict="deny",
+        reasons=(said,),
+    )
 
 
 def idempotency_key(step: str) -> str:

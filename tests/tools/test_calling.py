@@ -19,6 +19,7 @@ from resprout.activities.tools.calling import (
     Denied,
     Plan,
     RecordedFailure,
+    StepTaken,
     Throttled,
     ToolCaller,
     idempotency_key,
@@ -191,6 +192,34 @@ async def test_a_step_that_is_tried_again_gets_what_is_on_record(desk: Desk) -> 
     assert desk.world.done == ["a letter"]
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"tenant": "other"},
+        {"chain": ("user:eve",)},
+        {"tool": "world.safe"},
+        {"arguments": {"what": "mine"}},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+async def test_a_step_of_another_call_gives_nothing_away(desk: Desk, other: dict[str, Any]) -> None:
+    request = desk.request("world.once", what="a secret of A")
+    await desk.call(request)
+
+    with pytest.raises(StepTaken, match="Give each call a step of its own"):
+        await desk.call(request.model_copy(update=other))
+
+    assert desk.log[-1].kind == "refused"
+
+
+async def test_a_step_of_another_run_gives_nothing_away(desk: Desk) -> None:
+    request = desk.request("world.once", what="a secret of A")
+    await desk.call(request)
+
+    with pytest.raises(StepTaken, match="names another call already"):
+        await desk.caller.call(request, "the run of eve")
+
+
 async def test_a_failure_is_on_record_too(desk: Desk) -> None:
     desk.world.ends_badly = ToolError("there is no such street.")
     request = desk.request("world.once")
@@ -243,9 +272,8 @@ async def test_a_result_that_cannot_be_kept_is_a_failure_that_says_so(desk: Desk
 async def test_what_may_be_repeated_is_repeated_with_the_same_key(desk: Desk, name: str) -> None:
     request = desk.request(name, hang=True)
     await desk.killed(request)
-    repeated = request.model_copy(update={"arguments": {"hang": False}})  # what was recorded counts, not this
 
-    task = asyncio.create_task(desk.call(repeated))
+    task = asyncio.create_task(desk.call(request))
     desk.world.meanwhile.clear()
     await desk.world.meanwhile.wait()
     task.cancel()
@@ -395,6 +423,7 @@ async def test_edited_arguments_are_what_is_decided_on_and_done(desk: Desk) -> N
     await desk.answer(request, what="a postcard")
 
     assert await desk.output(request) == "did a postcard"
+    assert await desk.output(request) == "did a postcard"  # from the record, though a letter was asked for
     assert desk.rules.asked[-1].arguments == {"what": "a postcard"}
 
 
@@ -441,7 +470,7 @@ async def test_an_approval_is_for_the_arguments_that_were_shown(desk: Desk, data
     await desk.answer(request)
     other = request.model_copy(update={"arguments": {"what": "a bomb"}})
 
-    with pytest.raises(Denied, match="what was approved was another call"):
+    with pytest.raises(StepTaken, match="names another call already"):
         await desk.call(other)
 
     assert desk.world.done == []
@@ -454,7 +483,7 @@ async def test_an_approval_is_for_the_version_that_was_shown(desk: Desk) -> None
     await desk.call(request)
     await desk.answer(request)
 
-    with pytest.raises(Denied, match="another tool"):
+    with pytest.raises(StepTaken, match="names another call already"):
         await desk.call(request.model_copy(update={"tool": "world.safe"}))
 
     assert desk.world.done == []
