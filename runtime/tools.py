@@ -5,7 +5,7 @@ import hashlib
 import importlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from temporalio.client import Client
@@ -77,7 +77,7 @@ def add_plugins(toolbox: Toolbox) -> None:
 def _tools_in(module: str) -> Iterator[Tool]:
     for one in vars(importlib.import_module(module)).values():
         if isinstance(one, Tool):
-            yield Tool(one.manifest, one.arguments, one.run, one.need, one.preview, source=f"module:{module}")
+            yield replace(one, source=f"module:{module}")
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from ..contracts import ToolDone, ToolInDoubt, ToolInput, ToolWaits
 from ..sandbox.backend import InDoubt
 from .digest import digest_of
 from .policy import Decides, Decision, Question
-from .secrets import Secrets, references_in
+from .secrets import Revealed, Secrets, references_in
 from .tool import BadArguments, Tool, ToolCall, ToolError
 from .toolbox import Toolbox
 
@@ -281,7 +281,7 @@ class ToolCaller:
         reference = plan.tool.manifest.reference
         seconds = plan.tool.manifest.timeout.total_seconds()
         try:
-            revealed = self.secrets.revealed(plan.arguments)
+            revealed = self._revealed(plan)
         except Rejected as error:
             return await self._ended_badly(plan, type(error).__name__, str(error), is_answer=True)
         try:
@@ -311,6 +311,11 @@ class ToolCaller:
             return await self._ended_badly(plan, "ToolFailed", said, is_answer=False)
         await self.effects.done(plan.key, self.owner, output, [plan.event("done")])
         return ToolDone(tool=reference, output=output)
+
+    def _revealed(self, plan: Plan) -> Revealed:
+        """What is handed on to others keeps its references: they are revealed to the tool that uses the value, and a run's
+        history or an agent's mailbox never has it."""
+        return Revealed(plan.arguments, {}) if plan.tool.keeps_references else self.secrets.revealed(plan.arguments)
 
     async def _ended_badly(self, plan: Plan, kind: str, said: str, *, is_answer: bool) -> ToolDone | ToolInDoubt:
         await self._write_bad_end(plan, kind, said, is_answer=is_answer)

@@ -1,6 +1,6 @@
 """Secrets by reference: `secret://name` in arguments stands for a value that only the tool itself sees.
 
-The invariant: what is decided, recorded, approved or shown has the reference. The value is put in at the last moment,
+The invariant: what is decided, recorded, approved, shown or handed on to a run or an agent has the reference. The value is put in at the last moment,
 and taken out of all that the tool gives back, in the forms in which programs usually write it. A tool that writes a
 secret in a form of its own (reversed, compressed, in pieces) is not found out: a secret is for tools that one trusts,
 which is why its use needs the permission `secrets.use`.

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import asyncpg
@@ -14,6 +14,8 @@ import pytest
 from resprout.activities.approve import Approve
 from resprout.activities.contracts import AnswerInput, ResolveInput, ToolDone, ToolInDoubt, ToolInput, ToolWaits
 from resprout.activities.sandbox.backend import InDoubt
+from resprout.activities.tools.builtin import ALL
+from resprout.activities.tools.builtin.runs import start as start_run
 from resprout.activities.tools.calling import (
     Begin,
     Denied,
@@ -28,7 +30,7 @@ from resprout.activities.tools.doubts import Doubts
 from resprout.activities.tools.manifest import Rate
 from resprout.activities.tools.policy import Decision, Question, Verdict
 from resprout.activities.tools.secrets import Secrets
-from resprout.activities.tools.tool import Tool, ToolCall, ToolError, tool
+from resprout.activities.tools.tool import StartsRuns, Tool, ToolCall, ToolError, tool
 from resprout.activities.tools.toolbox import Toolbox
 from resprout.actors.errors import NotRunning, Rejected
 from resprout.memory.approvals import Approvals
@@ -536,6 +538,37 @@ async def test_nobody_waits_for_an_answer_for_ever(desk: Desk) -> None:
         await desk.call(request)
     with pytest.raises(Rejected, match="is expired already"):
         await desk.answer(request)
+
+
+# Secrets.
+
+
+async def test_what_a_run_is_started_with_keeps_its_secrets_by_reference(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESPROUT_SECRET_API_KEY", "CANARY-123456789")
+    started: list[Any] = []
+
+    class StartedRuns:
+        async def start(self, flow: dict[str, Any], inputs: dict[str, Any]) -> str:
+            started.append(inputs)
+            return "child"
+
+    def uses(plan: Plan, began: Begin) -> ToolCall:
+        return replace(desk.caller.uses(plan, began), runs=cast(StartsRuns, StartedRuns()))
+
+    caller = replace(desk.caller, toolbox=Toolbox([start_run]), uses=uses)
+    request = desk.request("run.start", flow={"flow": {"name": "child"}}, inputs={"token": "secret://api-key"})
+    await caller.call(request, "run-1")
+
+    assert started == [{"token": "secret://api-key"}]
+    assert [str(need) for need in desk.rules.asked[-1].permissions] == ["runs.start:child", "secrets.use:api-key"]
+
+
+def test_whatever_hands_arguments_on_to_runs_and_agents_keeps_references() -> None:
+    keeping = {one.name for one in ALL if one.keeps_references}
+
+    assert keeping == {"run.start", "agent.ask", "agent.tell"}
 
 
 # How often.
