@@ -57,15 +57,16 @@ UPDATE resprout.approvals SET used_at = now()
 WHERE id = $1 AND state = 'approved' AND used_at IS NULL RETURNING id
 """
 
+# Of everybody in the chain: a run that somebody starts, or an agent that he asks, calls on his account.
 QUOTAS = """
 SELECT principal, tool, calls, per FROM resprout.tool_quotas
-WHERE tenant IN ('*', $1) AND principal IN ('*', $2) AND tool IN ('*', $3)
+WHERE tenant IN ('*', $1) AND (principal = '*' OR principal = ANY ($2)) AND tool IN ('*', $3)
 """
 
 CALLED = """
 SELECT count(*) AS calls, min(intended_at) + $4::interval - now() AS frees_in FROM (
     SELECT intended_at FROM resprout.effects
-    WHERE tenant = $1 AND ($2 = '*' OR tool = $2) AND ($3 = '*' OR chain[cardinality(chain)] = $3)
+    WHERE tenant = $1 AND ($2 = '*' OR tool = $2) AND ($3 = '*' OR $3 = ANY (chain))
       AND intended_at > now() - $4::interval
     ORDER BY intended_at DESC LIMIT $5
 ) AS latest
@@ -227,7 +228,7 @@ class Effects:
         return Begun(began)
 
     async def _over(self, connection: Any, intent: Intent, limits: Sequence[Limit]) -> Over | None:
-        rows = await connection.fetch(QUOTAS, intent.tenant, intent.chain[-1], intent.tool)
+        rows = await connection.fetch(QUOTAS, intent.tenant, list(intent.chain), intent.tool)
         every = [*limits, *(Limit(row["tool"], row["principal"], row["calls"], row["per"]) for row in rows)]
         for limit in sorted(every, key=lambda one: (one.tool, one.principal)):  # the same order for all
             await connection.execute(ONE_AT_A_TIME, f"{intent.tenant}/{limit.tool}/{limit.principal}")

@@ -604,6 +604,18 @@ async def test_a_quota_is_for_whoever_it_names(desk: Desk, database: Database) -
     assert await desk.output(desk.request("world.keyed", ["user:ada", "agent:writer/b"])) == "did it"
 
 
+async def test_a_quota_counts_what_others_do_on_behalf_of_whom_it_names(desk: Desk, database: Database) -> None:
+    await ToolRegistry.of(database).set_quota(
+        desk.tenant, "agent:writer/a", "world.safe", 1, timedelta(minutes=1), "user:ada"
+    )
+    await desk.output(desk.request("world.safe", (*AGENT, "run:child")))
+
+    with pytest.raises(Throttled, match="by agent:writer/a 1 times"):
+        await desk.call(desk.request("world.safe", (*AGENT, "run:another")))
+    with pytest.raises(Throttled, match="by agent:writer/a 1 times"):
+        await desk.call(desk.request("world.safe"))
+
+
 async def test_a_step_on_record_is_answered_though_its_rate_is_used_up(desk: Desk) -> None:
     requests = [desk.request("world.rated") for _ in range(2)]
     for request in requests:
