@@ -22,7 +22,7 @@ from uuid import UUID, uuid4, uuid5
 
 from pydantic import BaseModel
 
-from ...actors.errors import Broken, OutcomeUnknown, Rejected, ResproutError, TooLarge, Unavailable
+from ...actors.errors import Broken, OutcomeUnknown, Rejected, ResproutError, Unavailable
 from ...actors.logger import get_logger
 from ...memory.approvals import Approval, Approvals, Asked
 from ...memory.audit import AuditEvent
@@ -289,7 +289,6 @@ class ToolCaller:
                 output = revealed.hidden(
                     await plan.tool.run(self.uses(plan, began), plan.tool.parse(revealed.arguments))
                 )
-            _refuse_unkept(reference, output)
         except asyncio.CancelledError:
             if not self.is_leaving():  # else the next worker goes on
                 await asyncio.shield(self._write_bad_end(plan, "Cancelled", "the run was cancelled.", is_answer=False))
@@ -309,6 +308,8 @@ class ToolCaller:
             said = revealed.hidden(f"{type(error).__name__}: {error}")
             log.error("a tool failed", tool=reference, error=said)
             return await self._ended_badly(plan, "ToolFailed", said, is_answer=False)
+        if unkept := _unkept(output):  # it was done all the same, so that this is no answer of the tool
+            return await self._ended_badly(plan, *unkept, is_answer=False)
         await self.effects.done(plan.key, self.owner, output, [plan.event("done")])
         return ToolDone(tool=reference, output=output)
 
@@ -373,18 +374,18 @@ def _refuse_half_characters(tool: Tool, arguments: dict[str, Any]) -> None:
         ) from None
 
 
-def _refuse_unkept(reference: str, output: Any) -> None:
-    """Raises for what cannot be kept."""
+def _unkept(output: Any) -> tuple[str, str] | None:
+    """Why it cannot be kept: as the kind of a failure, and in words."""
     try:
         size = len(json.dumps(output, ensure_ascii=False).encode())
     except UnicodeEncodeError as error:
         half = error.object[error.start]
-        raise ToolError(f"what it gave has {half!a} in it, half of a character, and cannot be kept.") from None
+        said = f"it was done, but what it gave has {half!a} in it, half of a character, and cannot be kept."
+        return "ToolFailed", said
     if size > LARGEST_RESULT:
-        raise TooLarge(
-            f"{reference} gave {size:,} bytes, and {LARGEST_RESULT:,} are kept: let it write into its workspace, "
-            "or ask for less."
-        )
+        said = f"it was done, but gave {size:,} bytes, and {LARGEST_RESULT:,} are kept: let it write into its "
+        return "TooLarge", said + "workspace, or ask for less."
+    return None
 
 
 def _is_of(seen: Effect | Approval, request: ToolInput, run: str) -> bool:

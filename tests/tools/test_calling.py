@@ -267,6 +267,22 @@ async def test_a_result_that_cannot_be_kept_is_a_failure_that_says_so(desk: Desk
         await desk.call(desk.request("world.half"))
 
 
+@pytest.mark.parametrize("given", ["x" * 1_200_000, "\ud800"], ids=["too large", "half a character"])
+async def test_what_was_done_is_not_recorded_as_failed_since_its_result_cannot_be_kept(desk: Desk, given: str) -> None:
+    async def act(call: ToolCall) -> str:
+        """Does it, and says too much."""
+        desk.world.done.append("sent")
+        return given
+
+    desk.caller.toolbox.add(tool("world.loud", version="1.0.0", contract="at-most-once")(act))
+
+    result = await desk.call(desk.request("world.loud"))
+
+    assert isinstance(result, ToolInDoubt)
+    assert "it was done, but" in result.known
+    assert desk.world.done == ["sent"]
+
+
 # Killed in the middle.
 
 
