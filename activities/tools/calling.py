@@ -22,7 +22,7 @@ from uuid import UUID, uuid4, uuid5
 
 from pydantic import BaseModel
 
-from ...actors.errors import Broken, OutcomeUnknown, Rejected, ResproutError, Unavailable
+from ...actors.errors import Broken, OutcomeUnknown, Rejected, ResproutError, Unavailable, storable
 from ...actors.logger import get_logger
 from ...memory.approvals import Approval, Approvals, Asked
 from ...memory.audit import AuditEvent
@@ -331,12 +331,14 @@ class ToolCaller:
     async def _write_bad_end(self, plan: Plan, kind: str, said: str, *, is_answer: bool) -> None:
         """`is_answer`: the tool says that it did not do it. Else who knows: a flow that tries again does so by another
         key, so that what has a key is in doubt as well."""
+        said = storable(said)
         if plan.tool.manifest.contract != "safe-to-retry" and not is_answer:
             await self._doubt(plan, self, f"it ended by {kind}: {said}")
         else:
             await self.effects.failed(plan.key, self.owner, kind, said, [plan.event("failed", reasons=(said,))])
 
     async def _doubt(self, plan: Plan, whose: "ToolCaller", known: str) -> None:
+        known = storable(known)
         await self.effects.doubt(plan.key, whose.owner, known, [plan.event("in-doubt", reasons=(known,))])
 
 

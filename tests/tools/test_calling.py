@@ -234,6 +234,26 @@ async def test_a_failure_is_on_record_too(desk: Desk) -> None:
     assert desk.world.done == ["it"]
 
 
+@pytest.mark.parametrize(("odd", "kept"), [("\0", r"\\0"), ("\ud800", r"\\ud800")], ids=["null", "half a character"])
+@pytest.mark.parametrize("name", ["world.safe", "world.once"])
+async def test_a_failure_is_on_record_whatever_characters_it_says(desk: Desk, name: str, odd: str, kept: str) -> None:
+    desk.world.ends_badly = ToolError(f"the server says: a{odd}b")
+    request = desk.request(name)
+
+    for _ in range(2):
+        with pytest.raises(RecordedFailure, match=f"the server says: a{kept}b"):
+            await desk.call(request)
+
+    assert desk.world.done == ["it"]
+
+
+@pytest.mark.parametrize("odd", ["\0", "\ud800"], ids=["null", "half a character"])
+async def test_a_doubt_is_on_record_whatever_characters_it_says(desk: Desk, odd: str) -> None:
+    desk.world.ends_badly = InDoubt(f"the machine says: a{odd}b")
+
+    assert isinstance(await desk.call(desk.request("world.once")), ToolInDoubt)
+
+
 async def test_what_is_denied_does_not_happen(desk: Desk) -> None:
     desk.rules.verdict = "deny"
     request = desk.request("world.safe")
