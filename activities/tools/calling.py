@@ -14,10 +14,10 @@ not the second half of this one.
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID, uuid4, uuid5
 
 from pydantic import BaseModel
@@ -39,6 +39,8 @@ log = get_logger("resprout.tools")
 
 KEYS = UUID("6e0f0f8e-1f0c-4f5e-9b55-8f4f0a4c2d10")
 PREVIEW_SECONDS = 10
+Said = TypeVar("Said")
+
 LARGEST_RESULT = 1_000_000  # bytes of JSON
 DEFAULT_EXPIRY = timedelta(days=7).total_seconds()
 
@@ -291,12 +293,12 @@ class ToolCaller:
                 )
         except asyncio.CancelledError:
             if not self.is_leaving():  # else the next worker goes on
-                await asyncio.shield(self._write_bad_end(plan, "Cancelled", "the run was cancelled.", is_answer=False))
+                await _to_the_end(self._write_bad_end(plan, "Cancelled", "the run was cancelled.", is_answer=False))
             raise
         except TimeoutError:
             return await self._ended_badly(plan, "Timeout", f"it took longer than {seconds:g} s.", is_answer=False)
         except InDoubt as error:
-            await self._doubt(plan, self, revealed.hidden(str(error)))
+            await _to_the_end(self._doubt(plan, self, revealed.hidden(str(error))))
             return await self._on_record(plan)
         except (ToolError, Rejected) as error:
             return await self._ended_badly(plan, type(error).__name__, revealed.hidden(str(error)), is_answer=True)
@@ -310,7 +312,7 @@ class ToolCaller:
             return await self._ended_badly(plan, "ToolFailed", said, is_answer=False)
         if unkept := _unkept(output):  # it was done all the same, so that this is no answer of the tool
             return await self._ended_badly(plan, *unkept, is_answer=False)
-        await self.effects.done(plan.key, self.owner, output, [plan.event("done")])
+        await _to_the_end(self.effects.done(plan.key, self.owner, output, [plan.event("done")]))
         return ToolDone(tool=reference, output=output)
 
     def _revealed(self, plan: Plan) -> Revealed:
@@ -319,7 +321,7 @@ class ToolCaller:
         return Revealed(plan.arguments, {}) if plan.tool.keeps_references else self.secrets.revealed(plan.arguments)
 
     async def _ended_badly(self, plan: Plan, kind: str, said: str, *, is_answer: bool) -> ToolDone | ToolInDoubt:
-        await self._write_bad_end(plan, kind, said, is_answer=is_answer)
+        await _to_the_end(self._write_bad_end(plan, kind, said, is_answer=is_answer))
         return await self._on_record(plan)
 
     async def _on_record(self, plan: Plan) -> ToolDone | ToolInDoubt:
@@ -344,6 +346,16 @@ class ToolCaller:
 
 OTHER_CALL = "what was approved was another call: another tool, version or other arguments."
 USED = "its approval was used before, or taken back; ask again."
+
+
+async def _to_the_end(recording: Coroutine[Any, Any, Said]) -> Said:
+    """What happened is on record before a cancelled caller goes: between the two nobody would know of it."""
+    task = asyncio.create_task(recording)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
 
 
 def plan_of(tool: Tool, arguments: dict[str, Any], request: ToolInput, run: str, *, newest: str) -> Plan:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -96,6 +96,19 @@ class World:
         rated = tool("world.rated", version="1.0.0", contract="keyed", rate=Rate(calls=2, per=timedelta(minutes=1)))
         quick = tool("world.quick", version="1.0.0", contract="at-most-once", timeout=timedelta(milliseconds=50))
         return [*made, rated(act), quick(act)]
+
+
+@dataclass(frozen=True)
+class SlowRecord(Effects):
+    """Writes down that a call was done only when the test lets it."""
+
+    began: asyncio.Event = field(default_factory=asyncio.Event)
+    goes_on: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def done(self, key: str, owner: UUID, result: Any, events: Sequence[AuditEvent]) -> bool:
+        self.began.set()
+        await self.goes_on.wait()
+        return await super().done(key, owner, result, events)
 
 
 @dataclass
@@ -405,6 +418,21 @@ async def test_a_run_that_is_cancelled_leaves_no_call_open(desk: Desk, name: str
     assert effect is not None
     assert effect.state == end
     assert "the run was cancelled" in (effect.error or "")
+
+
+async def test_what_happened_is_on_record_though_the_run_is_cancelled_meanwhile(desk: Desk) -> None:
+    recording = SlowRecord(desk.caller.effects.open)
+    request = desk.request("world.once")
+    task = asyncio.create_task(replace(desk.caller, effects=recording).call(request, "run-1"))
+    await recording.began.wait()
+
+    task.cancel()
+    recording.goes_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert await desk.output(request) == "did it"
+    assert desk.world.done == ["it"]
 
 
 @pytest.mark.parametrize("name", ["safe", "keyed", "once"])
