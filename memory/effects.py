@@ -33,10 +33,12 @@ UPDATE resprout.effects SET state = 'intended', owner = $3, attempts = attempts 
 WHERE key = $1 AND owner = $2 AND state = $4 RETURNING key
 """
 
-# One that was given up as in doubt and ends after all is in doubt no more.
+# That it was done is true, whichever attempt says so, and ends a doubt about that attempt. That an attempt failed says
+# nothing of the one that took over.
 END = """
 UPDATE resprout.effects SET state = $3, ended_at = now(), result = $4, error_type = $5, error = $6
-WHERE key = $1 AND (state = 'intended' OR (state = 'in-doubt' AND owner = $2)) RETURNING key
+WHERE key = $1 AND (owner = $2 AND state IN ('intended', 'in-doubt') OR state = 'intended' AND $3 = 'done')
+RETURNING key
 """
 
 DOUBT = """

@@ -272,10 +272,7 @@ class ToolCaller:
             await self._doubt(plan, replace(self, owner=effect.owner), known)
         elif await self.effects.take_over(effect, self.owner):
             return await self._do(plan, Begin(effect.intended_at, effect.agains))
-        latest = await self.effects.find(effect.key)
-        if latest is None or latest.state in ("intended", "again"):
-            raise Unavailable(f"another worker has taken over the call {effect.key}. It is asked for again.")
-        return _recorded(latest)
+        return await self._on_record(effect.key)
 
     # It happens.
 
@@ -299,7 +296,7 @@ class ToolCaller:
             return await self._ended_badly(plan, "Timeout", f"it took longer than {seconds:g} s.", is_answer=False)
         except InDoubt as error:
             await _to_the_end(self._doubt(plan, self, revealed.hidden(str(error))))
-            return await self._on_record(plan)
+            return await self._on_record(plan.key)
         except (ToolError, Rejected) as error:
             return await self._ended_badly(plan, type(error).__name__, revealed.hidden(str(error)), is_answer=True)
         except (Unavailable, OutcomeUnknown) as error:
@@ -312,22 +309,31 @@ class ToolCaller:
             return await self._ended_badly(plan, "ToolFailed", said, is_answer=False)
         if unkept := _unkept(output):  # it was done all the same, so that this is no answer of the tool
             return await self._ended_badly(plan, *unkept, is_answer=False)
-        await _to_the_end(self.effects.done(plan.key, self.owner, output, [plan.event("done")]))
-        return ToolDone(tool=reference, output=output)
+        if await _to_the_end(self._write_good_end(plan, output)):
+            return ToolDone(tool=reference, output=output)
+        return await self._on_record(plan.key)
 
     def _revealed(self, plan: Plan) -> Revealed:
         """What is handed on to others keeps its references: they are revealed to the tool that uses the value, and a run's
         history or an agent's mailbox never has it."""
         return Revealed(plan.arguments, {}) if plan.tool.keeps_references else self.secrets.revealed(plan.arguments)
 
+    async def _write_good_end(self, plan: Plan, output: Any) -> bool:
+        """False: another attempt has said how it ended. So two have done it, and that is to be known."""
+        if await self.effects.done(plan.key, self.owner, output, [plan.event("done")]):
+            return True
+        await self.audit([plan.event("late", reasons=("it was done.",))])
+        return False
+
     async def _ended_badly(self, plan: Plan, kind: str, said: str, *, is_answer: bool) -> ToolDone | ToolInDoubt:
         await _to_the_end(self._write_bad_end(plan, kind, said, is_answer=is_answer))
-        return await self._on_record(plan)
+        return await self._on_record(plan.key)
 
-    async def _on_record(self, plan: Plan) -> ToolDone | ToolInDoubt:
-        """Which may be the word of another attempt."""
-        latest = await self.effects.find(plan.key)
-        assert latest is not None
+    async def _on_record(self, key: str) -> ToolDone | ToolInDoubt:
+        """Which may be the word of another attempt, or not be said yet."""
+        latest = await self.effects.find(key)
+        if latest is None or latest.state in ("intended", "again"):
+            raise Unavailable(f"another worker has taken over the call {key}. It is asked for again.")
         return _recorded(latest)
 
     async def _write_bad_end(self, plan: Plan, kind: str, said: str, *, is_answer: bool) -> None:
@@ -335,13 +341,16 @@ class ToolCaller:
         key, so that what has a key is in doubt as well."""
         said = storable(said)
         if plan.tool.manifest.contract != "safe-to-retry" and not is_answer:
-            await self._doubt(plan, self, f"it ended by {kind}: {said}")
+            first = await self._doubt(plan, self, f"it ended by {kind}: {said}")
         else:
-            await self.effects.failed(plan.key, self.owner, kind, said, [plan.event("failed", reasons=(said,))])
+            event = plan.event("failed", reasons=(said,))
+            first = await self.effects.failed(plan.key, self.owner, kind, said, [event])
+        if not first:
+            await self.audit([plan.event("late", reasons=(said,))])
 
-    async def _doubt(self, plan: Plan, whose: "ToolCaller", known: str) -> None:
+    async def _doubt(self, plan: Plan, whose: "ToolCaller", known: str) -> bool:
         known = storable(known)
-        await self.effects.doubt(plan.key, whose.owner, known, [plan.event("in-doubt", reasons=(known,))])
+        return await self.effects.doubt(plan.key, whose.owner, known, [plan.event("in-doubt", reasons=(known,))])
 
 
 OTHER_CALL = "what was approved was another call: another tool, version or other arguments."

@@ -32,7 +32,7 @@ from resprout.activities.tools.policy import Decision, Question, Verdict
 from resprout.activities.tools.secrets import Secrets
 from resprout.activities.tools.tool import StartsRuns, Tool, ToolCall, ToolError, tool
 from resprout.activities.tools.toolbox import Toolbox
-from resprout.actors.errors import NotRunning, Rejected
+from resprout.actors.errors import NotRunning, Rejected, Unavailable
 from resprout.memory.approvals import Approvals
 from resprout.memory.audit import AuditEvent
 from resprout.memory.database import Database
@@ -96,6 +96,36 @@ class World:
         rated = tool("world.rated", version="1.0.0", contract="keyed", rate=Rate(calls=2, per=timedelta(minutes=1)))
         quick = tool("world.quick", version="1.0.0", contract="at-most-once", timeout=timedelta(milliseconds=50))
         return [*made, rated(act), quick(act)]
+
+
+@dataclass
+class Rivals:
+    """A tool that two attempts work on at once: the test says when each ends."""
+
+    first_fails: bool = False
+    first_began: asyncio.Event = field(default_factory=asyncio.Event)
+    first_goes_on: asyncio.Event = field(default_factory=asyncio.Event)
+    second_began: asyncio.Event = field(default_factory=asyncio.Event)
+    second_goes_on: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def tool(self) -> Tool:
+        async def act(call: ToolCall) -> str:
+            """Is done by two."""
+            if not self.first_began.is_set():
+                self.first_began.set()
+                await self.first_goes_on.wait()
+                return self._ended("first", fails=self.first_fails)
+            self.second_began.set()
+            if self.first_fails:
+                await self.second_goes_on.wait()
+            return self._ended("second", fails=not self.first_fails)
+
+        return tool("world.rivals", version="1.0.0", contract="safe-to-retry")(act)
+
+    def _ended(self, which: str, *, fails: bool) -> str:
+        if fails:
+            raise ToolError(f"the {which} one says no.")
+        return f"the {which} one did it"
 
 
 @dataclass(frozen=True)
@@ -462,6 +492,39 @@ async def test_two_attempts_at_once_give_one_outcome(desk: Desk) -> None:
     done = [result for result in results if isinstance(result, ToolDone)]
     assert done
     assert await desk.output(request) == "did it"
+
+
+async def test_an_attempt_that_ends_late_gives_what_is_on_record(desk: Desk) -> None:
+    rivals = Rivals()
+    desk.caller.toolbox.add(rivals.tool())
+    request = desk.request("world.rivals")
+    first = asyncio.create_task(desk.call(request))
+    await rivals.first_began.wait()
+    with pytest.raises(RecordedFailure, match="the second one says no"):
+        await desk.call(request)
+
+    rivals.first_goes_on.set()
+
+    with pytest.raises(RecordedFailure, match="the second one says no"):
+        await first
+    assert [event.kind for event in desk.log] == ["late"]
+
+
+async def test_the_failure_of_an_attempt_says_nothing_of_the_one_that_took_over(desk: Desk) -> None:
+    rivals = Rivals(first_fails=True)
+    desk.caller.toolbox.add(rivals.tool())
+    request = desk.request("world.rivals")
+    first = asyncio.create_task(desk.call(request))
+    await rivals.first_began.wait()
+    second = asyncio.create_task(desk.call(request))
+    await rivals.second_began.wait()
+
+    rivals.first_goes_on.set()
+    with pytest.raises(Unavailable, match="another worker has taken over"):
+        await first
+    rivals.second_goes_on.set()
+
+    assert await second == ToolDone(tool="world.rivals@1.0.0", output="the second one did it")
 
 
 # Approval.
