@@ -124,7 +124,7 @@ class ToolCaller:
         if self.look is not None:
             await self.look(request.tool)
         if known is not None:
-            return await attempt._go_on(known, request, run)
+            return await attempt._found(known, request, run)
         plan = await self._plan(request, run, approval)
         return await attempt._decide(plan, approval)
 
@@ -227,7 +227,7 @@ class ToolCaller:
             case Known(effect):
                 if approval is None:  # else the question was the same, and who else asked it began
                     await self._refuse_taken(effect, plan.request, plan.run)
-                return await self._found(effect, plan)
+                return await self._found(effect, plan.request, plan.run)
             case NoApproval():
                 await self.audit([plan.event("refused", verdict="deny", reasons=(USED,))])
                 raise Denied(f"{plan.tool.manifest.reference} is not allowed: {USED}")
@@ -258,19 +258,17 @@ class ToolCaller:
 
     # It began before.
 
-    async def _go_on(self, effect: Effect, request: ToolInput, run: str) -> ToolDone | ToolInDoubt:
-        """As it was decided then: this version, with these arguments."""
-        tool = self.toolbox.find(f"{effect.tool}@{effect.version}")
-        arguments = json.loads(effect.arguments)
-        return await self._found(effect, plan_of(tool, arguments, request, run, newest=effect.version))
-
-    async def _found(self, effect: Effect, plan: Plan) -> ToolDone | ToolInDoubt:
+    async def _found(self, effect: Effect, request: ToolInput, run: str) -> ToolDone | ToolInDoubt:
+        """It goes on as it was decided then: this version, with these arguments. The contract is that of the record, and a
+        doubt needs no tool: it may have changed since, or be gone."""
         if effect.state in ("done", "failed", "in-doubt"):
             return _recorded(effect)
         if effect.state == "intended" and effect.contract == "at-most-once":
-            known = "the process that called it ended before it could say what became of it."
-            await self._doubt(plan, replace(self, owner=effect.owner), known)
-        elif await self.effects.take_over(effect, self.owner):
+            await self.effects.doubt(effect.key, effect.owner, ENDED, [_left(effect)])
+            return await self._on_record(effect.key)
+        tool = self.toolbox.find(f"{effect.tool}@{effect.version}")
+        plan = plan_of(tool, json.loads(effect.arguments), request, run, newest=effect.version)
+        if await self.effects.take_over(effect, self.owner):
             return await self._do(plan, Begin(effect.intended_at, effect.agains))
         return await self._on_record(effect.key)
 
@@ -295,7 +293,7 @@ class ToolCaller:
         except TimeoutError:
             return await self._ended_badly(plan, "Timeout", f"it took longer than {seconds:g} s.", is_answer=False)
         except InDoubt as error:
-            await _to_the_end(self._doubt(plan, self, revealed.hidden(str(error))))
+            await _to_the_end(self._doubt(plan, revealed.hidden(str(error))))
             return await self._on_record(plan.key)
         except (ToolError, Rejected) as error:
             return await self._ended_badly(plan, type(error).__name__, revealed.hidden(str(error)), is_answer=True)
@@ -341,19 +339,20 @@ class ToolCaller:
         key, so that what has a key is in doubt as well."""
         said = storable(said)
         if plan.tool.manifest.contract != "safe-to-retry" and not is_answer:
-            first = await self._doubt(plan, self, f"it ended by {kind}: {said}")
+            first = await self._doubt(plan, f"it ended by {kind}: {said}")
         else:
             event = plan.event("failed", reasons=(said,))
             first = await self.effects.failed(plan.key, self.owner, kind, said, [event])
         if not first:
             await self.audit([plan.event("late", reasons=(said,))])
 
-    async def _doubt(self, plan: Plan, whose: "ToolCaller", known: str) -> bool:
+    async def _doubt(self, plan: Plan, known: str) -> bool:
         known = storable(known)
-        return await self.effects.doubt(plan.key, whose.owner, known, [plan.event("in-doubt", reasons=(known,))])
+        return await self.effects.doubt(plan.key, self.owner, known, [plan.event("in-doubt", reasons=(known,))])
 
 
 OTHER_CALL = "what was approved was another call: another tool, version or other arguments."
+ENDED = "the process that called it ended before it could say what became of it."
 USED = "its approval was used before, or taken back; ask again."
 
 
@@ -418,6 +417,21 @@ def _is_of(seen: Effect | Approval, request: ToolInput, run: str) -> bool:
     if whose != (request.tenant, run, list(request.chain), name):
         return False
     return digest_of(name, "", json.loads(seen.arguments or "null")) == digest_of(name, "", request.arguments)
+
+
+def _left(effect: Effect) -> AuditEvent:
+    """A call that its process left without a word."""
+    return AuditEvent(
+        kind="in-doubt",
+        tenant=effect.tenant,
+        chain=effect.chain,
+        run=effect.run,
+        step=effect.key,
+        tool=effect.tool,
+        version=effect.version,
+        arguments=json.loads(effect.arguments),
+        reasons=(ENDED,),
+    )
 
 
 def _taken(request: ToolInput, run: str, said: str) -> AuditEvent:

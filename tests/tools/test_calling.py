@@ -378,6 +378,17 @@ async def test_what_may_happen_once_is_in_doubt_and_is_not_repeated(desk: Desk) 
     assert desk.log == []  # the doubt is in the audit log by the commit of the effect, not beside it
 
 
+async def test_a_call_whose_tool_is_gone_since_is_in_doubt_all_the_same(desk: Desk) -> None:
+    request = desk.request("world.once", hang=True)
+    await desk.killed(request)
+    others = [one for one in desk.world.tools() if one.name != "world.once"]
+
+    result = await replace(desk.caller, toolbox=Toolbox(others)).call(request, "run-1")
+
+    assert isinstance(result, ToolInDoubt)
+    assert result.tool == "world.once@1.0.0"
+
+
 async def test_a_call_in_doubt_that_was_done_goes_on_with_its_result(desk: Desk) -> None:
     request = desk.request("world.once", hang=True)
     await desk.killed(request)
