@@ -259,8 +259,8 @@ class ToolCaller:
     # It began before.
 
     async def _found(self, effect: Effect, request: ToolInput, run: str) -> ToolDone | ToolInDoubt:
-        """It goes on as it was decided then: this version, with these arguments. The contract is that of the record, and a
-        doubt needs no tool: it may have changed since, or be gone."""
+        """As it was decided then: this version, with these arguments. The contract is that of the record, and a doubt needs
+        no tool: it may have changed since, or be gone."""
         if effect.state in ("done", "failed", "in-doubt"):
             return _recorded(effect)
         if effect.state == "intended" and effect.contract == "at-most-once":
@@ -275,14 +275,12 @@ class ToolCaller:
     # It happens.
 
     async def _do(self, plan: Plan, began: Begin) -> ToolDone | ToolInDoubt:
-        reference = plan.tool.manifest.reference
-        seconds = plan.tool.manifest.timeout.total_seconds()
         try:
             revealed = self._revealed(plan)
         except Rejected as error:
             return await self._ended_badly(plan, type(error).__name__, str(error), is_answer=True)
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(plan.tool.manifest.timeout.total_seconds()):
                 output = revealed.hidden(
                     await plan.tool.run(self.uses(plan, began), plan.tool.parse(revealed.arguments))
                 )
@@ -290,29 +288,38 @@ class ToolCaller:
             if not self.is_leaving():  # else the next worker goes on
                 await _to_the_end(self._write_bad_end(plan, "Cancelled", "the run was cancelled.", is_answer=False))
             raise
-        except TimeoutError:
-            return await self._ended_badly(plan, "Timeout", f"it took longer than {seconds:g} s.", is_answer=False)
-        except InDoubt as error:
-            await _to_the_end(self._doubt(plan, revealed.hidden(str(error))))
-            return await self._on_record(plan.key)
-        except (ToolError, Rejected) as error:
-            return await self._ended_badly(plan, type(error).__name__, revealed.hidden(str(error)), is_answer=True)
-        except (Unavailable, OutcomeUnknown) as error:
-            if plan.tool.manifest.contract != "at-most-once":
-                raise  # the step is tried again
-            return await self._ended_badly(plan, type(error).__name__, revealed.hidden(str(error)), is_answer=False)
         except Exception as error:  # noqa: BLE001 - a tool's defect is this call's failure, not the worker's
-            said = revealed.hidden(f"{type(error).__name__}: {error}")
-            log.error("a tool failed", tool=reference, error=said)
-            return await self._ended_badly(plan, "ToolFailed", said, is_answer=False)
+            return await self._failed(plan, error, revealed.hidden(str(error)))
+        return await self._ended_well(plan, output)
+
+    async def _failed(self, plan: Plan, error: Exception, said: str) -> ToolDone | ToolInDoubt:
+        kind, manifest = type(error).__name__, plan.tool.manifest
+        match error:
+            case TimeoutError():
+                said = f"it took longer than {manifest.timeout.total_seconds():g} s."
+                return await self._ended_badly(plan, "Timeout", said, is_answer=False)
+            case InDoubt():
+                await _to_the_end(self._doubt(plan, said))
+                return await self._on_record(plan.key)
+            case ToolError() | Rejected():
+                return await self._ended_badly(plan, kind, said, is_answer=True)
+            case Unavailable() | OutcomeUnknown():
+                if manifest.contract != "at-most-once":
+                    raise error  # the step is tried again
+                return await self._ended_badly(plan, kind, said, is_answer=False)
+            case _:
+                log.error("a tool failed", tool=manifest.reference, error=f"{kind}: {said}")
+                return await self._ended_badly(plan, "ToolFailed", f"{kind}: {said}", is_answer=False)
+
+    async def _ended_well(self, plan: Plan, output: Any) -> ToolDone | ToolInDoubt:
         if unkept := _unkept(output):  # it was done all the same, so that this is no answer of the tool
             return await self._ended_badly(plan, *unkept, is_answer=False)
         if await _to_the_end(self._write_good_end(plan, output)):
-            return ToolDone(tool=reference, output=output)
+            return ToolDone(tool=plan.tool.manifest.reference, output=output)
         return await self._on_record(plan.key)
 
     def _revealed(self, plan: Plan) -> Revealed:
-        """What is handed on to others keeps its references: they are revealed to the tool that uses the value, and a run's
+        """What is handed on to others keeps its references: the tool that uses the value at last gets it, and a run's
         history or an agent's mailbox never has it."""
         return Revealed(plan.arguments, {}) if plan.tool.keeps_references else self.secrets.revealed(plan.arguments)
 
