@@ -92,7 +92,9 @@ SELECT count(*) AS calls, min(intended_at) + $4::interval - now() AS frees_in FR
 # Whoever counts calls waits for those that are about to be counted.
 ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended($1, 7))"
 
-HAS_CALLED = "SELECT EXISTS (SELECT FROM resprout.effects WHERE run = $1 AND tool = $2 AND version = $3)"
+HAS_CALLED = """
+SELECT EXISTS (SELECT FROM resprout.effects WHERE tenant = $1 AND run = $2 AND tool = $3 AND version = $4)
+"""
 
 LIST = f"""
 SELECT {_COLUMNS} FROM resprout.effects
@@ -208,9 +210,9 @@ class Effects:
             row = await (await self.open()).pool.fetchrow(FIND, key)
         return Effect(**row) if row is not None else None
 
-    async def has_called(self, run: str, tool: str, version: str) -> bool:
+    async def has_called(self, tenant: str, run: str, tool: str, version: str) -> bool:
         with translated():
-            return bool(await (await self.open()).pool.fetchval(HAS_CALLED, run, tool, version))
+            return bool(await (await self.open()).pool.fetchval(HAS_CALLED, tenant, run, tool, version))
 
     async def intend(
         self, intent: Intent, events: Sequence[AuditEvent], limits: Sequence[Limit], approval: str | None

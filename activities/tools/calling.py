@@ -147,13 +147,15 @@ class ToolCaller:
             if approval.edited is not None:
                 arguments = json.loads(approval.edited)
         found = self.toolbox.find(reference)
-        return plan_of(found, arguments, request, run, newest=await self._newest(found, run))
+        asked = approval is not None and found.manifest.version == approval.version
+        newest = found.manifest.version if asked else await self._newest(found, request.tenant, run)
+        return plan_of(found, arguments, request, run, newest=newest)
 
-    async def _newest(self, found: Tool, run: str) -> str:
-        """The newest version, as policy is to see it: a run keeps the one that it has called before."""
-        newest = self.toolbox.find(found.name).manifest.version
-        if found.manifest.version != newest and await self.effects.has_called(run, found.name, found.manifest.version):
-            return found.manifest.version
+    async def _newest(self, found: Tool, tenant: str, run: str) -> str:
+        """The newest version, as policy is to see it: a run keeps the one that it has called before, or asked about."""
+        version, newest = found.manifest.version, self.toolbox.find(found.name).manifest.version
+        if version != newest and await self.effects.has_called(tenant, run, found.name, version):
+            return version
         return newest
 
     # May it happen?

@@ -629,6 +629,31 @@ async def test_an_approval_is_for_the_version_that_was_shown(desk: Desk) -> None
     assert desk.world.done == []
 
 
+async def test_an_approval_holds_though_a_newer_version_has_come(desk: Desk) -> None:
+    desk.rules.verdict = "approve"
+    request = desk.request("world.once")
+    await desk.caller.call(request, run := uuid4().hex)
+
+    async def act(call: ToolCall, what: str = "it", hang: bool = False) -> str:
+        """Does something else."""
+        return "something else"
+
+    desk.caller.toolbox.add(tool("world.once", version="2.0.0", contract="at-most-once")(act))
+    await desk.answer(request)
+    result = await desk.caller.call(request, run)
+
+    assert result == ToolDone(tool="world.once@1.0.0", output="did it")
+    question = [asked for asked in desk.rules.asked if asked.action == "tool.call"][-1]
+    assert (question.version, question.newest) == ("1.0.0", "1.0.0")
+
+
+async def test_another_tenant_s_run_of_the_same_name_keeps_no_version_for_this_one(desk: Desk) -> None:
+    await desk.call(desk.request("world.safe"))
+
+    assert await desk.caller.effects.has_called(desk.tenant, "run-1", "world.safe", "1.0.0")
+    assert not await desk.caller.effects.has_called(uuid4().hex, "run-1", "world.safe", "1.0.0")
+
+
 async def test_nobody_answers_who_may_not(desk: Desk) -> None:
     desk.rules.verdict, desk.rules.answers = "approve", "deny"
     request = desk.request("world.once")
