@@ -18,7 +18,7 @@ from .contracts import ANSWER_APPROVAL, ASK_APPROVAL, AnswerInput, ApprovalInput
 from .tools.calling import Denied
 from .tools.digest import digest_of
 from .tools.doubts import by_name
-from .tools.policy import Decides, Question
+from .tools.policy import Decides, question_of
 from .tools.toolbox import Toolbox
 
 
@@ -91,7 +91,7 @@ class Approve:
         if approval.who and by not in approval.who and by.removeprefix("user:") not in approval.who:
             await self._refused(approval, by, said := f"it is for {', '.join(approval.who)} to answer, not for {by}.")
             raise Denied(said)
-        question = Question(
+        question = question_of(
             chain=(by,),
             tenant=approval.tenant,
             run=approval.run,

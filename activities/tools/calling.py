@@ -30,7 +30,7 @@ from ...memory.effects import Begun, Effect, Effects, Intent, Known, Limit, NoAp
 from ..contracts import ToolDone, ToolInDoubt, ToolInput, ToolWaits
 from ..sandbox.backend import InDoubt
 from .digest import digest_of
-from .policy import Decides, Decision, Question
+from .policy import Decides, Decision, Question, question_of
 from .secrets import Revealed, Secrets, references_in
 from .tool import BadArguments, Tool, ToolCall, ToolError
 from .toolbox import Toolbox
@@ -261,8 +261,8 @@ class ToolCaller:
     # It began before.
 
     async def _found(self, effect: Effect, request: ToolInput, run: str) -> ToolDone | ToolInDoubt:
-        """As it was decided then: this version, with these arguments. The contract is that of the record, and a doubt needs
-        no tool: it may have changed since, or be gone."""
+        """As it was decided then: this version, with these arguments. The contract is that of the record, and a doubt
+        needs no tool: it may have changed since, or be gone."""
         if effect.state in ("done", "failed", "in-doubt"):
             return _recorded(effect)
         if effect.state == "intended" and effect.contract == "at-most-once":
@@ -378,7 +378,7 @@ async def _to_the_end(recording: Coroutine[Any, Any, Said]) -> Said:
 def plan_of(tool: Tool, arguments: dict[str, Any], request: ToolInput, run: str, *, newest: str) -> Plan:
     _refuse_half_characters(tool, arguments)
     parsed = tool.parse(arguments)
-    question = Question(
+    question = question_of(
         chain=request.chain,
         tenant=request.tenant,
         run=run,

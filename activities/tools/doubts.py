@@ -1,15 +1,18 @@
 """Calls in doubt, and what people say became of them."""
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from ...actors.errors import NotFound, Rejected
+from ...actors.errors import BadArgument, NotFound, Rejected
 from ...memory.audit import AuditEvent
 from ...memory.effects import Effect, Effects
 from ..contracts import ResolveInput
 from .calling import Denied
-from .policy import Decides, Question
+from .policy import Decides, question_of
+
+PERSON = re.compile(r"(user|agent|run|tenant|service):.{1,250}")  # the others are told by policy that they may not
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Doubts:
             if effect.resolved_by == by:
                 return
             raise Rejected(f"the effect {effect.key} is not in doubt: it is {effect.state}.")
-        question = Question(
+        question = question_of(
             chain=(by,), tenant=effect.tenant, run=effect.run, action="effect.resolve", subject=effect.key,
             tool=effect.tool, version=effect.version, source=effect.source, arguments=json.loads(effect.arguments),
         )  # fmt: skip
@@ -45,7 +48,10 @@ class Doubts:
 
 
 def by_name(name: str) -> str:
-    return name if ":" in name else f"user:{name}"
+    by = name if ":" in name else f"user:{name}"
+    if not PERSON.fullmatch(by):
+        raise BadArgument(f"{name[:60]!r} is nobody who could answer: give a name, as in ada or user:ada.")
+    return by
 
 
 def _event(effect: Effect, by: str, kind: str, verdict: str, reasons: Sequence[str], policy: str) -> AuditEvent:

@@ -40,6 +40,7 @@ from resprout.memory.effects import Effects
 from resprout.memory.migrate import migrate
 from resprout.memory.tools import ToolRegistry
 from resprout.runtime.secrets import SecretsFromEnvironment
+from temporalio.exceptions import ApplicationError
 
 AGENT = ("user:ada", "run:publish", "agent:writer/a")
 
@@ -664,6 +665,36 @@ async def test_nobody_answers_who_may_not(desk: Desk) -> None:
 
     assert desk.rules.asked[-1].asked_by == AGENT
     assert isinstance(await desk.call(request), ToolWaits)
+
+
+@pytest.mark.parametrize("by", ["user:", "", "nobody:else", "a" * 300, "ada\nroot", "ad\0a"])
+async def test_an_answer_of_nobody_is_refused_for_good(desk: Desk, by: str) -> None:
+    desk.rules.verdict = "approve"
+    request = desk.request("world.once")
+    await desk.call(request)
+
+    with pytest.raises(ApplicationError) as refused:
+        await desk.approve.answer(AnswerInput(approval=request.step, approved=True, by=by))
+
+    assert refused.value.non_retryable
+    assert isinstance(await desk.call(request), ToolWaits)
+
+
+async def test_a_word_of_nobody_on_a_doubt_is_refused(desk: Desk) -> None:
+    request = desk.request("world.once", hang=True)
+    await desk.killed(request)
+    await desk.call(request)
+
+    with pytest.raises(Rejected, match="is nobody who could answer"):
+        await desk.doubts.resolve(ResolveInput(effect=request.step, resolution="done", by="user:"))
+
+
+@pytest.mark.parametrize("chain", [(), ("ada",), ("user:" + "a" * 300,)], ids=["nobody", "no kind", "too long"])
+async def test_a_chain_that_policy_cannot_be_asked_about_is_refused_for_good(
+    desk: Desk, chain: tuple[str, ...]
+) -> None:
+    with pytest.raises(Rejected, match="policy cannot be asked about `chain"):
+        await desk.call(desk.request("world.safe", chain))
 
 
 async def test_only_those_who_are_named_answer(desk: Desk) -> None:
