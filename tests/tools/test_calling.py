@@ -579,6 +579,27 @@ async def test_edited_arguments_that_do_not_fit_are_refused(desk: Desk) -> None:
     assert isinstance(await desk.call(request), ToolWaits)
 
 
+async def test_arguments_are_edited_on_a_worker_that_has_not_seen_the_tool_yet(desk: Desk) -> None:
+    async def act(call: ToolCall, what: str = "it") -> str:
+        """Does something far away."""
+        return f"did {what}"
+
+    async def look(reference: str) -> None:
+        fresh.add(imported)
+
+    imported = tool("far.do", version="1.0.0")(act)
+    fresh = Toolbox(desk.world.tools())
+    desk.caller.toolbox.add(imported)
+    desk.rules.verdict = "approve"
+    request = desk.request("far.do")
+    await desk.call(request)
+
+    there = Approve(desk.approve.approvals, desk.rules, fresh, desk.approve.audit, look)
+    await replace(desk, approve=there).answer(request, what="a postcard")
+
+    assert await desk.output(request) == "did a postcard"
+
+
 async def test_a_call_that_was_rejected_does_not_happen(desk: Desk) -> None:
     desk.rules.verdict = "approve"
     request = desk.request("world.once")
