@@ -113,6 +113,8 @@ WHERE intended_at > now() - $1::interval AND ($2::text IS NULL OR tenant = $2) A
 GROUP BY tool ORDER BY calls DESC, tool
 """
 
+RESOLVED = "Resolved"  # the kind of failure of an effect of which a person says that it was not done
+
 
 @dataclass(frozen=True)
 class Effect:
@@ -285,7 +287,7 @@ class Effects:
         result: Any = None,
     ) -> bool:
         """False: it is not in doubt any more."""
-        failed = ("Resolved", f"{by} says that it was not done: {resolution}") if state == "failed" else (None, None)
+        failed = (RESOLVED, f"{by} says that it was not done: {resolution}") if state == "failed" else (None, None)
         given = json.dumps(result) if state == "done" else None
         return await self._settled(events, RESOLVE, key, state, given, *failed, by, resolution)
 

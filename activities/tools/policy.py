@@ -50,8 +50,8 @@ def question_of(**facts: Any) -> Question:
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)[0]
         raise BadArgument(
-            f"policy cannot be asked about `{'.'.join(map(str, found['loc']))}`: {found['msg']}. A caller is a kind and "
-            "a name of at most 250 characters, as in user:ada."
+            f"policy cannot be asked about `{'.'.join(map(str, found['loc']))}`: {found['msg']}. A caller is a kind "
+            "and a name of at most 250 characters, as in user:ada."
         ) from None
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -424,6 +424,21 @@ async def test_a_call_in_doubt_is_done_again_when_somebody_says_so(desk: Desk) -
 
     assert desk.world.done == ["it", "it"]
     assert isinstance(await desk.call(request), ToolInDoubt)  # once more in doubt, not once more done
+
+
+@pytest.mark.parametrize("said", ["done", "failed", "again"])
+async def test_what_became_of_a_call_is_said_once(desk: Desk, said: Literal["done", "failed", "again"]) -> None:
+    request = desk.request("world.once", hang=True)
+    every: tuple[Literal["done", "failed", "again"], ...] = ("done", "failed", "again")
+    words = {word: ResolveInput(effect=request.step, resolution=word, by="bob") for word in every}
+    await desk.killed(request)
+    await desk.call(request)
+    await desk.doubts.resolve(words[said])
+
+    await desk.doubts.resolve(words.pop(said))  # the same, tried again
+    for other in words.values():
+        with pytest.raises(Rejected, match="is not in doubt"):
+            await desk.doubts.resolve(other)
 
 
 async def test_who_may_not_resolve_a_doubt_does_not(desk: Desk) -> None:
