@@ -213,9 +213,17 @@ class ToolCaller:
             return None
         try:
             async with asyncio.timeout(PREVIEW_SECONDS):
-                return await plan.tool.preview(self.uses(plan, Begin(datetime.now(UTC))), plan.parsed)
-        except (ResproutError, TimeoutError) as error:
-            return {"problem": str(error) or "it took too long to see what would change."}
+                shown = await plan.tool.preview(self.uses(plan, Begin(datetime.now(UTC))), plan.parsed)
+            json.dumps(shown, ensure_ascii=False).encode()  # who is asked must be able to read it
+            return shown
+        except TimeoutError:
+            return {"problem": "it took too long to see what would change."}
+        except ResproutError as error:
+            return {"problem": storable(str(error))}
+        except Exception as error:  # noqa: BLE001 - a preview's defect is for who decides to know, and no answer
+            said = storable(f"{type(error).__name__}: {error}")
+            log.error("a preview failed", tool=plan.tool.manifest.reference, error=said)
+            return {"problem": f"what would change cannot be shown: {said}"}
 
     # It may.
 

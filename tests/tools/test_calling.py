@@ -571,6 +571,36 @@ async def test_a_call_that_needs_approval_waits_and_then_happens_as_approved(des
     assert desk.world.done == ["a letter"]
 
 
+@pytest.mark.parametrize(
+    ("shown", "problem"),
+    [
+        (OSError("no such\0disk"), r"what would change cannot be shown: OSError: no such\0disk"),
+        (ToolError("half\ud800"), r"half\ud800"),
+        (object(), "what would change cannot be shown: TypeError: Object of type object is not JSON serializable"),
+    ],
+    ids=["a defect", "an odd answer", "no JSON"],
+)
+async def test_people_are_asked_though_the_preview_fails(desk: Desk, shown: object, problem: str) -> None:
+    async def act(call: ToolCall) -> str:
+        """Does something."""
+        return "done"
+
+    async def preview(call: ToolCall, arguments: Any) -> Any:
+        if isinstance(shown, Exception):
+            raise shown
+        return shown
+
+    desk.caller.toolbox.add(tool("world.shown", version="1.0.0", preview=preview)(act))
+    desk.rules.verdict = "approve"
+    request = desk.request("world.shown")
+
+    assert isinstance(await desk.call(request), ToolWaits)
+
+    approval = await desk.approve.approvals.find(request.step)
+    assert approval is not None
+    assert json.loads(approval.shown or "null") == {"problem": problem}
+
+
 async def test_edited_arguments_are_what_is_decided_on_and_done(desk: Desk) -> None:
     desk.rules.verdict = "approve"
     request = desk.request("world.once", what="a letter")
