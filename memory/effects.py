@@ -261,11 +261,9 @@ class Effects:
                 return Over(limit, max(row["frees_in"], timedelta(milliseconds=10)))
         return None
 
-    async def take_over(self, effect: Effect, owner: UUID) -> bool:
+    async def take_over(self, effect: Effect, owner: UUID, events: Sequence[AuditEvent]) -> bool:
         """The attempt before is gone, and this one does it again. False: another one came first."""
-        with translated():
-            pool = (await self.open()).pool
-            return await pool.fetchval(TAKE_OVER, effect.key, effect.owner, owner, effect.state) is not None
+        return await self._settled(events, TAKE_OVER, effect.key, effect.owner, owner, effect.state)
 
     async def done(self, key: str, owner: UUID, result: Any, events: Sequence[AuditEvent]) -> bool:
         return await self._settled(events, END, key, owner, "done", json.dumps(result), None, None)

@@ -170,7 +170,7 @@ class ToolCaller:
             raise Denied(f"{plan.tool.manifest.reference} is not allowed: {' '.join(decision.reasons)}")
         if decision.verdict == "allow":
             if approval is not None:  # something was granted meanwhile
-                await self.approvals.withdraw([approval.id])
+                await self.approvals.withdraw([approval.id], "it was granted meanwhile.")
             return await self._begin(plan, decision, None)
         if approval is None:
             approval = await self._ask(plan, decision)
@@ -183,8 +183,10 @@ class ToolCaller:
                     await self.audit([plan.event("refused", verdict="deny", reasons=(OTHER_CALL,))])
                     raise Denied(f"{plan.tool.manifest.reference} is not allowed: {OTHER_CALL}")
                 return await self._begin(plan, decision, approval.id)
-            case _:
-                raise Denied(f"nobody approved {plan.tool.manifest.reference} in time. Ask again.")
+            case ended:  # expired or withdrawn
+                said = f"nobody approved {plan.tool.manifest.reference} in time. Ask again."
+                await self.audit([plan.event(ended, verdict="deny", reasons=(said,), approval=approval.id)])
+                raise Denied(said)
 
     async def _ask(self, plan: Plan, decision: Decision) -> Approval:
         seconds = decision.expires_seconds or DEFAULT_EXPIRY
@@ -244,11 +246,10 @@ class ToolCaller:
             case Over(limit, frees_in):
                 per = limit.per.total_seconds()
                 whose = "" if limit.principal == "*" else f" by {limit.principal}"
-                raise Throttled(
-                    f"{limit.tool if limit.tool != '*' else 'tools'} may be called{whose} {limit.calls} times in "
-                    f"{per:g} s, and was. Try again in {frees_in.total_seconds():.1f} s.",
-                    frees_in,
-                )
+                what = limit.tool if limit.tool != "*" else "tools"
+                said = f"{what} may be called{whose} {limit.calls} times in {per:g} s"
+                await self.audit([plan.event("throttled", verdict="deny", reasons=(f"{said}.",))])
+                raise Throttled(f"{said}, and was. Try again in {frees_in.total_seconds():.1f} s.", frees_in)
 
     def _intent(self, plan: Plan) -> Intent:
         return Intent(
@@ -278,7 +279,7 @@ class ToolCaller:
             return await self._on_record(effect.key)
         tool = self.toolbox.find(f"{effect.tool}@{effect.version}")
         plan = plan_of(tool, json.loads(effect.arguments), request, run, newest=effect.version)
-        if await self.effects.take_over(effect, self.owner):
+        if await self.effects.take_over(effect, self.owner, [_repeated(effect, plan)]):
             return await self._do(plan, Begin(effect.intended_at, effect.agains))
         return await self._on_record(effect.key)
 
@@ -434,6 +435,11 @@ def _is_of(seen: Effect | Approval, request: ToolInput, run: str) -> bool:
     if whose != (request.tenant, run, list(request.chain), name):
         return False
     return digest_of(name, "", json.loads(seen.arguments or "null")) == digest_of(name, "", request.arguments)
+
+
+def _repeated(effect: Effect, plan: Plan) -> AuditEvent:
+    why = f"{effect.resolved_by} has it done again" if effect.state == "again" else ENDED.removesuffix(".")
+    return plan.event("repeated", reasons=(f"{why}: attempt {effect.attempts + 1}.",))
 
 
 def _left(effect: Effect) -> AuditEvent:

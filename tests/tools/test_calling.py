@@ -34,7 +34,7 @@ from resprout.activities.tools.tool import StartsRuns, Tool, ToolCall, ToolError
 from resprout.activities.tools.toolbox import Toolbox
 from resprout.actors.errors import NotRunning, Rejected, Unavailable
 from resprout.memory.approvals import Approvals
-from resprout.memory.audit import AuditEvent
+from resprout.memory.audit import Audit, AuditEvent
 from resprout.memory.database import Database
 from resprout.memory.effects import Effects
 from resprout.memory.migrate import migrate
@@ -796,6 +796,7 @@ async def test_nobody_waits_for_an_answer_for_ever(desk: Desk) -> None:
 
     with pytest.raises(Denied, match="nobody approved"):
         await desk.call(request)
+    assert [(event.kind, event.verdict) for event in desk.log] == [("expired", "deny")]
     with pytest.raises(Rejected, match="is expired already"):
         await desk.answer(request)
 
@@ -831,6 +832,50 @@ def test_whatever_hands_arguments_on_to_runs_and_agents_keeps_references() -> No
     assert keeping == {"run.start", "agent.ask", "agent.tell"}
 
 
+# What is left in the audit log.
+
+
+async def rows_of(desk: Desk, request: ToolInput) -> list[tuple[str, str]]:
+    rows = await Audit(desk.caller.effects.open).search(tenant=desk.tenant)
+    return [(row.kind, " ".join(row.reasons)) for row in reversed(rows) if row.step == request.step]
+
+
+@pytest.mark.parametrize("name", ["world.safe", "world.keyed"])
+async def test_a_call_that_is_begun_again_leaves_a_row(desk: Desk, name: str) -> None:
+    request = desk.request(name, hang=True)
+    await desk.killed(request)
+
+    await desk.killed(request)
+
+    kind, why = (await rows_of(desk, request))[-1]
+    assert kind == "repeated"
+    assert why.endswith("ended before it could say what became of it: attempt 2.")
+
+
+async def test_a_call_that_somebody_has_done_again_leaves_a_row(desk: Desk) -> None:
+    request = desk.request("world.once", hang=True)
+    await desk.killed(request)
+    await desk.call(request)
+    await desk.doubts.resolve(ResolveInput(effect=request.step, resolution="again", by="bob"))
+
+    await desk.killed(request)
+
+    rows = await rows_of(desk, request)
+    assert [kind for kind, _ in rows] == ["decided", "in-doubt", "resolved", "repeated"]
+    assert rows[-1][1] == "user:bob has it done again: attempt 2."
+
+
+async def test_a_question_that_nobody_waits_for_any_more_leaves_a_row(desk: Desk) -> None:
+    desk.rules.verdict = "approve"
+    request = desk.request("world.safe")
+    await desk.call(request)
+
+    desk.rules.verdict = "allow"
+    await desk.output(request)
+
+    assert ("withdrawn", "it was granted meanwhile.") in await rows_of(desk, request)
+
+
 # How often.
 
 
@@ -841,6 +886,7 @@ async def test_a_rate_holds_and_says_when_to_come_back(desk: Desk) -> None:
     with pytest.raises(Throttled, match=r"world\.rated may be called 2 times in 60 s, and was") as over:
         await desk.call(desk.request("world.rated"))
 
+    assert [(event.kind, event.verdict) for event in desk.log] == [("throttled", "deny")]
     assert over.value.retry_after is not None
     assert timedelta(0) < over.value.retry_after <= timedelta(minutes=1)
     assert desk.world.done == ["it", "it"]
