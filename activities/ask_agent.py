@@ -21,10 +21,10 @@ from ..actors.errors import Broken, Rejected
 from ..actors.ids import at
 from ..actors.message import body_of, parse
 from ..actors.tracing import carried
+from .attempt import HEARTBEAT, is_called_off
 from .contracts import ASK_AGENT, AskInput, AskOutput
 
 STEP_IDS = UUID("5f0f4b3c-2a55-4b0e-9d0c-3f6f2a5c7e11")
-HEARTBEAT = timedelta(seconds=1)
 
 
 class Agents(Protocol):
@@ -51,8 +51,7 @@ class AskAgent:
             envelope = self._envelope(request)
             reply = await _heartbeating(self.agents.ask(envelope))
         except asyncio.CancelledError:
-            details = activity.cancellation_details()
-            if details is not None and not details.worker_shutdown:  # else the next worker asks for the same reply
+            if await is_called_off():  # else the next attempt asks for the same reply
                 self.agents.cancel(envelope)
             raise
         except (Rejected, Broken) as error:

@@ -4,22 +4,19 @@ A call's key is given by the workflow and the same for each time that the step i
 over into a new history while a person was asked.
 """
 
-import asyncio
-from collections.abc import Awaitable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
 
 import structlog
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from ..actors.errors import Broken, NotFound, Rejected
-from .contracts import CALL_TOOL, RESOLVE_EFFECT, ResolveInput, ToolDone, ToolInDoubt, ToolInput, ToolOutput, ToolWaits
+from .attempt import Attempt
+from .contracts import CALL_TOOL, RESOLVE_EFFECT, ResolveInput, ToolInput, ToolOutput
 from .tools.calling import RecordedFailure, Throttled, ToolCaller
 from .tools.doubts import Doubts
-
-HEARTBEAT = timedelta(seconds=1)
 
 
 class CallTool:
@@ -31,9 +28,10 @@ class CallTool:
     async def call(self, request: ToolInput) -> ToolOutput:
         run = activity.info().workflow_id or ""  # an activity without a workflow is none of a run
         structlog.contextvars.bind_contextvars(run=run)
-        caller = replace(self.caller, is_leaving=_worker_leaves)
+        attempt = Attempt()
+        caller = replace(self.caller, is_leaving=lambda: not attempt.was_called_off)
         with _told():
-            return ToolOutput(result=await _heartbeating(caller.call(request, run)))
+            return ToolOutput(result=await attempt.until_done(caller.call(request, run)))
 
     @activity.defn(name=RESOLVE_EFFECT)
     async def resolve(self, request: ResolveInput) -> None:
@@ -52,24 +50,3 @@ def _told() -> Iterator[None]:
         raise ApplicationError(str(error), type=error.kind, non_retryable=True) from None
     except (Rejected, Broken, NotFound) as error:
         raise ApplicationError(str(error), type=type(error).__name__, non_retryable=True) from None
-
-
-def _worker_leaves() -> bool:
-    details = activity.cancellation_details()
-    return details is None or details.worker_shutdown
-
-
-async def _heartbeating(
-    work: Awaitable[ToolDone | ToolWaits | ToolInDoubt],
-) -> ToolDone | ToolWaits | ToolInDoubt:
-    """Without heartbeats, Temporal learns of a killed worker only when the whole step times out."""
-    task = asyncio.ensure_future(work)
-    try:
-        while not task.done():
-            activity.heartbeat()
-            await asyncio.wait({task}, timeout=HEARTBEAT.total_seconds())
-        return task.result()
-    finally:
-        if not task.done():
-            task.cancel()
-            await asyncio.wait({task})  # what it says of its end is on record

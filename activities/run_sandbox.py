@@ -4,22 +4,19 @@ Its key is derived from the step, not from the attempt: tried again, it comes ba
 result on record. The code runs at most once.
 """
 
-import asyncio
 from codecs import getincrementaldecoder
-from collections.abc import Awaitable
-from datetime import timedelta
 
 import structlog
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from ..actors.errors import Broken, Rejected
+from .attempt import Attempt
 from .contracts import RUN_SANDBOX, OutputTail, SandboxInput, SandboxProgress
 from .sandbox.backend import NoSandbox
 from .sandbox.result import SandboxResult
 from .sandbox.sandboxes import Sandboxes
 
-HEARTBEAT = timedelta(seconds=1)
 SHOWN = 2_000  # characters of each stream, for who watches
 
 
@@ -64,19 +61,6 @@ class RunSandbox:
         progress = Progress(request.task)
         work = self.sandboxes.run(request.spec, key, request.tenant, progress.watch)
         try:
-            return await _heartbeating(work, progress)
+            return await Attempt().until_done(work, lambda: (progress.told(),))
         except (Rejected, Broken, NoSandbox) as error:
             raise ApplicationError(str(error), type=type(error).__name__, non_retryable=True) from None
-
-
-async def _heartbeating(work: Awaitable[SandboxResult], progress: Progress) -> SandboxResult:
-    task = asyncio.ensure_future(work)
-    try:
-        while not task.done():
-            activity.heartbeat(progress.told())
-            await asyncio.wait({task}, timeout=HEARTBEAT.total_seconds())
-        return task.result()
-    finally:
-        if not task.done():
-            task.cancel()
-            await asyncio.wait({task})  # what it started is gone, or is left alone on purpose

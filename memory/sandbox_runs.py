@@ -28,17 +28,20 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (key) DO NOTHING RETURNING k
 
 FIND = f"SELECT {_COLUMNS} FROM resprout.sandbox_runs WHERE key = $2"
 
-RECENT = f"SELECT {_COLUMNS} FROM resprout.sandbox_runs WHERE tenant = $2 ORDER BY intended_at DESC LIMIT $3"
+# Whoever looks at a run and acts on what he saw may be late: its owner may have woken up meanwhile, and started it. So
+# the row must still be as it was seen, and its owner still be silent, unless that is who asks.
+_AS_SEEN = "key = $1 AND owner = $2 AND state = $3 AND (owner = $4 OR seen_at <= now() - $5::interval)"
 
-# Only from the owner that was seen: of two who find the same dead owner, one gets it.
-TAKE_OVER = """
-UPDATE resprout.sandbox_runs SET owner = $3, seen_at = now()
-WHERE key = $1 AND owner = $2 AND state IN ('intended', 'started') RETURNING key
+# Of two who find the same dead owner, one gets it.
+TAKE_OVER = f"""
+UPDATE resprout.sandbox_runs SET owner = $4, seen_at = now()
+WHERE {_AS_SEEN} AND state IN ('intended', 'started') RETURNING key
 """
 
+# Out of the state in which its owner got it: what has begun must not begin again, what has not must not have.
 START = """
 UPDATE resprout.sandbox_runs SET state = 'started', started_at = coalesce(started_at, now()), seen_at = now()
-WHERE key = $1 AND owner = $2 AND state IN ('intended', 'started') RETURNING key
+WHERE key = $1 AND owner = $2 AND state = CASE WHEN $3 THEN 'started' ELSE 'intended' END RETURNING key
 """
 
 SEEN = """
@@ -52,9 +55,9 @@ UPDATE resprout.sandbox_runs SET state = 'ended', ended_at = now(), result = $2:
 WHERE key = $1 AND state <> 'ended' RETURNING key
 """
 
-DOUBT = """
+DOUBT = f"""
 UPDATE resprout.sandbox_runs SET state = 'in-doubt', ended_at = now()
-WHERE key = $1 AND owner = $2 AND state = 'started' RETURNING key
+WHERE {_AS_SEEN} AND state = 'started' RETURNING key
 """
 
 WITHDRAW = """
@@ -133,11 +136,6 @@ class SandboxRuns:
             row = await (await self.open()).pool.fetchrow(FIND, self.lease, key)
         return SandboxRun(**row) if row is not None else None
 
-    async def recent(self, tenant: str, limit: int) -> list[SandboxRun]:
-        with translated():
-            rows = await (await self.open()).pool.fetch(RECENT, self.lease, tenant, limit)
-        return [SandboxRun(**row) for row in rows]
-
     async def unfinished(self) -> list[str]:
         """Keys that somebody may still come back to."""
         with translated():
@@ -153,11 +151,12 @@ class SandboxRuns:
         return await self._hit(INTERRUPT, run.key, run.owner)
 
     async def take_over(self, run: SandboxRun, owner: UUID) -> bool:
-        return await self._hit(TAKE_OVER, run.key, run.owner, owner)
+        """False: it is not any more as it was seen."""
+        return await self._hit(TAKE_OVER, run.key, run.owner, run.state, owner, self.lease)
 
-    async def start(self, key: str, owner: UUID) -> bool:
+    async def start(self, key: str, owner: UUID, *, has_begun: bool) -> bool:
         """False: it belongs to somebody else by now, and must not be started here."""
-        return await self._hit(START, key, owner)
+        return await self._hit(START, key, owner, has_begun)
 
     async def seen(self, keys: list[str], owner: UUID) -> None:
         with translated():
@@ -166,8 +165,9 @@ class SandboxRuns:
     async def end(self, key: str, result: str) -> bool:
         return await self._hit(END, key, result)
 
-    async def doubt(self, run: SandboxRun) -> bool:
-        return await self._hit(DOUBT, run.key, run.owner)
+    async def doubt(self, run: SandboxRun, owner: UUID) -> bool:
+        """Said by `owner`. False: it is not any more as it was seen."""
+        return await self._hit(DOUBT, run.key, run.owner, run.state, owner, self.lease)
 
     async def withdraw(self, key: str, owner: UUID, *, started: bool = False) -> None:
         """Its code was not run and will not be; `started`: although its start is on record."""

@@ -13,7 +13,7 @@ from .database import Database
 from .translated import translated
 
 KEPT_AS_GONE = timedelta(days=1)
-ONE_AT_A_TIME = 0x7265_7372  # an advisory lock; any number that nobody else in this database uses
+ONE_AT_A_TIME = 0x7265_7373  # an advisory lock; any number that nobody else in this database uses
 
 _EXPIRED = "(ends_at <= now() OR (state <> 'paused' AND used_at + idle <= now()))"
 _COLUMNS = (

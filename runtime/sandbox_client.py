@@ -50,10 +50,11 @@ class SandboxClient:
         self, spec: "SandboxSpec | None" = None, *, key: str | None = None, watch: "Watch | None" = None, **words: Any
     ) -> "SandboxResult":
         """One run, of a spec or of its words. With a key, it runs once: the same key gives the same result."""
-        from ..activities.sandbox.sandboxes import unwatched
+        from ..activities.sandbox.sandboxes import key_of, unwatched
         from ..activities.sandbox.spec import SandboxSpec
 
         boxes = await self._sandboxes(recorded=key is not None)
+        key = None if key is None else key_of(self._tenant, key)
         return await boxes.run(_spec(SandboxSpec, spec, words), key, self._tenant, watch or unwatched)
 
     async def create(self, name: str, spec: "WorkspaceSpec | None" = None, **words: Any) -> "WorkspaceRef":

@@ -2,7 +2,6 @@
 
 import asyncio
 import getpass
-import hashlib
 import os
 import socket
 from collections.abc import AsyncIterator, Sequence
@@ -19,25 +18,27 @@ from ..activities.sandbox.sandboxes import Sandboxes
 from ..activities.sandbox.spec import Isolation
 from ..activities.sandbox.workspaces import WorkspaceBounds, Workspaces
 from ..memory import large_payloads
-from ..memory.database import redacted
 from ..memory.sandbox_runs import SandboxRuns
 from ..memory.workspaces import WorkspaceRecords
+from .installation import UNRECORDED, installation, noted
 from .lazy_database import LazyDatabase
 from .secrets import SecretsFromEnvironment
 from .settings import SandboxSettings, Settings
 
 
 @asynccontextmanager
-async def sandboxes(settings: Settings, *, recorded: bool) -> AsyncIterator[Sandboxes]:
-    """`recorded`: a key that was run is not run again; needs Postgres."""
+async def sandboxes(settings: Settings, *, recorded: bool, warm: int = 0) -> AsyncIterator[Sandboxes]:
+    """`recorded`: a key that was run is not run again; needs Postgres. `warm`: how many containers are kept ready for
+    each language, by a process that stays."""
     database = LazyDatabase(settings.postgres, "sandbox runs", pool_size=4)
 
     async def keep(contents: Sequence[bytes]) -> None:
         await large_payloads.keep(await database.open(), contents)
 
     wanted = settings.sandbox.isolation
+    instance = await installation(settings, database) if recorded else UNRECORDED
     made = Sandboxes(
-        backends=_backends(settings, recorded=recorded, warm=settings.sandbox.warm if recorded else 0),
+        backends=_backends(instance, warm=warm),
         secrets=SecretsFromEnvironment(),
         default=None if wanted == "auto" else wanted,
         runs=SandboxRuns(database.open) if recorded else None,
@@ -61,13 +62,14 @@ async def sandboxes(settings: Settings, *, recorded: bool) -> AsyncIterator[Sand
 async def end_all(settings: Settings, *, is_recorded: bool = True) -> None:
     """What is left of the sandboxes of a stack that is down; `is_recorded`: its Postgres still answers."""
     database = LazyDatabase(settings.postgres, "sandbox runs", pool_size=4)
+    instance = await installation(settings, database) if is_recorded else noted(settings)
+    if instance is None:
+        return
     runs = SandboxRuns(database.open) if is_recorded else None
-    boxes = Sandboxes(_backends(settings, recorded=True, warm=0), SecretsFromEnvironment(), runs=runs)
+    boxes = Sandboxes(_backends(instance, warm=0), SecretsFromEnvironment(), runs=runs)
     opened = Engine(_engine_url())
     try:
-        await DockerWorkspaces(opened, _installation(settings)).end_all(
-            WorkspaceRecords(database.open) if is_recorded else None
-        )
+        await DockerWorkspaces(opened, instance).end_all(WorkspaceRecords(database.open) if is_recorded else None)
         await boxes.end_all()
     finally:
         await opened.close()
@@ -83,7 +85,7 @@ async def workspaces(settings: Settings, tenant: str = "default") -> AsyncIterat
     async def keep(contents: Sequence[bytes]) -> None:
         await large_payloads.keep(await database.open(), contents)
 
-    engine, instance, of = Engine(_engine_url()), _installation(settings), settings.sandbox
+    engine, instance, of = Engine(_engine_url()), await installation(settings, database), settings.sandbox
     docker = DockerBackend(engine, instance, warm=0)
     boxes = Sandboxes(
         backends={"container": docker, "gvisor": docker},
@@ -133,19 +135,10 @@ def _bounds(settings: Settings) -> Bounds:
     return Bounds(connections=net.net_connections, sent=net.net_sent_bytes, received=net.net_received_bytes)
 
 
-def _backends(settings: Settings, *, recorded: bool, warm: int) -> dict[Isolation, Backend]:
-    # What is on no record is none of those who reap by the record.
-    instance = _installation(settings) + ("" if recorded else "-unrecorded")
+def _backends(instance: str, *, warm: int) -> dict[Isolation, Backend]:
     docker = DockerBackend(Engine(_engine_url()), instance, warm=warm)
     return {"process": ProcessSandbox(), "container": docker, "gvisor": docker}
 
 
 def _engine_url() -> str:
     return os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
-
-
-def _installation(settings: Settings) -> str:
-    """Those who share a record of runs share containers: a run is come back to by any of them."""
-    dsn = settings.postgres.dsn
-    shared = redacted(dsn.get_secret_value()) if dsn is not None else str(settings.data_dir.resolve())
-    return hashlib.sha256(shared.encode()).hexdigest()[:12]

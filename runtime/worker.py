@@ -13,6 +13,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from .. import workflows
 from ..activities.ask_agent import AskAgent
+from ..activities.attempt import none_left_behind
 from ..activities.route_task import RouteTask
 from ..activities.run_sandbox import RunSandbox
 from ..activities.sandbox.sandboxes import Sandboxes
@@ -47,9 +48,10 @@ async def run(settings: Settings, metrics_port: int = 0) -> None:
         asyncio.get_running_loop().add_signal_handler(number, halt.set)
     metrics = serve_metrics(metrics_port)
     async with (
-        sandboxes(settings, recorded=True) as boxes,
+        sandboxes(settings, recorded=True, warm=settings.sandbox.warm) as boxes,
         workspaces(settings),  # which removes those whose time is over
         tools(settings, boxes, client) as hands,
+        none_left_behind(),
         make(client, settings, boxes, hands),
     ):
         log.info("worker ready", task_queue=settings.temporal.task_queue, metrics=metrics.url)

@@ -17,6 +17,8 @@ StreamName = Literal["stdout", "stderr"]
 Unfinished = Callable[[], Awaitable[Collection[str]]]  # keys on record without an end: somebody may come back to them
 Watch = Callable[[StreamName, bytes], None]  # sees output while it comes, as far as it is kept
 
+UNRECORDED = "once/"  # begins the keys of runs that are on no record, and that nobody comes back to
+
 MOST_COLLECTED_BYTES = 16 << 20
 MOST_COLLECTED_FILES = 1_000
 # Of what is thrown away, as a multiple of what is kept: who writes more is ended, it will not stop by itself.

@@ -22,11 +22,11 @@ from ...actors.errors import BadArgument, Rejected, ResproutError, Unavailable
 from ...actors.logger import get_logger
 from ...memory.sandbox_runs import Intent, SandboxRun, SandboxRuns
 from ..secrets import NOTHING_HIDDEN, SCHEME, KnowsSecrets, Veil
-from .backend import Backend, BadSpec, Captured, Ending, InDoubt, Job, NoSandbox, Runner, Watch
+from .backend import UNRECORDED, Backend, BadSpec, Captured, Ending, InDoubt, Job, NoSandbox, Runner, Unfinished, Watch
 from .egress.meter import Bounds, Connection
 from .output import Output
 from .result import ResultFile, SandboxResult, SeenConnection, Stream
-from .spec import Isolation, SandboxSpec, problems
+from .spec import Isolation, SandboxSpec, is_unicode, problems
 from .way_out import Connections, way_out
 
 log = get_logger("resprout.sandbox")
@@ -74,8 +74,8 @@ class Sandboxes:
         that stand in the spec itself."""
         check(spec)
         isolation, backend = await self.choose(spec)
-        job = self.job(key or f"once/{uuid4()}", spec, isolation, veil=veil)
-        return await self.run_job(job, backend, tenant, watch, once=key is not None)
+        job = self.job(key or f"{UNRECORDED}{uuid4()}", spec, isolation, veil=veil)
+        return await self.run_job(job, backend, tenant, watch, once=bool(key))
 
     def job(
         self,
@@ -86,7 +86,7 @@ class Sandboxes:
         veil: Veil = NOTHING_HIDDEN,
     ) -> Job:
         names = {variable: reference.removeprefix(SCHEME) for variable, reference in spec.secrets.items()}
-        values = {name: self.secrets.value(name) for name in names.values()}
+        values = {name: self._secret(name) for name in names.values()}
         env = {name: _plain(value) for name, value in spec.env.items()}
         env |= {variable: values[name] for variable, name in names.items()}
         return Job(key, spec, isolation, contents(spec), env, veil.over(values), workspace=workspace)
@@ -148,6 +148,8 @@ class Sandboxes:
                     await self.runs.seen(sorted(self.under_way), self.owner)
                 except ResproutError as error:
                     log.warning("sandbox runs not told to be alive", error=str(error))
+                except Exception:  # without it, others would take over what goes on here
+                    log.exception("telling that sandbox runs are alive failed")
             await asyncio.sleep(self.runs.lease.total_seconds() / 5)
 
     async def reap_forever(self) -> None:
@@ -155,16 +157,21 @@ class Sandboxes:
         unfinished = self.runs.unfinished if self.runs is not None else None
         while True:
             for backend in set(self.backends.values()):
-                try:
-                    if removed := await backend.reap(unfinished):
-                        log.warning("sandboxes left behind were removed", backend=backend.name, count=removed)
-                except NoSandbox:
-                    continue  # no engine: nothing of ours is there
-                except ResproutError as error:
-                    log.warning("sandboxes left behind cannot be looked for", backend=backend.name, error=str(error))
+                await self._reap(backend, unfinished)
             if self.runs is not None:
                 await self._forget(self.runs)
             await asyncio.sleep(REAP_EVERY.total_seconds())
+
+    async def _reap(self, backend: Backend, unfinished: Unfinished | None) -> None:
+        try:
+            if removed := await backend.reap(unfinished):
+                log.warning("sandboxes left behind were removed", backend=backend.name, count=removed)
+        except NoSandbox:
+            return  # no engine: nothing of ours is there
+        except ResproutError as error:
+            log.warning("sandboxes left behind cannot be looked for", backend=backend.name, error=str(error))
+        except Exception:  # a mistake of ours ends one round, not all
+            log.exception("looking for sandboxes left behind failed", backend=backend.name)
 
     async def _forget(self, runs: SandboxRuns) -> None:
         """Old runs, in batches; between two of them others have the disk for themselves."""
@@ -175,6 +182,8 @@ class Sandboxes:
                 await asyncio.sleep(FORGET_PAUSE.total_seconds())
         except ResproutError as error:
             log.warning("old sandbox runs were not forgotten, it is tried again later", error=str(error))
+        except Exception:
+            log.exception("forgetting old sandbox runs failed")
 
     async def _once(self, runs: SandboxRuns, job: Job, backend: Runner, tenant: str, watch: Watch) -> SandboxResult:
         place = await backend.place()
@@ -206,7 +215,7 @@ class Sandboxes:
                 if await self._intend(runs, job, tenant, backend, place):
                     return job
                 continue
-            if run.spec_hash != _hash(job):
+            if (run.tenant, run.spec_hash) != (tenant, _hash(job)):
                 raise BadArgument(f"the key {job.key} stands for another run. Give each run a key of its own.")
             match run.state:
                 case "ended":
@@ -223,13 +232,13 @@ class Sandboxes:
         reached = backend.comes_back and backend.name == run.backend and place == run.place
         if run.state == "intended" or reached:
             return await runs.take_over(run, self.owner)
-        if await runs.doubt(run):
+        if await runs.doubt(run, self.owner):
             raise _doubt(run)
         return False
 
     async def _recorded(self, runs: SandboxRuns, job: Job, backend: Runner, watch: Watch) -> SandboxResult:
         async def starting() -> None:
-            if not await runs.start(job.key, self.owner):
+            if not await runs.start(job.key, self.owner, has_begun=job.has_begun):
                 raise Unavailable(f"the sandbox run {job.key} was taken over by another worker.")
 
         started = replace(job, starting=starting)
@@ -242,10 +251,15 @@ class Sandboxes:
         except Rejected:
             await asyncio.shield(runs.withdraw(job.key, self.owner, started=True))
             raise
+        except InDoubt:  # perhaps because somebody else has brought its result home, and removed what was left of it
+            if (known := await _known(runs, job.key)) is None:
+                raise
+            return known
         except BaseException:
             await asyncio.shield(runs.withdraw(job.key, self.owner))  # only what was not started
             raise
-        await runs.end(job.key, result.model_dump_json())
+        if not await runs.end(job.key, result.model_dump_json()):
+            result = await _known(runs, job.key) or result  # all who ask are told the same
         await backend.forget(job.key)
         return result
 
@@ -294,6 +308,22 @@ class Sandboxes:
             key=job.key,
         )
 
+    def _secret(self, name: str) -> str:
+        value = self.secrets.value(name)
+        if "\0" in value or not is_unicode(value):
+            raise Rejected(f"the secret {name} is no text that a variable can hold: store it as UTF-8, without NUL.")
+        return value
+
+
+async def _known(runs: SandboxRuns, key: str) -> SandboxResult | None:
+    run = await runs.find(key)
+    return None if run is None or run.result is None else SandboxResult.model_validate_json(run.result)
+
+
+def key_of(tenant: str, said: str) -> str:
+    """The key on record for one that a user has chosen: nobody else's, neither another tenant's nor a step's."""
+    return f"user/{tenant}/{said}"
+
 
 async def _nobody() -> tuple[str, ...]:
     return ()
@@ -306,7 +336,8 @@ def check(spec: SandboxSpec) -> None:
         said = [
             f"{at + ': ' if at else ''}{problem.said}; {problem.fix}" for at, problem in zip(where, found, strict=True)
         ]
-        raise BadSpec("this sandbox cannot be run: " + ". ".join(said) + ".")
+        shown = ". ".join(said).encode(errors="backslashreplace").decode()  # a name may be no Unicode
+        raise BadSpec(f"this sandbox cannot be run: {shown}.")
 
 
 def contents(spec: SandboxSpec) -> dict[str, bytes]:

@@ -4,6 +4,7 @@ A spec that says nothing means: no network, no host files, 30 s, 256 MB, 1 CPU, 
 backend cannot hold to is refused; nothing here is ever weakened silently. There is no word for a privileged sandbox.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -109,6 +110,7 @@ def problems(spec: SandboxSpec) -> Iterator[Problem]:
         yield Problem(("run",), "the list of words is empty", "write the program and its arguments")
     yield from _path_problems(spec)
     yield from _environment_problems(spec)
+    yield from _text_problems(spec)
     if not isinstance(spec.net, str):
         for index, host in enumerate(spec.net):
             if not is_host(host):
@@ -140,10 +142,44 @@ def _collisions(files: tuple[str, ...]) -> Iterator[Problem]:
 def _environment_problems(spec: SandboxSpec) -> Iterator[Problem]:
     for word, names in (("env", spec.env), ("secrets", spec.secrets)):
         for name in names:
-            if not name or "=" in name or "\0" in name:
+            if not name or "=" in name or "\0" in name or not is_unicode(name):
                 yield Problem((word, name), f"`{name[:60]}` is no name of an environment variable", "rename it")
     for name in spec.env.keys() & spec.secrets.keys():
         yield Problem(("secrets", name), f"`{name}` is in `env` too", "leave one of them out")
+
+
+def _text_problems(spec: SandboxSpec) -> Iterator[Problem]:
+    for where, text in _words(spec):
+        if "\0" in text:
+            yield Problem(where, "it holds the character NUL, at which a word ends", "leave that out")
+    for where, text in (*_words(spec), *_contents(spec)):
+        if not is_unicode(text):
+            yield Problem(where, "it holds half a character (a lone surrogate)", "write text that UTF-8 can hold")
+
+
+def _words(spec: SandboxSpec) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Arguments and variables: the kernel ends each at a NUL, and so does bubblewrap when it reads its own."""
+    if isinstance(spec.run, str):
+        yield ("run",), spec.run
+    else:
+        yield from ((("run", index), word) for index, word in enumerate(spec.run or ()))
+    yield from ((("env", name), value) for name, value in spec.env.items() if isinstance(value, str))
+    yield from ((("secrets", name), value) for name, value in spec.secrets.items())
+
+
+def _contents(spec: SandboxSpec) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    yield ("stdin",), spec.stdin or ""
+    for path, value in spec.files.items():
+        yield ("files", path), path + (value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
+def is_unicode(text: str) -> bool:
+    """Python's and JSON's texts may hold half a pair of surrogates, which no UTF-8 can."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def leads_out(path: str) -> bool:

@@ -6,7 +6,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from ...actors.errors import Rejected
@@ -97,4 +97,5 @@ async def way_out(
         async with Gate(net, directory, connections.audit, exempt=exempt, bounds=bounds) as path:
             yield path
     finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        with suppress(OSError):  # somebody else is at the run by now, and his gate is in it
+            directory.rmdir()

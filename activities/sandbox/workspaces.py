@@ -166,9 +166,16 @@ class Workspaces:
         await self.records.expire()
         found = await self.home.ours()
         gone = found - await self.records.alive_ids()
-        for workspace in gone:
+        return sum(await asyncio.gather(*(self._reaped(workspace) for workspace in gone)))
+
+    async def _reaped(self, workspace: UUID) -> bool:
+        """One that the engine cannot remove is no reason to leave the others."""
+        try:
             await self._clear(workspace)
-        return len(gone)
+        except NoSandbox as error:
+            log.warning("a workspace whose time was over cannot be removed", id=str(workspace), reason=str(error))
+            return False
+        return True
 
     async def reap_forever(self) -> None:
         while True:
@@ -179,6 +186,8 @@ class Workspaces:
                 log.debug("no engine answers: workspaces are not looked for")
             except ResproutError as error:
                 log.warning("workspaces cannot be looked for", error=str(error))
+            except Exception:  # a mistake of ours ends one round, not all
+                log.exception("looking for workspaces failed")
             await asyncio.sleep(min(REAP_EVERY, self.bounds.idle).total_seconds())
 
     def _job(self, workspace: Workspace, words: Mapping[str, Any], key: str) -> Job:

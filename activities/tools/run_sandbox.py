@@ -34,7 +34,7 @@ class CallSandbox:
         return result.model_copy(update={"files": tuple(_whole(file, found) for file in result.files)})
 
     def way_out(self, host: str) -> AbstractAsyncContextManager[str]:
-        key = f"tool/{self.key}"
+        key = f"tool/{self.key}/{host}"  # a call may have several, one for each host
         boxes = self.sandboxes
         return way_out((host,), key, boxes.private_hosts, Connections(key), boxes.bounds)
 

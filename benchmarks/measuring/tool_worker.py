@@ -51,7 +51,7 @@ class Steps:
 @asynccontextmanager
 async def tool_worker(client: Client, settings: Settings) -> AsyncIterator[None]:
     async with (
-        sandboxes(settings, recorded=True) as boxes,
+        sandboxes(settings, recorded=True, warm=settings.sandbox.warm) as boxes,
         tools(settings, boxes, client) as hands,
         Worker(
             client,

@@ -24,6 +24,7 @@ from .inputs import read_pairs
 from .run_options import AsJson
 
 BY_ENDING = {".py": "python", ".sh": "shell", ".js": "node", ".mjs": "node"}
+TENANT = "default"
 TIMEOUT_CODE, KILLED_CODE = 124, 137  # as `timeout` and shells say it
 
 
@@ -132,13 +133,15 @@ def _spec(given: dict[str, Any]) -> "SandboxSpec":
 
 
 async def _run(settings: Settings, spec: "SandboxSpec", key: str | None, *, as_json: bool) -> "SandboxResult":
+    from ...activities.sandbox.sandboxes import key_of
     from ..sandboxes import sandboxes
     from ..stack.find import attach
 
     settings = attach(settings, "postgres.dsn") if key is not None else settings
+    on_record = None if key is None else key_of(TENANT, key)
     shown = Shown()
     async with sandboxes(settings, recorded=key is not None) as boxes:
-        result = await boxes.run(spec, key, watch=mute if as_json else shown.watch)
+        result = await boxes.run(spec, on_record, TENANT, watch=mute if as_json else shown.watch)
     if not as_json:
         shown.catch_up(result)
     return result

@@ -100,7 +100,10 @@ def _seccomp() -> Finding:
 
 def _cgroups(root: Path = cgroup.ROOT, membership: Path = cgroup.MEMBERSHIP) -> Finding:
     name, remedy = "cgroups", "Use a Docker engine for sandboxes where that is not enough."
-    each = "the process sandbox limits each process (rlimits), and no run as a whole: `pids` times `memory` at most"
+    each = (
+        "the process sandbox limits each process (rlimits), and no run as a whole: its processes may use `pids` times "
+        "`memory`, and empty files the kernel's memory without a limit"
+    )
     found = cgroup.parents(membership, root)
     if found is not None and _can_divide(found):
         return ok(name, "version 1, groups can be made: a run's memory, processes and time are limited as a whole")

@@ -61,6 +61,8 @@ def test_groups_of_version_2_are_not_called_usable_while_the_sandbox_does_not_us
 
     assert finding.level == "warning"
     assert "version 2, which is not used yet: the process sandbox limits each process" in finding.found
+    assert "empty files the kernel's memory without a limit" in finding.found
+    assert "Docker engine" in (finding.remedy or "")
 
 
 def test_a_controller_that_is_missing_is_enough_for_a_warning(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from resprout.memory import migrate, retention, workspaces
 from resprout.memory.database import Database
 from resprout.memory.sandbox_runs import FORGET, ONE_AT_A_TIME, Intent, SandboxRuns
 
@@ -84,6 +85,10 @@ async def test_one_process_at_a_time_forgets(runs: SandboxRuns, database: Databa
         assert await runs.forget(MONTH, 100) == 0
 
     assert await runs.forget(MONTH, 100) == 1
+
+
+def test_who_makes_a_workspace_does_not_wait_for_who_forgets_runs() -> None:
+    assert len({migrate.LOCK, retention.ONE_AT_A_TIME, ONE_AT_A_TIME, workspaces.ONE_AT_A_TIME}) == 4
 
 
 async def test_runs_are_found_along_the_index(database: Database) -> None:

@@ -111,6 +111,30 @@ async def test_a_run_in_the_process_sandbox_is_in_doubt_when_its_worker_is_kille
     assert "InDoubt" in await run.failure()
 
 
+async def test_a_run_whose_worker_stood_still_goes_on_and_its_result_is_that_of_the_step(runs: Runs) -> None:
+    run = await runs.start([sandbox(code="print('begun', flush=True); import time; time.sleep(12); print('ended')")])
+    async with asyncio.timeout(60):
+        while not await _said(run, "begun"):
+            await asyncio.sleep(0.1)
+    worker = runs.stack.pid("worker")
+
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        async with asyncio.timeout(20):
+            while await _attempt(run) == 1:
+                await asyncio.sleep(0.1)
+    finally:
+        os.kill(worker, signal.SIGCONT)
+
+    async with asyncio.timeout(60):
+        assert (await run.result())["stdout"] == "begun\nended\n"
+
+
+async def _attempt(run: Any) -> int:
+    described = await run.handle.describe()
+    return max((a.attempt for a in described.raw_description.pending_activities), default=1)
+
+
 async def _said(run: Any, word: str) -> bool:
     """Heartbeats carry the end of the output."""
     described = await run.handle.describe()

@@ -37,6 +37,14 @@ class NeverRuns(ProcessSandbox):
         ({"cwd": ".."}, "BadSpec", "leads out of the sandbox's directory"),
         ({"net": ("*:443",)}, "BadSpec", "`*:443` is not a host and port"),
         ({"secrets": {"TOKEN": "secret://token"}}, "Rejected", "there is no secret token"),
+        ({"env": {"A": "x\0--bind\0/\0/tmp/host"}}, "BadSpec", "env.A: it holds the character NUL"),
+        ({"secrets": {"A": "x\0--share-net"}}, "BadSpec", "secrets.A: it holds the character NUL"),
+        ({"image": "a/b:1", "run": "echo a\0b"}, "BadSpec", "run: it holds the character NUL"),
+        ({"image": "a/b:1", "run": ["echo", "a\0b"]}, "BadSpec", "run.1: it holds the character NUL"),
+        ({"env": {"A": "\ud800"}}, "BadSpec", "env.A: it holds half a character"),
+        ({"env": {"\ud800": "x"}}, "BadSpec", r"is no name of an environment variable"),
+        ({"stdin": "\udc80"}, "BadSpec", "stdin: it holds half a character"),
+        ({"files": {"x": {"a": ["\ud800"]}}}, "BadSpec", "files.x: it holds half a character"),
     ],
 )
 async def test_what_cannot_be_run_is_refused_for_good_before_anything_starts(

@@ -7,12 +7,16 @@ import tarfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from uuid import uuid4
 
 import pytest
-from resprout.activities.sandbox.backend import MOST_COLLECTED_BYTES, Ending, NoSandbox
+from docker import APIClient
+from resprout.activities.sandbox.backend import MOST_COLLECTED_BYTES, Ending, Job, NoSandbox
 from resprout.activities.sandbox.docker import DockerBackend, Engine
 from resprout.activities.sandbox.docker.harvest import harvest
+from resprout.activities.sandbox.docker.images import image_name
 from resprout.activities.sandbox.docker.runtimes import refusal
+from resprout.activities.sandbox.sandboxes import unwatched
 from resprout.activities.sandbox.selection import Selection
 from resprout.activities.sandbox.spec import Isolation, SandboxSpec
 from resprout.actors.errors import Rejected
@@ -143,6 +147,22 @@ async def test_input_that_does_not_fit_is_refused(container: Sandboxed) -> None:
         await ran(container, "0", files={"big": "x" * 100_000}, limits={"disk": "64KB"})
 
 
+async def test_an_image_with_a_volume_is_refused_for_it_has_no_limit_on_disk(
+    docker: DockerBackend, engine_api: APIClient
+) -> None:
+    made = engine_api.create_container(image_name("shell"), ["true"], network_disabled=True)["Id"]
+    repository = f"volume-{uuid4().hex[:8]}"
+    engine_api.commit(made, repository, "1", conf={"Volumes": {"/data": {}}})
+    engine_api.remove_container(made, force=True)
+    spec = SandboxSpec(image=f"{repository}:1", run="head -c 100000000 /dev/zero >/data/x")
+    try:
+        assert "a VOLUME (/data), where `limits.disk` would not hold" in str(await docker.refusal(spec, "container"))
+        with pytest.raises(NoSandbox, match="VOLUME"):
+            await docker.run(Job("k", spec, "container"), unwatched)
+    finally:
+        engine_api.remove_image(f"{repository}:1", force=True)
+
+
 async def test_a_missing_image_is_refused_with_the_remedy(docker: DockerBackend) -> None:
     said = await docker.refusal(SandboxSpec(image="no-such-image:1", run="true"), "container")
 
@@ -155,6 +175,16 @@ async def test_more_processors_than_there_are_and_too_little_memory_are_refused(
     for limits, word in (({"cpu": 500}, "limits.cpu"), ({"memory": "1MB"}, "limits.memory")):
         spec = SandboxSpec.model_validate({"language": "python", "code": "0", "limits": limits})
         assert word in (await docker.refusal(spec, "container") or "")
+
+
+async def test_an_engine_elsewhere_is_refused_what_needs_the_network() -> None:
+    backend = DockerBackend(Engine("tcp://engine.invalid:2375"), "nobody", warm=0)
+    spec = SandboxSpec(language="python", code="0", net=("pypi.org:443",))
+
+    said = await backend.refusal(spec, "container") or ""
+
+    assert "a socket of this machine, which the engine at tcp://engine.invalid:2375 does not see" in said
+    await backend.close()
 
 
 async def test_without_an_engine_it_is_refused_with_the_remedy(tmp_path: Path) -> None:

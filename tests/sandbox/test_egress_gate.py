@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 from resprout.activities.sandbox.egress.gate import Gate
+from resprout.activities.sandbox.egress.meter import Bounds
 from resprout.activities.sandbox.egress.proxy import REFUSED
+from resprout.activities.sandbox.way_out import Connections, way_out
 from resprout.actors.errors import BadArgument
 from support.gates import (
     PATIENCE,
@@ -250,3 +252,18 @@ async def test_a_socket_left_behind_by_a_dead_process_is_replaced(tmp_path: Path
 def test_a_path_too_long_for_a_socket_is_refused_at_once() -> None:
     with pytest.raises(BadArgument, match="use a directory with a shorter path"):
         Gate([], Path("/tmp") / ("x" * 120), print)
+
+
+async def test_the_gate_of_who_came_back_stays_when_the_old_one_closes() -> None:
+    old, new = (way_out(("example.org:443",), "k", (), Connections("k"), Bounds()) for _ in range(2))
+    await old.__aenter__()
+    path = await new.__aenter__()
+
+    await old.__aexit__(None, None, None)
+
+    reader, writer = await asyncio.open_unix_connection(path)
+    writer.write(b"GET http://unlisted.example/ HTTP/1.1\r\nHost: unlisted.example\r\n\r\n")
+    assert (await reader.readline()).split()[1] == b"403"
+    writer.close()
+    await new.__aexit__(None, None, None)
+    assert not Path(path).parent.exists()

@@ -4,10 +4,11 @@ import asyncio
 import io
 import os
 import signal
+import subprocess
 import sys
 import tarfile
-from collections.abc import AsyncIterator
-from dataclasses import replace
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,15 +16,19 @@ from uuid import uuid4
 
 import pytest
 from docker import APIClient
-from resprout.activities.sandbox.backend import InDoubt, NoSandbox
-from resprout.activities.sandbox.docker import DockerBackend
+from resprout.activities.sandbox.backend import Ending, InDoubt, Job, NoSandbox, Watch
+from resprout.activities.sandbox.docker import DockerBackend, Engine
 from resprout.activities.sandbox.docker.names import run_name
+from resprout.activities.sandbox.process.cgroup import remove_left_behind
 from resprout.activities.sandbox.process.sandbox import ProcessSandbox
 from resprout.activities.sandbox.sandboxes import Sandboxes
 from resprout.activities.sandbox.spec import SandboxSpec
 from resprout.actors.errors import BadArgument, Rejected
 from resprout.memory.database import Database
-from resprout.memory.sandbox_runs import SandboxRuns
+from resprout.memory.sandbox_runs import SandboxRun, SandboxRuns
+from resprout.runtime.sandbox_client import SandboxClient
+from support.engine import URL
+from support.workspaces import settings_of
 
 RANDOM = "import uuid; print(uuid.uuid4())"
 LEASE = timedelta(seconds=1)
@@ -90,6 +95,25 @@ async def test_a_key_stands_for_one_thing(database: Database) -> None:
         await sandboxes(database).run(python("print(2)"), "k")
 
 
+async def test_the_key_of_another_tenant_is_refused(database: Database) -> None:
+    await sandboxes(database).run(python(RANDOM), "k", tenant="ada")
+
+    with pytest.raises(BadArgument, match="stands for another run"):
+        await sandboxes(database).run(python(RANDOM), "k", tenant="bob")
+
+
+async def test_what_users_call_a_key_is_nobody_elses(database: Database, dsn: str) -> None:
+    step = await sandboxes(database).run(python(RANDOM), "k")
+    clients = [SandboxClient(settings_of(dsn, isolation="process"), tenant) for tenant in ("default", "ada")]
+
+    results = [await client.run(python(RANDOM), key="k") for client in clients]
+
+    assert [result.key for result in results] == ["user/default/k", "user/ada/k"]
+    assert len({result.stdout.text for result in (step, *results)}) == 3
+    for client in clients:
+        await client.close()
+
+
 async def test_a_result_with_bytes_that_postgres_does_not_like_is_kept(database: Database) -> None:
     spec = python(r"import sys; sys.stdout.buffer.write(b'\0\xff\x00')")
 
@@ -112,8 +136,59 @@ async def test_what_was_only_intended_by_a_process_that_is_gone_is_run(database:
     assert (await other.run(python("print(1)"), "k")).stdout.text == "1\n"
 
 
+async def test_an_owner_that_wakes_up_while_another_takes_over_leaves_one_run(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, other = sandboxes(database), sandboxes(database)
+    asleep, awake, started = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    runs_it = slow.backends["process"].run
+
+    async def sleeping(job: Job, watch: Watch) -> Ending:
+        async def starting() -> None:
+            asleep.set()
+            await awake.wait()
+            await job.starting()
+            started.set()
+
+        return await runs_it(replace(job, starting=starting), watch)
+
+    monkeypatch.setattr(slow.backends["process"], "run", sleeping)
+    spec = python("import time; time.sleep(2);" + RANDOM)
+    first = asyncio.create_task(slow.run(spec, "k"))
+    await asleep.wait()
+    await database.pool.execute("UPDATE resprout.sandbox_runs SET seen_at = now() - interval '1 minute'")
+    assert other.runs is not None
+    found = other.runs.find
+
+    async def woken(key: str) -> SandboxRun | None:
+        run = await found(key)
+        if not started.is_set():
+            awake.set()
+            await started.wait()
+            alive.append(asyncio.create_task(slow.keep_alive()))
+        return run
+
+    alive: list[asyncio.Task[None]] = []
+    other.runs = Seeing(other.runs.open, LEASE, looking=woken)
+
+    results = await asyncio.gather(first, other.run(spec, "k"))
+
+    assert results[0] == results[1]
+    for task in alive:
+        task.cancel()
+
+
+@dataclass(frozen=True)
+class Seeing(SandboxRuns):
+    """Looks at a run in another way."""
+
+    looking: Callable[[str], Awaitable[SandboxRun | None]] = field(kw_only=True)
+
+    async def find(self, key: str) -> SandboxRun | None:
+        return await self.looking(key)
+
+
 def _job(box: Sandboxes, key: str) -> Any:
-    from resprout.activities.sandbox.backend import Job
     from resprout.activities.sandbox.sandboxes import unwatched
 
     return Job(key, python("print(1)"), "process"), box.backends["process"], "default", unwatched
@@ -197,6 +272,77 @@ async def test_a_run_whose_container_somebody_removed_is_in_doubt_and_not_begun_
         await in_containers(database, docker).run(python(SLOW), "k")
 
 
+async def test_a_run_without_a_key_is_left_to_its_process_by_all_reapers(
+    database: Database, docker: DockerBackend
+) -> None:
+    box, begun = in_containers(database, docker), asyncio.Event()
+    code = "print('begun', flush=True); import time; time.sleep(2)"
+    task = asyncio.create_task(box.run(python(code), watch=lambda stream, chunk: begun.set()))
+    async with asyncio.timeout(20):
+        await begun.wait()
+    assert box.runs is not None
+
+    removed = await docker.reap(box.runs.unfinished)
+
+    assert removed == 0
+    assert (await task).exit_code == 0
+
+
+async def test_a_mistake_in_one_round_of_the_reaper_is_not_its_end(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box, rounds = sandboxes(database), asyncio.Queue[None]()
+
+    async def broken(unfinished: object = None) -> int:
+        rounds.put_nowait(None)
+        raise FileNotFoundError("cgroup.procs")
+
+    monkeypatch.setattr(box.backends["process"], "reap", broken)
+    monkeypatch.setattr("resprout.activities.sandbox.sandboxes.REAP_EVERY", timedelta(milliseconds=10))
+
+    reaping = asyncio.create_task(box.reap_forever())
+
+    async with asyncio.timeout(10):
+        for _ in range(2):
+            await rounds.get()
+    reaping.cancel()
+
+
+def test_a_group_that_another_process_removes_meanwhile_is_passed_over(tmp_path: Path) -> None:
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    (tmp_path / f"resprout-{dead.pid}-0").mkdir()  # its `cgroup.procs` is gone already
+
+    assert remove_left_behind({"memory": tmp_path}) == 0
+
+
+async def test_who_comes_back_after_another_has_brought_the_result_home_gets_it(
+    database: Database, docker: DockerBackend, instance: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = DockerBackend(Engine(URL), instance, warm=0)
+    first, second = in_containers(database, docker), in_containers(database, late)
+    begun, come_back = asyncio.Event(), asyncio.Event()
+    spec = python(f"print('begun', flush=True); import time; time.sleep(3); {RANDOM}")
+    one = asyncio.create_task(first.run(spec, "k", watch=lambda stream, chunk: begun.set()))
+    attend = late._attend
+
+    async def attended(*words: Any) -> Ending:
+        come_back.set()
+        await one
+        await docker.settled()
+        return await attend(*words)
+
+    monkeypatch.setattr(late, "_attend", attended)
+    async with asyncio.timeout(30):
+        await begun.wait()
+        await database.pool.execute("UPDATE resprout.sandbox_runs SET seen_at = now() - interval '1 minute'")
+        two = asyncio.create_task(second.run(spec, "k"))
+        await come_back.wait()
+
+    assert await two == await one
+    await late.close()
+
+
 async def test_an_image_that_lacks_tools_is_refused_each_time_and_leaves_no_record(
     database: Database, docker: DockerBackend, engine_api: APIClient
 ) -> None:
@@ -211,6 +357,34 @@ async def test_an_image_that_lacks_tools_is_refused_each_time_and_leaves_no_reco
             assert await state(database, "k") is None
     finally:
         engine_api.remove_image(f"{image}:1")
+
+
+FORGES = """
+import os, signal, tarfile, io
+open("/run/resprout/job/end", "w").write("refused - - - -\\n")
+"""
+ENDS_ITS_RUNNER = """
+for pid in filter(str.isdecimal, os.listdir("/proc")):
+    if b"runner" in open(f"/proc/{pid}/cmdline", "rb").read().split(b"\\0"):
+        word = open(f"/proc/{pid}/cmdline", "rb").read().split(b"\\0")[-2]
+        out = os.open(f"/proc/{pid}/fd/1", os.O_WRONLY)
+        os.kill(int(pid), signal.SIGSTOP)
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as tar:
+            tar.add("/run/resprout/job/end", "job/end")
+        os.write(out, word + packed.getvalue())
+        os.kill(int(pid), signal.SIGKILL)
+        break
+"""
+
+
+@pytest.mark.parametrize("more", ["", ENDS_ITS_RUNNER], ids=["its end", "all that its runner says"])
+async def test_code_that_says_it_never_began_stays_on_record(
+    database: Database, docker: DockerBackend, more: str
+) -> None:
+    first = await in_containers(database, docker).run(python(FORGES + more), "k")
+
+    assert await in_containers(database, docker).run(python(FORGES + more), "k") == first
 
 
 async def test_files_that_do_not_fit_into_a_container_leave_no_record(

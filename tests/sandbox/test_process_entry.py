@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from resprout.activities.sandbox.backend import BadSpec
 from resprout.activities.sandbox.process import launch, sandbox
 from resprout.activities.sandbox.process.sandbox import ProcessSandbox
 from resprout.activities.sandbox.spec import SandboxSpec
@@ -16,6 +17,12 @@ async def test_it_sees_its_control_group_as_the_root_of_all(process: ProcessSand
 
     groups = {line.rpartition(b":")[2] for line in ending.stdout.kept.splitlines()}
     assert (ending.ended, groups) == ("exit", {b"/"})
+
+
+@pytest.mark.parametrize("more", ["--bind\0/\0/tmp/host", "--share-net"])
+async def test_a_variable_adds_no_argument_to_bubblewrap(process: ProcessSandbox, more: str) -> None:
+    with pytest.raises(BadSpec, match="NUL"):
+        await Sandboxed(process, "process").run(SPEC, env={"A": f"x\0{more}"})
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")

@@ -12,7 +12,8 @@ from uuid import uuid4
 
 import pytest
 from docker import APIClient
-from resprout.activities.sandbox.backend import InDoubt
+from resprout.activities.sandbox.backend import InDoubt, NoSandbox
+from resprout.activities.sandbox.docker.containers import Containers
 from resprout.activities.sandbox.docker.names import workspace_name
 from resprout.activities.sandbox.result import SandboxResult
 from resprout.activities.sandbox.workspace import NoRoom, WorkspaceGone, WorkspaceLost, WorkspaceSpec
@@ -99,6 +100,25 @@ async def test_what_a_stack_leaves_when_it_is_taken_down_is_no_workspace(
     assert not is_there(engine_api, made)
     with pytest.raises(WorkspaceGone, match="the stack was taken down"):
         await workspaces.get("box")
+
+
+async def test_a_workspace_that_the_engine_cannot_remove_is_no_obstacle_to_the_others(
+    workspaces: Workspaces, dsn: str, engine_api: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stuck, *others = [await workspaces.create(name, spec()) for name in ("stuck", "second", "third")]
+    remove = Containers.remove
+
+    async def removed(self: Containers, name: str) -> None:
+        if name == workspace_name(stuck.id):
+            raise NoSandbox("The Docker engine refused: driver failed to remove root filesystem.")
+        await remove(self, name)
+
+    monkeypatch.setattr(Containers, "remove", removed)
+    await end_all(settings_of(dsn))
+
+    assert [is_there(engine_api, one) for one in (stuck, *others)] == [True, False, False]
+    monkeypatch.undo()
+    assert await workspaces.reap() == 1
 
 
 async def test_what_nobody_uses_goes_and_what_is_used_stays(dsn: str, images: None, engine_api: APIClient) -> None:

@@ -81,6 +81,11 @@ class Attachment:
         finally:
             self.close()
 
+    @property
+    def is_over(self) -> bool:
+        """Its runner has ended, or the engine has hung up: as far as is known here."""
+        return self._reader.at_eof()
+
     def close(self) -> None:
         self._writer.close()
 

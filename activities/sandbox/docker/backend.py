@@ -15,12 +15,13 @@ from typing import Any, TypeVar
 from ....actors.errors import Rejected
 from ....actors.size import format_size
 from ..backend import BadSpec, Ending, InDoubt, Job, NoSandbox, Unfinished, Watch
+from ..patience import patience
 from ..selection import Selection
 from ..spec import Isolation, SandboxLimits, SandboxSpec
 from ..way_out import hand_over
 from .attachment import Attachment, Witness
 from .containers import Containers
-from .endings import broken_off, ending
+from .endings import broken_off, ending, is_refusal
 from .engine import Engine, Gone, NameTaken
 from .harvest import budget, harvest
 from .images import Images
@@ -30,13 +31,14 @@ from .pool import Pool
 from .reaper import Reaper
 from .removals import Removals
 from .runtimes import RUNTIMES, refusal
-from .shape import JOB_UID, SCRATCH, Shape, shape_of
+from .shape import JOB_UID, KEEPER_USER, SCRATCH, Shape, shape_of
 
 T = TypeVar("T")
 
 ATTEMPTS = 5
 LEAST_MEMORY = 32 << 20
 CLAIMING = 60.0
+_CLAIMED_IN_VAIN = "The engine did not give the container of {} in a minute: see its log, and try again."
 _LACKS_TOOLS = 127
 _NEVER = "0002"  # the engine says year one for what did not happen
 
@@ -59,6 +61,11 @@ class DockerBackend:
     async def refusal(self, spec: SandboxSpec, isolation: Isolation) -> str | None:
         if isolation not in RUNTIMES:
             return f"Docker does not give the isolation `{isolation}`: write `container` or `gvisor`."
+        if spec.net != "none" and not self._engine.is_near:
+            return (
+                f"The way to the network is a socket of this machine, which the engine at {self._engine.url} does not "
+                "see: run the worker where the engine is, with DOCKER_HOST=unix:///…, or leave `net` out."
+            )
         try:
             facts = await self._engine.facts()
             await self._images.digest(spec)
@@ -134,7 +141,7 @@ class DockerBackend:
             if not await self._started(name):
                 raise InDoubt(_removed(job))
             return None
-        async with asyncio.timeout(CLAIMING):
+        async with patience(CLAIMING, _CLAIMED_IN_VAIN.format(job.key)):
             while True:
                 with suppress(NameTaken):
                     if (runner := await self._claim_warm(name, shape, job.spec)) is not None:
@@ -172,7 +179,11 @@ class DockerBackend:
             raise
 
     async def _claim_warm(self, name: str, shape: Shape, spec: SandboxSpec) -> Attachment | None:
-        while _is_common(spec, shape) and (warm := self._pool.take(shape)) is not None:
+        while _is_common(spec, shape) and (warm := self._pool.take(shape, spec.limits.time)) is not None:
+            if warm.runner.is_over:  # its container, too, or it is not worth finding out
+                warm.runner.close()
+                await self._removals.begin(warm.name)
+                continue
             try:
                 await self._containers.rename(warm.name, name)
             except Gone:
@@ -200,11 +211,24 @@ class DockerBackend:
             except (Gone, NameTaken):
                 found = None
             if found is not None:
-                return ending(job, image, harvest(found, Selection(job.spec.collect)), witness)
+                harvested = harvest(found, Selection(job.spec.collect))
+                if is_refusal(harvested) and not await self._has_begun(name):
+                    raise Rejected("`files` do not fit into the sandbox. Raise `limits.disk`, or put in less.")
+                return ending(job, image, harvested, witness)
             runner = None  # it is used up
             if (lost := await self._lost(name, job, image, witness)) is not None:
                 return lost
         raise InDoubt(f"The run {job.key} ends whoever comes to it: remove its container {name}.")
+
+    async def _has_begun(self, name: str) -> bool:
+        """By the word of the first process: all else in a container may be the job's. So if it has none, it has."""
+        asked = ["/bin/sh", "-c", "[ ! -e /run/resprout/stdout.begun ] && echo waits"]
+        try:
+            created = await self._engine.call(lambda api: api.exec_create(name, asked, user=KEEPER_USER))
+            said: bytes = await self._engine.call(lambda api: api.exec_start(created["Id"]))
+        except NoSandbox:
+            return True
+        return said != b"waits\n"
 
     async def _lost(self, name: str, job: Job, image: str, witness: Witness) -> Ending | None:
         """None while its container runs: the job ended our process there, the next one learns how it ends."""
@@ -231,7 +255,7 @@ def _is_common(spec: SandboxSpec, shape: Shape) -> bool:
 
 
 def _removed(job: Job) -> str:
-    return f"The container of {job.key} was removed while it ran: see who did that."
+    return f"The container of {job.key} was removed while it ran, or a day after its time: see who did that."
 
 
 def _ran(state: dict[str, Any]) -> float:

@@ -123,8 +123,7 @@ class Commands:
         end = harvested.kept.get("job/end", b"")
         if end.startswith(b"busy"):
             raise WorkspaceBusy(f"as many commands run in {self.workspace.name} as may: try again when one has ended.")
-        is_whole = len(end.splitlines()) > 1 or end.startswith(b"refused")
-        return ending(job, image, harvested, witness) if is_whole else None
+        return ending(job, image, harvested, witness) if len(end.splitlines()) > 1 else None
 
     async def _check_alive(self, job: Job) -> None:
         match await self.home.state(self.workspace.id):

@@ -4,7 +4,6 @@ import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ....actors.errors import Rejected
 from ..backend import Captured, Ending, Job
 from ..result import Ended
 from .attachment import Witness
@@ -24,13 +23,10 @@ class Measures:
     cpu_seconds: float | None = None
     peak_memory: int | None = None
     kills: int = 0
-    is_refused: bool = False
 
     @classmethod
     def parse(cls, end: bytes) -> "Measures":
         lines = [line.split() for line in end[:1_000].decode("latin-1").splitlines()]
-        if lines and lines[0][:1] == ["refused"]:
-            return cls(is_refused=True)
         if len(lines) < 2 or any(len(line) != 5 for line in lines[:2]):
             return cls()
         before, after = ([_number(word) for word in line] for line in lines[:2])
@@ -52,10 +48,13 @@ def _difference(before: float | None, after: float | None) -> float | None:
     return None if before is None or after is None else max(0.0, after - before)
 
 
+def is_refusal(found: Harvest) -> bool:
+    """Its input could not be unpacked: it has not begun. The job can say that as well, and is not believed."""
+    return found.kept.get("job/end", b"").startswith(b"refused")
+
+
 def ending(job: Job, image: str, found: Harvest, witness: Witness) -> Ending:
     measures = Measures.parse(found.kept.get("job/end", b""))
-    if measures.is_refused:
-        raise Rejected("`files` do not fit into the sandbox. Raise `limits.disk`, or put in less.")
     ended = _cause(job, found, measures)
     streams = {name: found.kept.get(name, b"")[: job.spec.limits.output] for name in ("stdout", "stderr")}
     witness.complete("stdout", streams["stdout"])

@@ -44,6 +44,11 @@ class Engine:
         self._facts: dict[str, Any] | None = None
         self._asked = 0.0
 
+    @property
+    def is_near(self) -> bool:
+        """It sees the files of this machine: what is far cannot be had by a socket's path."""
+        return self.url.startswith("unix://")
+
     async def call(self, request: Callable[[APIClient], T]) -> T:
         api = await self._connected()
         return await self._in_thread(lambda: request(api))
@@ -64,18 +69,18 @@ class Engine:
             f"POST /v{api.api_version}/exec/{exec_id}/start HTTP/1.1\r\nHost: engine\r\nConnection: Upgrade\r\n"
             f"Upgrade: tcp\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
-        writer.write(head.encode() + body)
         try:
-            answer = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-        except asyncio.IncompleteReadError as error:
+            writer.write(head.encode() + body)
+            _check_upgraded(await reader.readuntil(b"\r\n\r\n"))
+        except (OSError, asyncio.IncompleteReadError) as error:
+            writer.close()
             lost = NoSandbox(f"The Docker engine at {self.url} hung up: see its log.")
             lost.may_have_begun = True
             raise lost from error
-        status = int(answer.split()[1])
-        if status in (101, 200):
-            return reader, writer
-        writer.close()
-        raise NameTaken(answer) if status == 409 else Gone(answer)
+        except BaseException:
+            writer.close()
+            raise
+        return reader, writer
 
     async def close(self) -> None:
         if self._api is not None:
@@ -84,9 +89,15 @@ class Engine:
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         address = urlsplit(str(parse_host(self.url)))
-        if address.scheme in ("unix", "http+unix"):
-            return await asyncio.open_unix_connection(address.path)
-        return await asyncio.open_connection(address.hostname, address.port)
+        try:
+            if address.scheme in ("unix", "http+unix"):
+                return await asyncio.open_unix_connection(address.path)
+            return await asyncio.open_connection(address.hostname, address.port)
+        except OSError as error:
+            raise self._away() from error
+
+    def _away(self) -> NoSandbox:
+        return NoSandbox(f"No Docker engine answers at {self.url}: start one, or choose the isolation `process`.")
 
     async def _connected(self) -> APIClient:
         async with self._connecting:
@@ -108,6 +119,11 @@ class Engine:
                 raise NameTaken(str(error.explanation)) from error
             raise NoSandbox(f"The Docker engine refused: {str(error.explanation).strip()}.") from error
         except (requests.RequestException, DockerException) as error:
-            raise NoSandbox(
-                f"No Docker engine answers at {self.url}: start one, or choose the isolation `process`."
-            ) from error
+            raise self._away() from error
+
+
+def _check_upgraded(answer: bytes) -> None:
+    said = answer.decode("latin-1")
+    status = int(said.split()[1])
+    if status not in (101, 200):
+        raise NameTaken(said) if status == 409 else Gone(said)

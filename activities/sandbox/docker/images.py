@@ -45,11 +45,14 @@ class Images:
         self._engine = engine
 
     async def digest(self, spec: SandboxSpec) -> str:
+        """Raises NoSandbox when the image is not there, or cannot be held to its limits."""
         name = wanted_image(spec)
         try:
             found = await self._engine.call(lambda api: api.inspect_image(name))  # type: ignore[no-untyped-call]
         except Gone as error:
             raise NoSandbox(_missing(spec, name)) from error
+        if volumes := (found.get("Config") or {}).get("Volumes"):
+            raise NoSandbox(_unlimited(name, sorted(volumes)))
         return str(found["Id"])
 
     async def images(self) -> list[Image]:
@@ -62,6 +65,12 @@ class Images:
             if name.startswith(_PREFIX)
         ]
         return sorted(ours, key=lambda image: image.built, reverse=True)
+
+
+def _unlimited(name: str, volumes: list[str]) -> str:
+    """The engine would make a directory of the host for each, writable and of any size."""
+    said = f"The image {name} has a VOLUME ({', '.join(volumes)[:200]}), where `limits.disk` would not hold"
+    return f"{said}: build it without, and write to /work or /tmp."
 
 
 def _missing(spec: SandboxSpec, name: str) -> str:

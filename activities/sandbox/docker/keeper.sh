@@ -1,5 +1,6 @@
 # The first process of a container: it keeps what the job writes. It runs as another user than the job, which can
-# therefore neither end it nor change what it kept, and it outlives whoever started the run.
+# therefore neither end it nor change what it kept, and it outlives whoever started the run. What it kept is the only
+# word in a container that is not the job's.
 #   $1: blocks of 512 bytes that are kept of a stream   $2: bytes after which a stream is a flood
 trap '' PIPE
 umask 022
@@ -8,9 +9,10 @@ for tool in env find head mkfifo tail tar tee timeout wc; do
     command -v "$tool" >/dev/null || exit 127
 done
 
-# A file that is full ends `tee` only for that file: the rest still goes through and is counted.
+# A file that is full ends `tee` only for that file: the rest still goes through and is counted. To open the pipe takes
+# somebody who writes: from then on `begun` is there, which the job can neither make nor remove.
 capture() {
-    size=$( (trap '' XFSZ; ulimit -f "$1"; exec tee "$3" <"$3.pipe") | head -c "$2" | wc -c)
+    size=$( (trap '' XFSZ; ulimit -f "$1"; exec <"$3.pipe"; echo >"$3.begun"; exec tee "$3") | head -c "$2" | wc -c)
     echo "$size" >"$3.size"
     [ "$size" -lt "$2" ] || echo >flood
 }

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
+from ..backend import UNRECORDED
+
 OWNER = "resprout"
 RUN, WARM, WORKSPACE = "resprout-run-", "resprout-warm-", "resprout-workspace-"
+ONCE = "resprout-once-"  # of a run that is on no record
 
-# How long what ended is kept for whoever comes back to it, and the oldest that a warm one gets.
-KEPT = timedelta(hours=1)
+# How long what has had its time is kept for whoever comes back to it, and the oldest that a warm one gets.
+KEPT = timedelta(days=1)
 OLDEST_WARM = timedelta(hours=12)
 
 
@@ -28,7 +31,8 @@ class Labels:
 
 
 def run_name(instance: str, key: str) -> str:
-    return RUN + sha256(f"{instance}\0{key}".encode()).hexdigest()[:40]
+    kind = ONCE if key.startswith(UNRECORDED) else RUN
+    return kind + sha256(f"{instance}\0{key}".encode()).hexdigest()[:40]
 
 
 def warm_name() -> str:

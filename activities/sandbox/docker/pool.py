@@ -8,8 +8,8 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from ....actors.logger import get_logger
 from ..backend import NoSandbox
@@ -19,7 +19,7 @@ from .engine import Engine
 from .names import KEPT, OLDEST_WARM, labels, warm_name
 from .shape import Shape
 
-_log = get_logger("resprout.sandbox")
+log = get_logger("resprout.sandbox")
 
 MOST_SHAPES = 4
 
@@ -30,9 +30,9 @@ class Warm:
     runner: Attachment
     born: float = field(default_factory=time.monotonic)
 
-    @property
-    def is_old(self) -> bool:
-        return time.monotonic() - self.born > OLDEST_WARM.total_seconds()
+    def lasts(self, longest: timedelta) -> bool:
+        """For a job of so long, until what it leaves has been kept: its deadline was set when it was made."""
+        return time.monotonic() - self.born + longest.total_seconds() <= OLDEST_WARM.total_seconds()
 
 
 class Pool:
@@ -45,12 +45,15 @@ class Pool:
         self._filling: asyncio.Task[None] | None = None
         self._is_closed = False
 
-    def take(self, shape: Shape) -> Warm | None:
-        """From now on this shape is wanted, up to the size of the pool."""
+    def take(self, shape: Shape, longest: timedelta) -> Warm | None:
+        """For a job of at most so long. From now on this shape is wanted, up to the size of the pool."""
         if shape not in self._idle and not self._admit(shape):
             return None
         idle = self._idle[shape]
-        return idle.popleft() if idle else None
+        taken = next((one for one in idle if one.lasts(longest)), None)
+        if taken is not None:
+            idle.remove(taken)
+        return taken
 
     def give_back(self, shape: Shape, warm: Warm) -> None:
         self._idle[shape].appendleft(warm)
@@ -73,8 +76,7 @@ class Pool:
         self._is_closed = True
         if self._filling is not None:
             self._filling.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._filling
+            await asyncio.gather(self._filling, return_exceptions=True)  # it has said what went wrong
         warm = [one for idle in self._idle.values() for one in idle]
         self._idle.clear()
         await asyncio.gather(*(self._drop(one) for one in warm))
@@ -90,19 +92,27 @@ class Pool:
             while (shape := next(self._short(), None)) is not None:
                 self._idle[shape].append(await self._make(shape))
         except NoSandbox as error:
-            _log.warning("the pool of warm containers is not filled", reason=str(error))
+            log.warning("the pool of warm containers is not filled", reason=str(error))
+        except Exception:  # nobody waits for it: it would be known when the pool is closed
+            log.exception("filling the pool of warm containers failed")
 
     def _short(self) -> Iterator[Shape]:
         return (shape for shape, idle in self._idle.items() if len(idle) < self._size)
 
     async def _drop_old(self) -> None:
         for idle in self._idle.values():
-            while idle and idle[0].is_old:
+            while idle and not idle[0].lasts(timedelta()):
                 await self._drop(idle.popleft())
 
     async def _drop(self, warm: Warm) -> None:
         warm.runner.close()
-        await self._containers.remove(warm.name)
+        await self._removed(warm.name)
+
+    async def _removed(self, name: str) -> None:
+        try:
+            await self._containers.remove(name)
+        except NoSandbox as error:
+            log.warning("a warm container is left to be reaped", container=name, reason=str(error))
 
     async def _make(self, shape: Shape) -> Warm:
         """Cancelled in the middle, it removes what it was about to make."""
@@ -120,6 +130,6 @@ class Pool:
         try:
             await self._containers.start(name)
             return Warm(name, await Attachment.open(self._engine, name))
-        except NoSandbox:
-            await self._containers.remove(name)
+        except BaseException:
+            await self._removed(name)
             raise

@@ -3,7 +3,8 @@
 # follows. Each writes what the job writes while it writes it, then the word $1, then a tar of the results.
 # Whose controller dies before all of the input is there has started nothing, and gives the lock back: `whole` is the
 # last of the tar, for a tar that is cut off between two files looks complete.
-# The job is of the same user: it can forge all that is written here, so nobody believes it.
+# The job is of the same user: it can forge all that is written here, so nobody believes it. What says that it has begun
+# is the first process' (keeper.sh), hence it is waited for.
 word=$1
 followed=yes
 exec 7>&2 2>/dev/null # what the shell has to say is not the job's
@@ -61,6 +62,7 @@ start() {
     fi
     follow
     exec 8>stdout.pipe 9>stderr.pipe
+    until [ -e stdout.begun ]; do sleep 0.01; done
     measure began >job/end
     (
         echo 1000 >/proc/self/oom_score_adj # before anything of ours

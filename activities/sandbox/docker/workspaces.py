@@ -9,8 +9,10 @@ from importlib.resources import files
 from typing import Any
 from uuid import UUID
 
+from ....actors.logger import get_logger
 from ....memory.workspaces import WorkspaceRecords
 from ..backend import NoSandbox
+from ..patience import patience
 from ..spec import SandboxSpec
 from ..way_out import remove_home
 from ..workspace import State, Workspace, WorkspaceLost
@@ -20,11 +22,14 @@ from .images import Images
 from .names import KEPT, OWNER, WORKSPACE, Labels, labels, workspace_name
 from .shape import GVISOR_PIDS, SCRATCH, Shape, configuration
 
+_log = get_logger("resprout.sandbox")
+
 AT_ONCE = 4  # commands in one; `command.sh` counts them
 # Ours for each: two that adopt, the runner, two captures of four, two tails, a watch, `timeout` and a subshell; and for
 # copies and connections.
 OWN_PROCESSES = 16 * AT_ONCE + 64
 MAKING = 60.0
+_MADE_IN_VAIN = "The engine did not give the container of the workspace {} in a minute: see its log, and try again."
 _LACKS_TOOLS = 127
 _KEEPER = """\
 for tool in cp env find head mkfifo mv rm tail tar tee timeout wc; do
@@ -54,7 +59,7 @@ class DockerWorkspaces:
         )
         labelled = labels(self._instance, workspace.ends_at - workspace.made_at + KEPT)
         config = _configuration(shape, labelled)
-        async with asyncio.timeout(MAKING):
+        async with patience(MAKING, _MADE_IN_VAIN.format(workspace.name)):
             while True:
                 with suppress(NameTaken):  # whoever made it did not live to say so, or makes it at this moment
                     await self.engine.call(lambda api: api.create_container_from_config(config, name))  # type: ignore[no-untyped-call]
@@ -90,12 +95,22 @@ class DockerWorkspaces:
 
     async def end_all(self, records: WorkspaceRecords | None) -> None:
         """The installation is taken down, and its workspaces with it."""
-        with suppress(NoSandbox):  # no engine: nothing of ours is there
-            for workspace in await self.ours():
-                if records is not None:
-                    await records.bury(workspace, "the stack was taken down")
-                await self.remove(workspace)
-                remove_home(str(workspace))
+        try:
+            ours = await self.ours()
+        except NoSandbox:
+            return  # no engine: nothing of ours is there
+        await asyncio.gather(*(self._end(workspace, records) for workspace in ours))
+
+    async def _end(self, workspace: UUID, records: WorkspaceRecords | None) -> None:
+        """One that the engine cannot remove is no reason to leave the others: the reaper of the next stack finds it."""
+        if records is not None:
+            await records.bury(workspace, "the stack was taken down")
+        try:
+            await self.remove(workspace)
+        except NoSandbox as error:
+            _log.warning("a workspace cannot be removed", workspace=str(workspace), reason=str(error))
+            return
+        remove_home(str(workspace))
 
     async def ours(self) -> set[UUID]:
         """Those that have a container of this installation here."""

@@ -8,6 +8,7 @@ import asyncio
 from asyncio import StreamReader, StreamWriter, Task
 from collections.abc import Iterable
 from pathlib import Path
+from secrets import token_hex
 from types import TracebackType
 
 from ....actors.errors import BadArgument
@@ -47,8 +48,10 @@ class Gate:
         self._visits: set[Task[None]] = set()
 
     async def __aenter__(self) -> str:
-        self._server = await asyncio.start_unix_server(self._enter, self.path, limit=CHUNK, backlog=BACKLOG)
-        self.path.chmod(_EVERYONE)
+        made = self.path.with_name(f"{token_hex(2)}.sock")  # as long as the other
+        self._server = await asyncio.start_unix_server(self._enter, made, limit=CHUNK, backlog=BACKLOG)
+        made.chmod(_EVERYONE)
+        self._mark = _mark(made.replace(self.path))
         return str(self.path)
 
     async def __aexit__(
@@ -56,7 +59,8 @@ class Gate:
     ) -> None:
         """Every connection is cut and on record."""
         self._server.close()
-        self.path.unlink(missing_ok=True)
+        if self.path.exists() and _mark(self.path) == self._mark:  # else whoever came back to the run has put his there
+            self.path.unlink()
         for visit in self._visits:
             visit.cancel()
         await asyncio.gather(*self._visits, return_exceptions=True)
@@ -71,3 +75,9 @@ class Gate:
         self._visits.discard(visit)
         if not visit.cancelled() and (error := visit.exception()) is not None:
             log.error("a connection broke the gate", exc_info=error)
+
+
+def _mark(path: Path) -> tuple[int, int]:
+    """Of one file; the number of its node alone is given again."""
+    about = path.stat()
+    return about.st_ino, about.st_ctime_ns

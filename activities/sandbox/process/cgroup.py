@@ -1,6 +1,7 @@
 """Limits of a run as a whole, where the kernel's control groups may be used.
 
-Without them each process is limited by itself: memory then is at most `pids` times `memory`.
+Without them each process is limited by itself: all may use `pids` times `memory` then. Nothing limits what the kernel
+needs for their files: bubblewrap's file systems in memory have a size, and as many inodes as anybody wants.
 """
 
 import os
@@ -103,11 +104,18 @@ def make(parents: dict[str, Path]) -> Group:
 
 def remove_left_behind(parents: dict[str, Path]) -> int:
     """Groups of processes of ours that were killed; what ran in them has died with them."""
-    removed = 0
-    for folder in set(parents.values()):
-        for left in folder.glob("resprout-*-*"):
-            owner = left.name.split("-")[1]
-            if owner.isdecimal() and not Path("/proc", owner).exists() and not (left / "cgroup.procs").read_text():
-                left.rmdir()
-                removed += 1
-    return removed
+    left = [one for folder in set(parents.values()) for one in folder.glob("resprout-*-*")]
+    return sum(_was_removed(one) for one in left)
+
+
+def _was_removed(left: Path) -> bool:
+    owner = left.name.split("-")[1]
+    if not owner.isdecimal() or Path("/proc", owner).exists():
+        return False
+    try:
+        if (left / "cgroup.procs").read_text():
+            return False
+        left.rmdir()
+    except OSError:  # another process of ours was faster, or what ran in it is not quite gone: the next round sees
+        return False
+    return True

@@ -15,14 +15,16 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, supp
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..backend import Job, NoSandbox
+from ..backend import BadSpec, Job, NoSandbox
 from ..egress.inside import environment, forwarder
+from ..patience import patience
 from ..program import program
 from ..way_out import hand_over
 from . import seccomp
 from .cgroup import Group
 from .profile import arguments, command, through_gate, waiting, way_out
 
+_SLOW = "The process sandbox did not start in time: this machine may be too busy. Try again."
 STARTING_SECONDS = 10
 NO_START = "the process sandbox cannot start: {}. See `resprout doctor`; or use a Docker engine for sandboxes."
 
@@ -85,7 +87,7 @@ async def launched(bwrap: int, job: Job, uid: int | None, group: Group | None) -
             stack.enter_context(_killing(process.pid))
         except ProcessLookupError:  # it has ended already
             raise NoSandbox(NO_START.format(await _complaint(process))) from None
-        async with asyncio.timeout(STARTING_SECONDS):
+        async with patience(STARTING_SECONDS, _SLOW):
             init = await _first_inside(info_out, process)
             try:
                 kill = stack.enter_context(_killing(init))
@@ -113,16 +115,23 @@ def _files(job: Job) -> Iterator[dict[str, int]]:
     stdin = _in_memory("stdin", (job.spec.stdin or "").encode())
     files = {"stdin": stdin, "seccomp": _in_memory("seccomp", filters)}
     env, extra = job.env, []
-    if job.gate is not None:
-        files["forwarder"] = _in_memory("forwarder", forwarder().encode())
-        env, extra = environment() | dict(env), way_out(Path(job.gate), files["forwarder"])
-    words = arguments(job.spec, env, stdin, extra)
-    files["arguments"] = _in_memory("arguments", b"".join(os.fsencode(word) + b"\0" for word in words))
     try:
+        if job.gate is not None:
+            files["forwarder"] = _in_memory("forwarder", forwarder().encode())
+            env, extra = environment() | dict(env), way_out(Path(job.gate), files["forwarder"])
+        words = arguments(job.spec, env, stdin, extra)
+        files["arguments"] = _in_memory("arguments", b"".join(map(_argument, words)))
         yield files
     finally:
         for file in files.values():
             os.close(file)
+
+
+def _argument(word: str) -> bytes:
+    """A NUL would begin another argument, and bubblewrap's arguments are the walls of the sandbox."""
+    if "\0" in word:
+        raise BadSpec("a word of this sandbox holds the character NUL: leave that out.")
+    return os.fsencode(word) + b"\0"
 
 
 def _in_memory(name: str, content: bytes) -> int:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from importlib import util
 from pathlib import Path
 
+from ....actors.logger import get_logger
 from ....actors.size import format_size
 from ..backend import Ending, Job, NoSandbox, Unfinished, Watch
 from ..capture import Capture
@@ -25,6 +26,8 @@ from . import cgroup, seccomp
 from .launch import Inside, launched, setpriv
 from .profile import interpreter
 from .work_dir import put, take
+
+log = get_logger("resprout.sandbox")
 
 USERS = 2_000_000_000  # and up: nobody has an account there
 AT_ONCE = 500
@@ -143,10 +146,12 @@ async def _watched(inside: Inside, job: Job, watch: Watch, uid: int | None) -> E
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(out.read(process.stdout))
         tasks.create_task(err.read(process.stderr))
-        await inside.start()
-        code = await inside.exit_code()
+        try:
+            await inside.start()
+            code = await inside.exit_code()
+        finally:
+            alarm.cancel()  # later, its number may be another process'
         seconds = loop.time() - began
-        alarm.cancel()
         collected = None
         if code is not None and not why and job.spec.collect:
             collected = await asyncio.to_thread(take, inside.init, job.spec.collect, uid)
@@ -190,13 +195,21 @@ def _is_there(pid: str) -> bool:
 
 
 async def _remove(group: cgroup.Group) -> None:
+    """What takes longer is left to be reaped."""
+    try:
+        async with asyncio.timeout(GROUP_ENDS_SECONDS):
+            await _removed(group)
+    except TimeoutError:
+        log.warning("the control groups of a run are left to be reaped", folders=list(map(str, group.folders.values())))
+
+
+async def _removed(group: cgroup.Group) -> None:
     """What was killed leaves its group a moment later; nothing tells when."""
-    async with asyncio.timeout(GROUP_ENDS_SECONDS):
-        while True:
-            try:
-                return group.remove()
-            except OSError:
-                await asyncio.sleep(0.005)
+    while True:
+        try:
+            return group.remove()
+        except OSError:
+            await asyncio.sleep(0.005)
 
 
 def find_bwrap() -> Path | None:

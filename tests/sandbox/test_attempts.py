@@ -1,0 +1,190 @@
+"""An attempt that is cancelled ends its work when somebody wants that, and only then."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from resprout.activities.ask_agent import AskAgent
+from resprout.activities.attempt import none_left_behind
+from resprout.activities.call_tool import CallTool
+from resprout.activities.contracts import AskInput, SandboxInput, ToolDone, ToolInput
+from resprout.activities.run_sandbox import RunSandbox
+from resprout.activities.sandbox.sandboxes import Sandboxes
+from resprout.activities.sandbox.spec import SandboxSpec
+from resprout.activities.tools.calling import ToolCaller
+from resprout.activities.tools.doubts import Doubts
+from resprout.actors.envelope import Envelope, Replied
+from resprout.actors.roles import Greet
+from resprout.memory.database import Database
+from sandbox.test_once import python, sandboxes
+from temporalio.activity import ActivityCancellationDetails
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.testing import ActivityEnvironment
+
+SLOW = "print('begun', flush=True); import time; time.sleep(6); print('ended')"
+OVER = ActivityCancellationDetails(not_found=True)
+
+
+@pytest.fixture
+async def database(dsn: str) -> AsyncIterator[Database]:
+    opened = await Database.open(dsn, pool_size=4)
+    yield opened
+    await opened.close()
+
+
+def temporal(status: WorkflowExecutionStatus, *pending: str) -> Client:
+    """Which answers how the run is, and what it waits for."""
+    waits = SimpleNamespace(pending_activities=[SimpleNamespace(activity_id=one) for one in pending])
+    run = SimpleNamespace(status=status, raw_description=waits)
+
+    async def describe(**_: Any) -> Any:
+        return run
+
+    return cast("Client", SimpleNamespace(get_workflow_handle=lambda *_, **__: SimpleNamespace(describe=describe)))
+
+
+async def cancelled(box: Sandboxes, client: Client, details: ActivityCancellationDetails) -> None:
+    """An attempt at the run, when it has begun."""
+    environment, begun = ActivityEnvironment(client=client), asyncio.Event()
+    environment.on_heartbeat = lambda progress: begun.set() if "begun" in progress.stdout.text else None
+    attempt = asyncio.create_task(attempted(box, environment))
+    async with asyncio.timeout(20):
+        await begun.wait()
+    environment.cancel(cancellation_details=details)
+    await asyncio.wait({attempt})
+
+
+async def attempted(box: Sandboxes, environment: ActivityEnvironment) -> Any:
+    return await environment.run(RunSandbox(box).run, SandboxInput(spec=SPEC))
+
+
+SPEC: SandboxSpec = python(SLOW)
+ANOTHER_ATTEMPT = temporal(WorkflowExecutionStatus.RUNNING, ActivityEnvironment.default_info().activity_id)
+
+
+@pytest.mark.parametrize(
+    ("client", "details"),
+    [
+        (ANOTHER_ATTEMPT, ActivityCancellationDetails(cancel_requested=True)),
+        (temporal(WorkflowExecutionStatus.RUNNING), OVER),
+        (temporal(WorkflowExecutionStatus.CANCELED, ActivityEnvironment.default_info().activity_id), OVER),
+        (temporal(WorkflowExecutionStatus.TERMINATED), OVER),
+    ],
+    ids=["asked", "waited for no more", "run cancelled", "run terminated"],
+)
+async def test_what_nobody_waits_for_is_ended(
+    database: Database, client: Client, details: ActivityCancellationDetails
+) -> None:
+    box = sandboxes(database)
+
+    await cancelled(box, client, details)
+
+    assert (await attempted(box, ActivityEnvironment())).ended == "cancelled"
+
+
+@pytest.mark.parametrize(
+    "details",
+    [OVER, ActivityCancellationDetails(not_found=True, timed_out=True), ActivityCancellationDetails(paused=True)],
+    ids=["another attempt", "timed out", "paused"],
+)
+async def test_what_another_attempt_waits_for_goes_on(database: Database, details: ActivityCancellationDetails) -> None:
+    box, other = sandboxes(database), sandboxes(database)
+    alive = asyncio.create_task(box.keep_alive())
+
+    await cancelled(box, ANOTHER_ATTEMPT, details)
+
+    assert (await attempted(other, ActivityEnvironment())).stdout.text == "begun\nended\n"
+    alive.cancel()
+
+
+async def test_what_goes_on_without_an_attempt_ends_with_the_process(database: Database) -> None:
+    box = sandboxes(database)
+    async with none_left_behind():
+        await cancelled(box, ANOTHER_ATTEMPT, OVER)
+        box.leave()
+
+    assert box.under_way == set()
+
+
+@dataclass(frozen=True)
+class Calls:
+    """A caller of tools whose one call lasts until it may end, and what became of that."""
+
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    may_end: asyncio.Event = field(default_factory=asyncio.Event)
+    became: list[str] = field(default_factory=list)
+    is_leaving: Callable[[], bool] = lambda: False
+
+    async def call(self, request: ToolInput, run: str) -> ToolDone:
+        self.begun.set()
+        try:
+            await self.may_end.wait()
+        except asyncio.CancelledError:
+            self.became.append("left to the next" if self.is_leaving() else "cancelled")
+            raise
+        self.became.append("done")
+        return ToolDone(tool="t", output=None)
+
+
+REQUEST = ToolInput(step="s", task="t", tool="t", arguments={}, chain=("user:ada",))
+ASKED, LEAVES = ActivityCancellationDetails(cancel_requested=True), ActivityCancellationDetails(worker_shutdown=True)
+
+
+@pytest.mark.parametrize(
+    ("details", "became"),
+    [(OVER, "done"), (ASKED, "cancelled"), (LEAVES, "left to the next")],
+    ids=["another attempt", "asked", "the worker leaves"],
+)
+async def test_a_call_of_a_tool_is_cancelled_by_who_wants_that(
+    details: ActivityCancellationDetails, became: str
+) -> None:
+    calls, environment = Calls(), ActivityEnvironment(client=ANOTHER_ATTEMPT)
+    activity = CallTool(cast("ToolCaller", calls), cast("Doubts", None))
+    attempt = asyncio.create_task(environment.run(activity.call, REQUEST))
+    await calls.begun.wait()
+
+    environment.cancel(cancellation_details=details)
+    await asyncio.wait({attempt})
+    calls.may_end.set()
+
+    async with asyncio.timeout(5):
+        while not calls.became:
+            await asyncio.sleep(0)
+    assert calls.became == [became]
+
+
+class Unanswering:
+    """Agents that never answer."""
+
+    def __init__(self) -> None:
+        self.asked, self.taken_back = asyncio.Event(), False
+
+    async def ask(self, envelope: Envelope) -> Replied:
+        self.asked.set()
+        return await asyncio.Future()
+
+    def cancel(self, envelope: Envelope) -> None:
+        self.taken_back = True
+
+
+@pytest.mark.parametrize(
+    ("details", "is_taken_back"),
+    [(OVER, False), (ASKED, True), (LEAVES, False)],
+    ids=["another attempt", "asked", "the worker leaves"],
+)
+async def test_a_question_is_taken_back_by_who_wants_that(
+    details: ActivityCancellationDetails, is_taken_back: bool
+) -> None:
+    agents, environment = Unanswering(), ActivityEnvironment(client=ANOTHER_ATTEMPT)
+    asks = AskInput(agent="greeter/ada", message=Greet.message_name, body={"name": "Ada"}, timeout_seconds=60)
+    attempt = asyncio.create_task(environment.run(AskAgent(agents).ask, asks))
+    async with asyncio.timeout(5):
+        await agents.asked.wait()
+
+    environment.cancel(cancellation_details=details)
+    await asyncio.wait({attempt})
+
+    assert agents.taken_back == is_taken_back
