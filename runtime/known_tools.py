@@ -5,6 +5,7 @@ The invariant: this module imports neither Temporal nor Ray. Commands that only 
 
 import importlib
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ..activities.tools.builtin import ALL
 from ..activities.tools.tool import Tool
@@ -48,4 +49,4 @@ def add_plugins(toolbox: Toolbox) -> None:
 def _tools_in(module: str) -> Iterator[Tool]:
     for one in vars(importlib.import_module(module)).values():
         if isinstance(one, Tool):
-            yield Tool(one.manifest, one.arguments, one.run, one.need, one.preview, source=f"module:{module}")
+            yield replace(one, source=f"module:{module}")

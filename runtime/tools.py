@@ -65,7 +65,9 @@ async def tools(settings: Settings, boxes: Sandboxes, client: Client) -> AsyncIt
     sources = ToolSources(toolbox, registry, Outside(known))
     hands = ToolCaller(toolbox, policy, effects, approvals, audit, secrets, uses.of_plan, sources.look)
     try:
-        yield Tools(CallTool(hands, Doubts(policy, effects, audit)), Approve(approvals, policy, toolbox, audit))
+        yield Tools(
+            CallTool(hands, Doubts(policy, effects, audit)), Approve(approvals, policy, toolbox, audit, sources.look)
+        )
     finally:
         registering.cancel()
         await sources.close()

@@ -48,6 +48,7 @@ def _starts(arguments: Any) -> tuple[Permission, ...]:
     needs=_starts,
     danger="medium",
     tags=("flow", "workflow", "delegate"),
+    keeps_references=True,
 )
 async def start(
     call: ToolCall,
