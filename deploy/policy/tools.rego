@@ -61,7 +61,7 @@ findings contains {"principal": held.principal, "need": held.need, "verdict": "d
 
 findings contains {"principal": held.principal, "need": held.need, "verdict": "deny", "why": "not granted", "by": []} if {
 	some held in opinions
-	count(held.said) == 0
+	not is_covered(held)
 }
 
 findings contains {"principal": held.principal, "need": held.need, "verdict": "approve", "why": "granted so", "by": by} if {
@@ -100,6 +100,17 @@ findings contains {"principal": actor, "need": call, "verdict": "deny", "why": "
 }
 
 call := {"action": "tool.call", "on": input.tool}
+
+# By somebody's word on all of it: what speaks of a part only can make an answer stricter, and never allows.
+is_covered(held) if {
+	some opinion in held.said
+	not is_number(opinion.by)
+}
+
+is_covered(held) if {
+	some grant in grants.granted_to(held.principal)
+	grants.covers(grant, held.need)
+}
 
 denied(said) if {
 	some opinion in said
@@ -145,5 +156,5 @@ malformed(need) if {
 malformed(need) if {
 	need.action == "net.connect"
 	need.on != "*"
-	not regex.match(`^((\*\.)?[A-Za-z0-9_.-]+|\*|\[[0-9A-Fa-f:.]+\]):([0-9]+|\*)$`, need.on)
+	not regex.match(`^((\*\.)?[A-Za-z0-9_.-]+|\*|\[[0-9A-Fa-f:.]+\]):([1-9][0-9]*|\*)$`, need.on)
 }
