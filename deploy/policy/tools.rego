@@ -119,14 +119,21 @@ denied(said) if {
 
 heaviest(said) := max([opinion.weight | some opinion in said])
 
-# By a grant that names the tool, and wants no approval.
+# By a grant to call this tool, by its whole name, that wants no approval. One of what the tool does says nothing of it.
 trusted(principal) if {
 	some grant in grants.granted_to(principal)
 	grant.verdict == "allow"
+	is_to_call(grant)
 	some tool in grant.tools
-	tool.name != "*"
-	grants.named(tool.name, input.tool)
+	tool.name == input.tool
 	grants.in_reach(grant.verdict, tool.range)
+}
+
+is_to_call(grant) if count(grant.actions) == 0
+
+is_to_call(grant) if {
+	some action in grant.actions
+	grants.is_about(grant.verdict, action, call)
 }
 
 # A person may pin the version of a tool, in a call or in a flow. A machine could look for one that is less guarded.
