@@ -18,15 +18,9 @@ from .translated import translated
 
 LONGEST_ARGUMENTS = 16_000  # characters of JSON that are kept; the digest is of all
 PAGE = 1_000
+COMPACT = (",", ":")
 
-HEAD = "SELECT seq, hash, clock_timestamp() AS at FROM resprout.audit_head FOR UPDATE"
-MOVE_HEAD = "UPDATE resprout.audit_head SET seq = $1, hash = $2"
-
-ADD = """
-INSERT INTO resprout.audit (seq, at, kind, tenant, chain, run, step, tool, version, verdict, reasons, policy, approval,
-                            arguments, digest, previous, hash)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
-"""
+APPEND = "SELECT resprout.append_audit($1::text[])"
 
 _COLUMNS = (
     "seq, at, kind, tenant, chain, run, step, tool, version, verdict, reasons, policy, approval, arguments, digest, "
@@ -84,15 +78,17 @@ class AuditRow:
 
     @property
     def expected_hash(self) -> bytes:
-        """Of what it says. The arguments as text: a database that writes JSON otherwise would change them."""
-        said = [
-            self.seq,
-            self.at.astimezone(UTC).isoformat(timespec="microseconds"),
+        when = json.dumps([self.seq, self.at.astimezone(UTC).isoformat(timespec="microseconds")], separators=COMPACT)
+        return hashlib.sha256(self.previous + f"{when[:-1]},{self.said[1:]}".encode()).digest()
+
+    @property
+    def said(self) -> str:
+        """All after the time, as it is hashed. The arguments as text: a database that writes JSON otherwise would
+        change them."""
+        return _said(
             *(self.kind, self.tenant, list(self.chain), self.run, self.step, self.tool, self.version, self.verdict),
             *(list(self.reasons), self.policy, self.approval, self.arguments, self.digest),
-        ]
-        text = json.dumps(said, separators=(",", ":"), ensure_ascii=True)
-        return hashlib.sha256(self.previous + text.encode()).digest()
+        )
 
     def as_json(self) -> dict[str, Any]:
         told = vars(self) | {"chain": list(self.chain), "reasons": list(self.reasons)}
@@ -106,46 +102,31 @@ class AuditRow:
 
 
 async def append(connection: Any, events: Sequence[AuditEvent]) -> None:
-    """In the transaction of the caller, as its last statement: until it ends, nobody else appends."""
-    if not events:
-        return
-    head = await connection.fetchrow(HEAD)
-    seq, previous = head["seq"], head["hash"]
-    rows = []
-    for event in events:
-        seq += 1
-        row = _row(event, seq, head["at"], previous)
-        rows.append(tuple(vars(row).values()))
-        previous = row.hash
-    await connection.executemany(ADD, rows)
-    await connection.execute(MOVE_HEAD, seq, previous)
+    """In the transaction of the caller, as its last statement: until it ends, nobody else appends. Of a pool, in one of
+    its own."""
+    if events:
+        await connection.execute(APPEND, sayings(events))
 
 
-def _row(event: AuditEvent, seq: int, at: datetime, previous: bytes) -> AuditRow:
+def sayings(events: Sequence[AuditEvent]) -> list[str]:
+    """As `resprout.append_audit` takes them."""
+    return [_saying(event) for event in events]
+
+
+def _saying(event: AuditEvent) -> str:
     arguments = json.dumps(event.arguments, sort_keys=True)
     digest = hashlib.sha256(arguments.encode()).hexdigest()
     if len(arguments) > LONGEST_ARGUMENTS:
         arguments = json.dumps({"cut": True, "characters": len(arguments), "begins": arguments[:LONGEST_ARGUMENTS]})
-    row = AuditRow(
-        seq=seq,
-        at=at,
-        kind=event.kind,
-        tenant=event.tenant,
-        chain=list(event.chain),
-        run=event.run,
-        step=event.step,
-        tool=event.tool,
-        version=event.version,
-        verdict=event.verdict,
-        reasons=[reason.replace("\0", "\\0") for reason in event.reasons],
-        policy=event.policy,
-        approval=event.approval,
-        arguments=arguments,
-        digest=digest,
-        previous=previous,
-        hash=b"",
+    reasons = [reason.replace("\0", "\\0") for reason in event.reasons]
+    return _said(
+        *(event.kind, event.tenant, list(event.chain), event.run, event.step, event.tool, event.version),
+        *(event.verdict, reasons, event.policy, event.approval, arguments, digest),
     )
-    return AuditRow(**{**vars(row), "hash": row.expected_hash})
+
+
+def _said(*columns: Any) -> str:
+    return json.dumps(columns, separators=COMPACT, ensure_ascii=True)
 
 
 @dataclass(frozen=True)
@@ -160,8 +141,7 @@ class Audit:
 
     async def append(self, events: Sequence[AuditEvent]) -> None:
         with translated():
-            async with (await self.open()).pool.acquire() as connection, connection.transaction():
-                await append(connection, events)
+            await append((await self.open()).pool, events)
 
     async def head(self) -> Head:
         with translated():

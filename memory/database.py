@@ -41,10 +41,17 @@ class Database:
         self.pool = pool
 
     @classmethod
-    async def open(cls, dsn: str, *, pool_size: int = 10, application_name: str = "resprout") -> "Database":
+    async def open(
+        cls, dsn: str, *, pool_size: int = 10, application_name: str = "resprout", resets: bool = True
+    ) -> "Database":
+        """`resets=False`: its users leave nothing in a session, so that no question to the server need end each use."""
         await check(dsn)
         pool = await asyncpg.create_pool(
-            dsn, min_size=1, max_size=pool_size, server_settings={"application_name": application_name}
+            dsn,
+            min_size=1,
+            max_size=pool_size,
+            reset=None if resets else _nothing,
+            server_settings={"application_name": application_name},
         )
         return cls(pool)
 
@@ -58,6 +65,10 @@ class Database:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+
+async def _nothing(connection: object) -> None:
+    pass
 
 
 async def check(dsn: str, timeout: timedelta = timedelta(seconds=5)) -> str:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from .audit import AuditEvent, append
+from .audit import AuditEvent, append, sayings
 from .database import Database
 from .translated import translated
 
@@ -24,6 +24,21 @@ _COLUMNS = (
     "key, tenant, run, step, tool, version, source, contract, chain, arguments, digest, state, owner, attempts, "
     "agains, intended_at, tried_at, ended_at, result, error_type, error, resolved_by, resolution"
 )
+
+# Of a call that nobody limits: what it needs stands here, and what was decided in the audit log, by one statement.
+INTEND_UNLIMITED = """
+WITH begun AS (
+    INSERT INTO resprout.effects
+        (key, tenant, run, step, tool, version, source, contract, chain, arguments, digest, owner)
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9::text[], $10::json, $11, $12::uuid
+    WHERE NOT EXISTS (
+        SELECT FROM resprout.tool_quotas
+        WHERE tenant IN ('*', $2) AND principal IN ('*', ($9::text[])[cardinality($9::text[])]) AND tool IN ('*', $5)
+    )
+    ON CONFLICT (key) DO NOTHING RETURNING intended_at
+)
+SELECT intended_at, resprout.append_audit($13::text[]) FROM begun
+"""
 
 FIND = f"SELECT {_COLUMNS} FROM resprout.effects WHERE key = $1"
 
@@ -198,6 +213,11 @@ class Effects:
         self, intent: Intent, events: Sequence[AuditEvent], limits: Sequence[Limit], approval: str | None
     ) -> Begun | Known | Over | NoApproval:
         """Only after `Begun` may it happen. The events are in the audit log then."""
+        if not limits and approval is None:
+            with translated():
+                at = await (await self.open()).pool.fetchval(INTEND_UNLIMITED, *_values(intent), sayings(events))
+            if at is not None:
+                return Begun(at)
         with translated():
             async with (await self.open()).pool.acquire() as connection:
                 try:
@@ -217,9 +237,7 @@ class Effects:
         if over is not None:
             found = await connection.fetchrow(FIND, intent.key)
             return Known(Effect(**found)) if found is not None else over
-        values = (intent.key, intent.tenant, intent.run, intent.step, intent.tool, intent.version, intent.source)
-        more = (intent.contract, list(intent.chain), json.dumps(intent.arguments), intent.digest, intent.owner)
-        began = await connection.fetchval(INTEND, *values, *more)
+        began = await connection.fetchval(INTEND, *_values(intent))
         if began is None:
             return Known(Effect(**await connection.fetchrow(FIND, intent.key)))
         if approval is not None and await connection.fetchval(USE_APPROVAL, approval) is None:
@@ -285,9 +303,13 @@ class Effects:
             return [dict(row) for row in await (await self.open()).pool.fetch(USAGE, since, tenant, tool)]
 
     async def _settled(self, events: Sequence[AuditEvent], statement: str, *values: Any) -> bool:
+        said = f"${len(values) + 1}::text[]"
+        both = f"WITH settled AS ({statement}) SELECT resprout.append_audit({said}) FROM settled"
         with translated():
-            async with (await self.open()).pool.acquire() as connection, connection.transaction():
-                if await connection.fetchval(statement, *values) is None:
-                    return False
-                await append(connection, events)
-                return True
+            return await (await self.open()).pool.fetchval(both, *values, sayings(events)) is not None
+
+
+def _values(intent: Intent) -> tuple[Any, ...]:
+    where = (intent.key, intent.tenant, intent.run, intent.step)
+    what = (intent.tool, intent.version, intent.source, intent.contract, list(intent.chain))
+    return (*where, *what, json.dumps(intent.arguments), intent.digest, intent.owner)

@@ -1,7 +1,7 @@
 """Who acts when a command is run or a client is used: the user of this machine, as the operating system says."""
 
-import getpass
 import os
+import pwd
 
 
 def user() -> str:
@@ -9,7 +9,8 @@ def user() -> str:
 
 
 def user_name() -> str:
+    """By the process, not by its environment, where anybody can write any name."""
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a number without a name, as in many containers
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a number without a name, as in many containers
         return f"uid-{os.getuid()}"

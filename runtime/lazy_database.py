@@ -1,4 +1,7 @@
-"""A connection pool that is opened when it is first needed: many processes never need theirs."""
+"""A connection pool that is opened when it is first needed: many processes never need theirs.
+
+The invariant: whoever uses one takes no locks and makes no settings that outlive a transaction.
+"""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -29,6 +32,7 @@ class LazyDatabase:
                     self.settings.dsn.get_secret_value(),
                     pool_size=self.pool_size,
                     application_name=f"resprout {self.what_for}",
+                    resets=False,
                 )
             return self.database
 

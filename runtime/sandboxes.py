@@ -18,24 +18,13 @@ from ..activities.sandbox.process.sandbox import ProcessSandbox
 from ..activities.sandbox.sandboxes import Sandboxes
 from ..activities.sandbox.spec import Isolation
 from ..activities.sandbox.workspaces import WorkspaceBounds, Workspaces
-from ..actors.errors import Rejected
 from ..memory import large_payloads
 from ..memory.database import redacted
 from ..memory.sandbox_runs import SandboxRuns
 from ..memory.workspaces import WorkspaceRecords
 from .lazy_database import LazyDatabase
-from .settings import SECRET_PREFIX, SandboxSettings, Settings
-
-
-class SecretsFromEnvironment:
-    """`secret://api-key` is the variable RESPROUT_SECRET_API_KEY of the process that runs the sandbox."""
-
-    def value(self, name: str) -> str:
-        variable = SECRET_PREFIX + name.upper().replace("-", "_")
-        value = os.environ.get(variable)
-        if value is None:
-            raise Rejected(f"there is no secret {name}: set {variable} where the worker runs.")
-        return value
+from .secrets import SecretsFromEnvironment
+from .settings import SandboxSettings, Settings
 
 
 @asynccontextmanager

@@ -2,8 +2,7 @@
 
 import asyncio
 import hashlib
-import importlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from temporalio.client import Client
 from ..activities.approve import Approve
 from ..activities.call_tool import CallTool
 from ..activities.sandbox.sandboxes import Sandboxes
-from ..activities.tools.builtin import ALL
+from ..activities.secrets import Veil
 from ..activities.tools.calling import Begin, Plan, ToolCaller, idempotency_key
 from ..activities.tools.doubts import Doubts
 from ..activities.tools.outside.sources import Outside
@@ -21,9 +20,7 @@ from ..activities.tools.reach_agents import CallAgents
 from ..activities.tools.run_sandbox import CallSandbox
 from ..activities.tools.secrets import Secrets
 from ..activities.tools.tool import Tool, ToolCall
-from ..activities.tools.toolbox import Toolbox
 from ..actors.calls import Caller
-from ..actors.errors import BadClass
 from ..actors.logger import get_logger
 from ..memory import large_payloads
 from ..memory.approvals import Approvals
@@ -32,52 +29,18 @@ from ..memory.database import Database
 from ..memory.effects import Effects
 from ..memory.registry import Registry
 from ..memory.tools import ToolRegistry
-from .agent_modules import import_agents
 from .calls import caller
+from .known_tools import known_tools
 from .lazy_database import LazyDatabase
-from .plugins.loading import plugin_tools
 from .policy import policy_of
 from .runs import Runs
-from .sandboxes import SecretsFromEnvironment
+from .secrets import SecretsFromEnvironment
 from .settings import Settings
 from .tool_imports import registration
 from .tool_runs import CallRuns
 from .tool_sources import ToolSources
 
 log = get_logger("resprout.tools")
-
-
-def known_tools(settings: Settings | None) -> Toolbox:
-    """Those that are code: ours, those of plugins, and those in the modules that the settings name."""
-    toolbox = Toolbox(ALL)
-    if settings is None:
-        return toolbox
-    add_plugins(toolbox)
-    import_agents(settings.agents)
-    for module in settings.agents.modules:
-        for one in _tools_in(module):
-            toolbox.add(one)
-    return toolbox
-
-
-def add_plugins(toolbox: Toolbox) -> None:
-    """A family of ours stays ours."""
-    taken = {one.manifest.family for one in toolbox}
-    for one in plugin_tools():
-        try:
-            if one.manifest.family in taken:
-                raise BadClass(f"its family is taken: rename the family of {one.name}")
-            toolbox.add(one)
-        except BadClass as error:
-            log.error(
-                "a tool of a plugin is left out", tool=one.manifest.reference, source=one.source, error=str(error)
-            )
-
-
-def _tools_in(module: str) -> Iterator[Tool]:
-    for one in vars(importlib.import_module(module)).values():
-        if isinstance(one, Tool):
-            yield Tool(one.manifest, one.arguments, one.run, one.need, one.preview, source=f"module:{module}")
 
 
 @dataclass(frozen=True)
@@ -95,11 +58,12 @@ async def tools(settings: Settings, boxes: Sandboxes, client: Client) -> AsyncIt
     audit = Audit(database.open).append
     effects, approvals = Effects(database.open), Approvals(database.open)
     policy = policy_of(settings, database.open)
-    uses = Uses(settings, boxes, caller(settings), client, database.open)
     registry, known = ToolRegistry(database.open), SecretsFromEnvironment()
+    secrets = Secrets(known)
+    uses = Uses(settings, boxes, caller(settings), client, database.open, secrets)
     registering = asyncio.create_task(register(list(toolbox), registry))
     sources = ToolSources(toolbox, registry, Outside(known))
-    hands = ToolCaller(toolbox, policy, effects, approvals, audit, Secrets(known), uses.of_plan, sources.look)
+    hands = ToolCaller(toolbox, policy, effects, approvals, audit, secrets, uses.of_plan, sources.look)
     try:
         yield Tools(CallTool(hands, Doubts(policy, effects, audit)), Approve(approvals, policy, toolbox, audit))
     finally:
@@ -122,6 +86,7 @@ class Uses:
     agents: Caller
     client: Client
     open: Callable[[], Awaitable[Database]]
+    secrets: Secrets
 
     def of_plan(self, plan: Plan, began: Begin) -> ToolCall:
         key, tenant, chain = idempotency_key(plan.key), plan.request.tenant, plan.request.chain
@@ -130,10 +95,17 @@ class Uses:
             tenant=tenant,
             principal=chain[-1],
             workspace=workspace_of(self.settings.data_dir, tenant, plan.run),
-            sandbox=CallSandbox(self.boxes, f"{key}/{began.agains}" if began.agains else key, tenant, self._kept),
+            sandbox=self._sandbox(plan, began, key),
             agents=CallAgents(self.agents, self._registry, key, began.at, chain[-1], tenant, plan.run),
             runs=CallRuns(self._runs, key, tenant, chain),
         )
+
+    def _sandbox(self, plan: Plan, began: Begin, key: str) -> CallSandbox:
+        def veil() -> Veil:
+            return self.secrets.revealed(plan.arguments).veil
+
+        one = f"{key}/{began.agains}" if began.agains else key
+        return CallSandbox(self.boxes, one, plan.request.tenant, self._kept, veil)
 
     async def _runs(self) -> Runs:
         return Runs(self.client, self.settings.temporal)

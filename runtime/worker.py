@@ -28,6 +28,7 @@ from .sandboxes import sandboxes, workspaces
 from .settings import Settings
 from .telemetry import serve_metrics
 from .tools import Tools, tools
+from .veiled_errors import VeiledErrors
 
 log = get_logger("resprout.worker")
 
@@ -75,6 +76,7 @@ def make(client: Client, settings: Settings, sandboxes: Sandboxes, hands: Tools)
             hands.approve.ask,
             hands.approve.answer,
         ],
+        interceptors=[VeiledErrors()],
         workflow_runner=workflow_runner(),
         # Bad input fails the run at once with its reason, instead of failing the task for ever.
         workflow_failure_exception_types=[Exception],

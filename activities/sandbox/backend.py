@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from ...actors.errors import Broken, Rejected, Unavailable
+from ..secrets import Veil
 from .result import Ended
 from .spec import Isolation, SandboxSpec
 
@@ -49,6 +50,7 @@ class Job:
     isolation: Isolation
     files: Mapping[str, bytes] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict, repr=False)  # secrets included
+    veil: Veil = field(default_factory=Veil)  # over all that comes out of it
     gate: str | None = None  # path of the unix socket that leads to the egress proxy; None: no network
     workspace: str | None = None  # the id of the one that it is a command in
     starting: Callable[[], Awaitable[None]] = nothing  # awaited right before the code may begin; raises to prevent it
@@ -74,6 +76,10 @@ class Ending:
     cpu_seconds: float | None = None
     peak_memory: int | None = None
     image: str | None = None
+
+    def is_cut(self, captured: Captured) -> bool:
+        """Whether it may end in the middle of a word that the code meant to write."""
+        return self.ended != "exit" or len(captured.kept) < captured.size
 
 
 class Runner(Protocol):

@@ -2,7 +2,8 @@
 
 The order is the invariant: the spec is checked, the backend is asked, the intent is on record, and only then anything
 starts. What has ended is answered from the record. A run whose owner is gone is come back to where its backend can,
-and is in doubt where it cannot: it may have had effects, so it is not started again.
+and is in doubt where it cannot: it may have had effects, so it is not started again. Nobody sees a value of a secret
+that the code was given: a veil lies over what it gives before that is recorded, watched or handed on.
 """
 
 import asyncio
@@ -13,22 +14,23 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
-from typing import Any, Protocol, assert_never
+from typing import Any, assert_never
 from uuid import UUID, uuid4
 from weakref import WeakValueDictionary
 
 from ...actors.errors import BadArgument, Rejected, ResproutError, Unavailable
 from ...actors.logger import get_logger
 from ...memory.sandbox_runs import Intent, SandboxRun, SandboxRuns
+from ..secrets import NOTHING_HIDDEN, SCHEME, KnowsSecrets, Veil
 from .backend import Backend, BadSpec, Captured, Ending, InDoubt, Job, NoSandbox, Runner, Watch
 from .egress.meter import Bounds, Connection
+from .output import Output
 from .result import ResultFile, SandboxResult, SeenConnection, Stream
 from .spec import Isolation, SandboxSpec, problems
 from .way_out import Connections, way_out
 
 log = get_logger("resprout.sandbox")
 
-SECRET = "secret://"
 INLINE_BYTES = 256 << 10  # of one file; larger ones are kept aside
 REAP_EVERY = timedelta(minutes=1)
 FORGET_AT_ONCE = 500
@@ -36,12 +38,6 @@ FORGET_PAUSE = timedelta(milliseconds=100)
 LOOK_EVERY = timedelta(milliseconds=500)  # at a run that somebody else looks after
 
 ISOLATIONS: tuple[Isolation, ...] = ("gvisor", "container", "process")
-
-
-class Secrets(Protocol):
-    def value(self, name: str) -> str:
-        """Raises Rejected when there is none of this name."""
-        ...
 
 
 Keep = Callable[[Sequence[bytes]], Awaitable[Any]]  # keeps content aside, by its hash
@@ -54,7 +50,7 @@ def unwatched(stream: str, chunk: bytes) -> None:
 @dataclass
 class Sandboxes:
     backends: Mapping[Isolation, Backend]
-    secrets: Secrets
+    secrets: KnowsSecrets
     default: Isolation | None = None  # None: a container where there is an engine, else a process
     runs: SandboxRuns | None = None  # None: nothing is recorded, and each run is a new one
     keep: Keep | None = None
@@ -67,16 +63,33 @@ class Sandboxes:
     leaving: bool = False
 
     async def run(
-        self, spec: SandboxSpec, key: str | None = None, tenant: str = "default", watch: Watch = unwatched
+        self,
+        spec: SandboxSpec,
+        key: str | None = None,
+        tenant: str = "default",
+        watch: Watch = unwatched,
+        veil: Veil = NOTHING_HIDDEN,
     ) -> SandboxResult:
-        """Its result, however often the same key is run; InDoubt when that cannot be known."""
+        """Its result, however often the same key is run; InDoubt when that cannot be known. `veil`: over the secrets
+        that stand in the spec itself."""
         check(spec)
         isolation, backend = await self.choose(spec)
-        job = self.job(key or f"once/{uuid4()}", spec, isolation)
+        job = self.job(key or f"once/{uuid4()}", spec, isolation, veil=veil)
         return await self.run_job(job, backend, tenant, watch, once=key is not None)
 
-    def job(self, key: str, spec: SandboxSpec, isolation: Isolation, workspace: str | None = None) -> Job:
-        return Job(key, spec, isolation, contents(spec), self._environment(spec), workspace=workspace)
+    def job(
+        self,
+        key: str,
+        spec: SandboxSpec,
+        isolation: Isolation,
+        workspace: str | None = None,
+        veil: Veil = NOTHING_HIDDEN,
+    ) -> Job:
+        names = {variable: reference.removeprefix(SCHEME) for variable, reference in spec.secrets.items()}
+        values = {name: self.secrets.value(name) for name in names.values()}
+        env = {name: _plain(value) for name, value in spec.env.items()}
+        env |= {variable: values[name] for variable, name in names.items()}
+        return Job(key, spec, isolation, contents(spec), env, veil.over(values), workspace=workspace)
 
     async def run_job(self, job: Job, runner: Runner, tenant: str, watch: Watch, *, once: bool) -> SandboxResult:
         """`once`: on record by its key, where there is a record."""
@@ -179,7 +192,7 @@ class Sandboxes:
 
     async def _intend(self, runs: SandboxRuns, job: Job, tenant: str, backend: Runner, place: str) -> bool:
         reaches_out, limit = job.spec.net != "none", job.spec.limits.time
-        hashed = _hash(job.spec)
+        hashed = _hash(job)
         intent = Intent(job.key, tenant, hashed, backend.name, place, self.owner, reaches_out, limit)
         return await runs.intend(intent)
 
@@ -193,7 +206,7 @@ class Sandboxes:
                 if await self._intend(runs, job, tenant, backend, place):
                     return job
                 continue
-            if run.spec_hash != _hash(job.spec):
+            if run.spec_hash != _hash(job):
                 raise BadArgument(f"the key {job.key} stands for another run. Give each run a key of its own.")
             match run.state:
                 case "ended":
@@ -237,12 +250,15 @@ class Sandboxes:
         return result
 
     async def _ran(self, job: Job, backend: Runner, watch: Watch) -> SandboxResult:
-        if isinstance(job.spec.net, str):
-            return await self._result(await backend.run(job, watch), job, backend)
+        output = Output(job.veil, watch)
         connections = Connections(job.key)
-        home = job.workspace
-        async with way_out(job.spec.net, job.key, self.private_hosts, connections, self.bounds, home) as gate:
-            ending = await backend.run(replace(job, gate=gate), watch)
+        if isinstance(job.spec.net, str):
+            ending = await backend.run(job, output.watch)
+        else:
+            home = job.workspace
+            async with way_out(job.spec.net, job.key, self.private_hosts, connections, self.bounds, home) as gate:
+                ending = await backend.run(replace(job, gate=gate), output.watch)
+        output.end(ending)
         return await self._result(ending, job, backend, connections.seen)
 
     async def _cancelled(self, runs: SandboxRuns, job: Job, backend: Runner) -> None:
@@ -255,18 +271,20 @@ class Sandboxes:
     async def _result(
         self, ending: Ending, job: Job, backend: Runner, connections: Sequence[Connection] = ()
     ) -> SandboxResult:
-        large = [content for content in ending.files.values() if len(content) > INLINE_BYTES]
+        veil = job.veil
+        files = [(veil.hide(path), veil.hide_bytes(content)) for path, content in ending.files.items()]
+        large = [content for _, content in files if len(content) > INLINE_BYTES]
         if large and self.keep is not None:
             await self.keep(large)
         return SandboxResult(
             ended=ending.ended,
             exit_code=ending.exit_code,
             signal=ending.signal,
-            reason=" ".join(filter(None, (told(ending, job.spec), ending.reason))),
-            stdout=_stream(ending.stdout),
-            stderr=_stream(ending.stderr),
-            files=tuple(_file(*one, inline=self.keep is None) for one in ending.files.items()),
-            connections=tuple(SeenConnection(**asdict(connection)) for connection in connections),
+            reason=" ".join(filter(None, (told(ending, job.spec), veil.hide(ending.reason)))),
+            stdout=_stream(ending.stdout, ending, veil),
+            stderr=_stream(ending.stderr, ending, veil),
+            files=tuple(_file(*one, inline=self.keep is None) for one in files),
+            connections=tuple(SeenConnection(**veil.hidden(asdict(connection))) for connection in connections),
             seconds=round(ending.seconds, 3),
             cpu_seconds=ending.cpu_seconds,
             peak_memory=ending.peak_memory,
@@ -275,10 +293,6 @@ class Sandboxes:
             image=ending.image,
             key=job.key,
         )
-
-    def _environment(self, spec: SandboxSpec) -> dict[str, str]:
-        plain = {name: _plain(value) for name, value in spec.env.items()}
-        return plain | {name: self.secrets.value(ref.removeprefix(SECRET)) for name, ref in spec.secrets.items()}
 
 
 async def _nobody() -> tuple[str, ...]:
@@ -332,8 +346,9 @@ def told(ending: Ending, spec: SandboxSpec) -> str:
     assert_never(ending.ended)
 
 
-def _hash(spec: SandboxSpec) -> bytes:
-    said = json.dumps(spec.model_dump(mode="json"), sort_keys=True)
+def _hash(job: Job) -> bytes:
+    """Without the values of secrets, which could be guessed by it."""
+    said = json.dumps(job.veil.hidden(job.spec.model_dump(mode="json")), sort_keys=True)
     return hashlib.sha256(said.encode()).digest()
 
 
@@ -341,8 +356,9 @@ def _plain(value: str | float | bool) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _stream(captured: Captured) -> Stream:
-    return Stream(text=captured.kept.decode(errors="replace"), size=captured.size, kept=len(captured.kept))
+def _stream(captured: Captured, ending: Ending, veil: Veil) -> Stream:
+    text = veil.hide_bytes(captured.kept, is_cut=ending.is_cut(captured)).decode(errors="replace")
+    return Stream(text=text, size=captured.size, kept=len(captured.kept))
 
 
 def _file(path: str, content: bytes, *, inline: bool) -> ResultFile:

@@ -9,6 +9,7 @@ from ..sandbox.result import ResultFile, SandboxResult
 from ..sandbox.sandboxes import Sandboxes
 from ..sandbox.spec import SandboxSpec
 from ..sandbox.way_out import Connections, way_out
+from ..secrets import NOTHING_HIDDEN, Veil
 from .tool import ToolError
 
 Fetch = Callable[[Sequence[bytes]], Awaitable[Sequence[bytes | None]]]  # what is kept aside, by its hashes
@@ -20,9 +21,11 @@ class CallSandbox:
     key: str  # of the call
     tenant: str
     fetch: Fetch | None = None  # None: nothing is kept aside
+    arguments: Callable[[], Veil] = Veil  # over the secrets that stand in them
 
-    async def __call__(self, spec: SandboxSpec, *, once: bool = True) -> SandboxResult:
-        result = await self.sandboxes.run(spec, f"tool/{self.key}" if once else None, self.tenant)
+    async def __call__(self, spec: SandboxSpec, *, once: bool = True, veil: Veil = NOTHING_HIDDEN) -> SandboxResult:
+        key = f"tool/{self.key}" if once else None
+        result = await self.sandboxes.run(spec, key, self.tenant, veil=self.arguments() | veil)
         aside = [file for file in result.files if file.is_aside]
         if not aside:
             return result

@@ -23,6 +23,7 @@ from pydantic_core import PydanticSerializationError
 from ...actors.errors import BadClass, Broken, Rejected
 from ..sandbox.result import SandboxResult
 from ..sandbox.spec import SandboxSpec
+from ..secrets import NOTHING_HIDDEN, Veil
 from .manifest import Action, Contract, Danger, Permission, Rate, ToolManifest
 
 Needs = Callable[[Any], Sequence[Permission]]
@@ -39,9 +40,10 @@ class BadArguments(Rejected):
 
 
 class RunsSandboxes(Protocol):
-    async def __call__(self, spec: SandboxSpec, *, once: bool = True) -> SandboxResult:
+    async def __call__(self, spec: SandboxSpec, *, once: bool = True, veil: Veil = NOTHING_HIDDEN) -> SandboxResult:
         """With the contents of all its files. `once`: under the key of this call, so that the same call tried again
-        gets the result on record; InDoubt where that cannot be known. Else it is run again."""
+        gets the result on record; InDoubt where that cannot be known. Else it is run again. `veil`: over secrets in the
+        spec that are the tool's own; those of its arguments are hidden anyhow."""
         ...
 
     def way_out(self, host: str) -> AbstractAsyncContextManager[str]:

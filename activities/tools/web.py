@@ -17,6 +17,7 @@ from pydantic import AfterValidator, Field
 from ...actors.errors import Broken, OutcomeUnknown, ResproutError
 from ..sandbox.backend import NoSandbox
 from ..sandbox.spec import MB, SandboxLimits, SandboxSpec, is_host
+from ..secrets import NOTHING_HIDDEN, Veil
 from .manifest import Permission
 from .tool import ToolCall, ToolError
 
@@ -87,6 +88,7 @@ class Request:
     most: int = 1 * MB  # of the answer's body; what is longer is cut
     redirects: int = 5
     is_known_by_key: bool = False  # the other side honours the header Idempotency-Key
+    veil: Veil = NOTHING_HIDDEN  # over secrets in it that did not come with the call
 
     @property
     def may_be_repeated(self) -> bool:
@@ -125,7 +127,7 @@ async def fetch(call: ToolCall, request: Request) -> Fetched:
     if call.sandbox is None:
         raise ToolError("nothing can be reached from here, for there are no sandboxes: call it where a worker runs.")
     try:
-        result = await call.sandbox(_spec(request), once=False)
+        result = await call.sandbox(_spec(request), once=False, veil=request.veil)
     except NoSandbox as error:
         if error.may_have_begun or request.may_be_repeated:
             raise  # the step is tried again, or is in doubt

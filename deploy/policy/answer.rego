@@ -15,18 +15,28 @@ own_denials := [base64.encode(said) | some said in data.resprout.own.deny]
 
 own_approvals := [base64.encode(said) | some said in data.resprout.own.approve]
 
-verdicts := {found.verdict | some found in findings} |
-	{"deny" | count(own_denials) > 0} |
-	{"approve" | count(own_approvals) > 0}
-
 default verdict := "allow"
 
-verdict := "deny" if "deny" in verdicts
+verdict := "deny" if denied
 
 verdict := "approve" if {
-	not "deny" in verdicts
-	"approve" in verdicts
+	not denied
+	to_be_approved
 }
+
+denied if {
+	some found in findings
+	found.verdict == "deny"
+}
+
+denied if count(own_denials) > 0
+
+to_be_approved if {
+	some found in findings
+	found.verdict == "approve"
+}
+
+to_be_approved if count(own_approvals) > 0
 
 decision := {
 	"verdict": verdict,

@@ -1,6 +1,9 @@
 # Which grants and roles speak of a principal, a tool and what a call needs.
 #
 # The only wildcard is `*`, which stands for any text. A pre-release counts as its release.
+#
+# The engine in our process copies all of its variables for each call of a built-in function: so `not list[0]` stands
+# here where count(list) == 0 would read better, and arrays are put together by comprehension.
 package resprout.grants
 
 import rego.v1
@@ -11,20 +14,24 @@ given := object.get(input, "grants", data.resprout.facts.grants)
 # Arrays throughout: the engine in our process is slow with sets of objects.
 in_force := [grant |
 	some grant in given
-	grant.tenant in ["*", input.tenant]
+	is_of_tenant(grant)
 	not expired(grant)
 ]
 
+is_of_tenant(grant) if grant.tenant == "*"
+
+is_of_tenant(grant) if grant.tenant == input.tenant
+
 expired(grant) if {
-	grant.expires != null
+	not grant.expires == null
 	grant.expires <= input.now
 }
 
-roles := {principal: array.concat(array.concat(["everyone"], owned(principal)), granted_roles(principal)) |
+roles := {principal: [role | some part in [["everyone"], owned(principal), granted_roles(principal)]; some role in part] |
 	some principal in input.chain
 }
 
-owned(principal) := ["owner" | principal in data.resprout.facts.owners]
+owned(principal) := ["owner" | some owner in data.resprout.facts.owners; owner == principal]
 
 granted_roles(principal) := [grant.role |
 	some grant in in_force
@@ -32,20 +39,21 @@ granted_roles(principal) := [grant.role |
 	named(grant.principal, principal)
 ]
 
-# What is granted to the principal, to everybody of its pattern, or to a role that it has.
-of := {principal: grants_of(principal) | some principal in input.chain}
-
-grants_of(principal) := [grant |
-	some grant in in_force
-	grant.role == null
-	is_for(grant, principal)
+# Everybody for whom it is done, with what they hold.
+holders := [{"principal": principal, "roles": roles_of(principal)} |
+	some principal in input.chain
 ]
 
-# Looked up by a call: the engine in our process takes a reference into a module, as in grants.of[x], for every x.
-granted_to(principal) := object.get(of, principal, [])
+# What speaks of tools and actions.
+granted := [grant |
+	some grant in in_force
+	grant.role == null
+]
 
+# Looked up by a call: the engine in our process takes a reference into a module, as in grants.roles[x], for every x.
 roles_of(principal) := object.get(roles, principal, [])
 
+# To the principal, to everybody of its pattern, or to a role that it has.
 is_for(grant, principal) if named(grant.principal, principal)
 
 is_for(grant, principal) if {
@@ -59,14 +67,15 @@ named("*", _)
 named(pattern, value) if pattern == value
 
 named(pattern, value) if {
-	pattern != "*"
+	not pattern == value
+	not pattern == "*"
 	contains(pattern, "*")
 	glob.match(pattern, null, value)
 }
 
 # Without actions, a grant speaks of the tools as a whole; without tools, of whatever tool does it.
 speaks_of(grant, need) if {
-	count(grant.actions) == 0
+	not grant.actions[0]
 	of_this_tool(grant)
 }
 
@@ -78,7 +87,7 @@ speaks_of(grant, need) if {
 
 # Of all that the need may be, not of a part of it.
 covers(grant, need) if {
-	count(grant.actions) == 0
+	not grant.actions[0]
 	of_this_tool(grant)
 }
 
@@ -90,18 +99,18 @@ covers(grant, need) if {
 
 is_about(_, action, need) if {
 	named(action.action, need.action)
-	named(host(need, action.on), host(need, need.on))
+	reaches(action, need)
 }
 
 # A need may be many things at once: a pattern, or a folder. What is denied, or approved first, is so within it, too.
 is_about(verdict, action, need) if {
-	verdict != "allow"
+	not verdict == "allow"
 	named(action.action, need.action)
 	meets(host(need, action.on), spread(need))
 }
 
 is_about(verdict, action, need) if {
-	verdict != "allow"
+	not verdict == "allow"
 	named(action.action, need.action)
 	is_of_files(need)
 	startswith(split(action.on, "*")[0], concat("", [need.on, "/"]))
@@ -142,13 +151,24 @@ spread(need) := "/*" if {
 	need.on == "/"
 }
 
-is_of_files(need) if need.action in {"files.read", "files.write"}
+is_of_files(need) if need.action == "files.read"
+
+is_of_files(need) if need.action == "files.write"
 
 host(need, text) := lower(text) if need.action == "net.connect"
 
-host(need, text) := text if need.action != "net.connect"
+host(need, text) := text if not need.action == "net.connect"
 
-of_this_tool(grant) if count(grant.tools) == 0
+reaches(action, need) if named(action.on, need.on)
+
+# Names of hosts are the same in small letters.
+reaches(action, need) if {
+	need.action == "net.connect"
+	not named(action.on, need.on)
+	named(lower(action.on), lower(need.on))
+}
+
+of_this_tool(grant) if not grant.tools[0]
 
 of_this_tool(grant) if {
 	some tool in grant.tools

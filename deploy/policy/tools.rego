@@ -11,20 +11,25 @@ import rego.v1
 
 needs := array.concat([call], input.permissions)
 
-opinions := [{"principal": principal, "need": need, "said": said} |
+opinions := [{"principal": holder.principal, "need": need, "said": said(holder, need)} |
 	input.action == "tool.call"
-	some principal in input.chain
+	some holder in grants.holders
 	some need in needs
-	said := array.concat(array.concat(from_rules(need), from_roles(principal, need)), from_grants(principal, need))
+]
+
+said(holder, need) := [opinion |
+	some part in [from_rules(need), from_roles(holder.roles, need), from_grants(holder.principal, need)]
+	some opinion in part
 ]
 
 from_grants(principal, need) := [{"verdict": grant.verdict, "weight": grants.precision(grant, need), "by": grant.id} |
-	some grant in grants.granted_to(principal)
+	some grant in grants.granted
+	grants.is_for(grant, principal)
 	grants.speaks_of(grant, need)
 ]
 
-from_roles(principal, need) := [{"verdict": verdict, "weight": -1, "by": role} |
-	some role in grants.roles_of(principal)
+from_roles(roles, need) := [{"verdict": verdict, "weight": -1, "by": role} |
+	some role in roles
 	some verdict in ["allow", "approve"]
 	some pattern in data.resprout.facts.roles[role][verdict]
 	[action, on] := split_once(pattern)
@@ -41,7 +46,7 @@ from_rules(need) := [{"verdict": "allow", "weight": -2, "by": "rule"} | free(nee
 free(need) if need.action == "tool.call"
 
 free(need) if {
-	need.action in {"files.read", "files.write"}
+	grants.is_of_files(need)
 	in_workspace(need.on)
 }
 
@@ -53,21 +58,27 @@ in_workspace(path) if {
 }
 
 # One for each principal and each need that is not simply allowed.
-findings contains {"principal": held.principal, "need": held.need, "verdict": "deny", "why": "denied", "by": by} if {
+findings contains found if {
 	some held in opinions
-	by := [opinion.by | some opinion in held.said; opinion.verdict == "deny"]
-	count(by) > 0
+	found := judged(held)
 }
 
-findings contains {"principal": held.principal, "need": held.need, "verdict": "deny", "why": "not granted", "by": []} if {
-	some held in opinions
+judged(held) := {"principal": held.principal, "need": held.need, "verdict": "deny", "why": "not granted", "by": []} if {
 	not is_covered(held)
+	not denied(held.said)
 }
 
-findings contains {"principal": held.principal, "need": held.need, "verdict": "approve", "why": "granted so", "by": by} if {
-	some held in opinions
+judged(held) := {"principal": held.principal, "need": held.need, "verdict": "deny", "why": "denied", "by": by} if {
+	denied(held.said)
+	by := [opinion.by | some opinion in held.said; opinion.verdict == "deny"]
+}
+
+judged(held) := {"principal": held.principal, "need": held.need, "verdict": "approve", "why": "granted so", "by": by} if {
+	to_be_approved(held.said)
+	is_covered(held)
 	not denied(held.said)
-	by := [opinion.by | some opinion in held.said; opinion.weight == heaviest(held.said); opinion.verdict == "approve"]
+	most := heaviest(held.said)
+	by := [opinion.by | some opinion in held.said; opinion.verdict == "approve"; opinion.weight == most]
 	count(by) > 0
 }
 
@@ -88,27 +99,42 @@ findings contains {"principal": principal, "need": call, "verdict": "deny", "why
 
 findings contains {"principal": actor, "need": need, "verdict": "deny", "why": "malformed", "by": []} if {
 	input.action == "tool.call"
-	actor := input.chain[count(input.chain) - 1]
 	some need in needs
 	malformed(need)
+	actor := input.chain[count(input.chain) - 1]
 }
 
 findings contains {"principal": actor, "need": call, "verdict": "deny", "why": "no version", "by": []} if {
 	input.action == "tool.call"
+	not plain
 	actor := input.chain[count(input.chain) - 1]
 	not regex.match(`^[0-9]{1,6}\.[0-9]{1,6}\.[0-9]{1,6}(-[0-9A-Za-z.-]+)?$`, input.version)
 }
 
+# The version and all that is needed, looked at once: what is wrong is looked for only where something is.
+plain if regex.match(
+	`^[0-9]{1,6}\.[0-9]{1,6}\.[0-9]{1,6}(-[0-9A-Za-z.-]+)? [^[:cntrl:]]*$`,
+	concat(" ", [said | some part in [[input.version], [need.on | some need in needs]]; some said in part]),
+)
+
 call := {"action": "tool.call", "on": input.tool}
 
-# By somebody's word on all of it: what speaks of a part only can make an answer stricter, and never allows.
+# By somebody's word on all of it. A denial, or an approval that is wanted, may speak of a part, and never allows.
 is_covered(held) if {
 	some opinion in held.said
-	not is_number(opinion.by)
+	opinion.verdict == "allow"
 }
 
 is_covered(held) if {
-	some grant in grants.granted_to(held.principal)
+	some opinion in held.said
+	opinion.verdict == "approve"
+	opinion.weight < 0
+}
+
+is_covered(held) if {
+	to_be_approved(held.said)
+	some grant in grants.granted
+	grants.is_for(grant, held.principal)
 	grants.covers(grant, held.need)
 }
 
@@ -117,11 +143,17 @@ denied(said) if {
 	opinion.verdict == "deny"
 }
 
+to_be_approved(said) if {
+	some opinion in said
+	opinion.verdict == "approve"
+}
+
 heaviest(said) := max([opinion.weight | some opinion in said])
 
 # By a grant to call this tool, by its whole name, that wants no approval. One of what the tool does says nothing of it.
 trusted(principal) if {
-	some grant in grants.granted_to(principal)
+	some grant in grants.granted
+	grants.is_for(grant, principal)
 	grant.verdict == "allow"
 	is_to_call(grant)
 	some tool in grant.tools
@@ -129,7 +161,7 @@ trusted(principal) if {
 	grants.in_reach(grant.verdict, tool.range)
 }
 
-is_to_call(grant) if count(grant.actions) == 0
+is_to_call(grant) if not grant.actions[0]
 
 is_to_call(grant) if {
 	some action in grant.actions
@@ -144,7 +176,8 @@ chosen_by_machine if {
 }
 
 pinned(principal) if {
-	some grant in grants.granted_to(principal)
+	some grant in grants.granted
+	grants.is_for(grant, principal)
 	grant.verdict != "deny"
 	some tool in grant.tools
 	count(tool.range) > 0
@@ -152,10 +185,13 @@ pinned(principal) if {
 	grants.in_reach(grant.verdict, tool.range)
 }
 
-malformed(need) if regex.match(`[[:cntrl:]]`, need.on)
+malformed(need) if {
+	not plain
+	regex.match(`[[:cntrl:]]`, need.on)
+}
 
 malformed(need) if {
-	need.action in {"files.read", "files.write"}
+	grants.is_of_files(need)
 	some part in split(need.on, "/")
 	part == ".."
 }

@@ -118,6 +118,7 @@ def _answer(
     answer = Answer.model_validate(
         {
             "task": approval.task,
+            "approval": approval.id,
             "decision": decision,
             "by": name or identity.user_name(),
             "comment": comment,

@@ -96,23 +96,30 @@ def resolve(
         typer.echo(f"{effect.key}: {resolution}, says {by}")
         return
     if resolution == "again":
-        raise Rejected(f"the run {effect.run} has ended, so nothing can be done again: say done or failed.")
+        raise Rejected(
+            f"the run {effect.run} does not wait for it any more, so it is not done again: say done or failed."
+        )
     _write(ctx, effect, told)
-    typer.echo(f"{effect.key}: {resolution}, says {by}; its run has ended")
+    typer.echo(f"{effect.key}: {resolution}, says {by}; its run does not wait for it any more")
 
 
 async def _told_run(runs: "Runs", effect: "Effect", told: dict[str, Any]) -> bool:
-    """False: the run has ended, and waits for nothing."""
+    """False: it does not wait for this."""
     from ...workflows.interpreter.approvals import Answer
+    from ..runs import FLOW
 
     ref = runs.get(effect.run)
     try:
-        if not (await ref.describe()).is_open:
-            return False
+        row = await ref.describe()
     except NotFound:
         return False
+    if not row.is_open or row.kind != FLOW:
+        return False
+    if not any(one.get("effect") == effect.key for one in (await ref.state())["approvals"]):
+        return False  # the flow has gone on without it
     decision = {name: value for name, value in told.items() if name != "resolution"}
-    await ref.answer(Answer.model_validate({"task": effect.step, "decision": told["resolution"], **decision}))
+    words = {"task": effect.step, "effect": effect.key, "decision": told["resolution"], **decision}
+    await ref.answer(Answer.model_validate(words))
     return True
 
 

@@ -57,13 +57,13 @@ async def _serve(
     from ...activities.tools.outside.sources import Outside
     from ...memory.tools import ToolRegistry
     from .. import temporal
+    from ..known_tools import known_tools
     from ..lazy_database import LazyDatabase
     from ..mcp_calls import McpCalls
     from ..mcp_server import McpFront
     from ..runs import Runs
-    from ..sandboxes import SecretsFromEnvironment
+    from ..secrets import SecretsFromEnvironment
     from ..tool_sources import ToolSources
-    from ..tools import known_tools
 
     temporal.keep_retries_quiet()
     database = LazyDatabase(settings.postgres, "mcp", pool_size=2)
@@ -89,7 +89,7 @@ def _address(text: str) -> tuple[str, int]:
 
 
 def _secret(reference: str) -> str:
-    from ..sandboxes import SecretsFromEnvironment
+    from ..secrets import SecretsFromEnvironment
 
     prefix, _, name = reference.partition("secret://")
     if prefix or not name:

@@ -142,7 +142,7 @@ def _question(**words: Any) -> "Question":
 def _call(ctx: typer.Context, reference: str, arguments: str | None) -> dict[str, Any]:
     """As it would be asked. Without arguments, of all that the tool may do, anywhere."""
     from ...activities.tools.secrets import references_in
-    from ..tools import known_tools
+    from ..known_tools import known_tools
 
     toolbox = known_tools(settings_of(ctx).settings)
     tool = toolbox.find(reference)

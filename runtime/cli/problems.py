@@ -42,7 +42,7 @@ def doubts(ctx: typer.Context, file: Path) -> "tuple[Problem, ...]":
 
     @cache
     def tools() -> "Toolbox":
-        from ..tools import known_tools
+        from ..known_tools import known_tools
 
         return known_tools(settings if known else None)
 

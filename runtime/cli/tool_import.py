@@ -91,7 +91,7 @@ def mcp(
     from ...activities.tools.outside.mcp_origin import McpOrigin
     from ...activities.tools.outside.mcp_session import McpSession
     from ...activities.tools.outside.naming import family_name
-    from ..sandboxes import SecretsFromEnvironment
+    from ..secrets import SecretsFromEnvironment
 
     choices = choices_of(only, contract, danger, timeout, takes_hints=trust_hints)
     origin = McpOrigin(

@@ -33,7 +33,7 @@ async def _go(settings: "Settings", work: "Work") -> None:
     from ...memory.tools import ToolRegistry
     from ..lazy_database import LazyDatabase
     from ..policy.opening import policy_of
-    from ..sandboxes import SecretsFromEnvironment
+    from ..secrets import SecretsFromEnvironment
     from ..tool_imports import ToolImports
 
     database = LazyDatabase(settings.postgres, "import of tools", pool_size=2)
@@ -50,7 +50,7 @@ async def _go(settings: "Settings", work: "Work") -> None:
 
 def _refuse_taken(settings: "Settings", source: str) -> None:
     """A family of our own is nobody else's: `http.get` must not come to mean another tool."""
-    from ..tools import known_tools
+    from ..known_tools import known_tools
 
     family = source.partition(":")[2].partition(".")[0]
     if any(one.manifest.family == family for one in known_tools(settings)):

@@ -11,12 +11,13 @@ from .flags import settings_of
 
 if TYPE_CHECKING:
     from ...activities.tools.toolbox import Toolbox
+    from ...memory.tools import ToolRegistry
     from ..settings import PostgresSettings
 
 
 def toolbox_of(ctx: typer.Context) -> "Toolbox":
     """For looking and for checking arguments; who calls is a worker."""
-    from ..tools import known_tools
+    from ..known_tools import known_tools
 
     settings = settings_of(ctx).settings
     toolbox = known_tools(settings)
@@ -28,14 +29,21 @@ def toolbox_of(ctx: typer.Context) -> "Toolbox":
 
 
 async def _add_outside(toolbox: "Toolbox", postgres: "PostgresSettings") -> None:
-    from ...activities.tools.outside.sources import Outside
     from ...memory.tools import ToolRegistry
     from ..lazy_database import LazyDatabase
-    from ..sandboxes import SecretsFromEnvironment
-    from ..tool_sources import ToolSources
 
     database = LazyDatabase(postgres, "tools", pool_size=1)
+    registry = ToolRegistry(database.open)
     try:
-        await ToolSources(toolbox, ToolRegistry(database.open), Outside(SecretsFromEnvironment())).refresh()
+        if await registry.sources():
+            await _take_outside(toolbox, registry)
     finally:
         await database.close()
+
+
+async def _take_outside(toolbox: "Toolbox", registry: "ToolRegistry") -> None:
+    from ...activities.tools.outside.sources import Outside
+    from ..secrets import SecretsFromEnvironment
+    from ..tool_sources import ToolSources
+
+    await ToolSources(toolbox, registry, Outside(SecretsFromEnvironment())).refresh()

@@ -5,6 +5,8 @@ signature follows the wheel, from the wheel each file, and each installed file i
 """
 
 import importlib.metadata
+import marshal
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +18,9 @@ from .index import Entry, NotSigned
 from .wheel import digest_of, read_wheel
 
 GROUP = "resprout.tools"
-CODE = {".py", ".so", ".pyd", ".pth"}
+CODE = {".py", ".pyc", ".so", ".pyd", ".pth"}
+CACHE = "__pycache__"  # what Python itself writes beside a source, when it is as old as that
+DATA = re.compile(r"[^/]+\.data/(?:purelib|platlib)/")  # goes where the rest goes
 WRITTEN_AT_INSTALL = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
 
 
@@ -96,7 +100,11 @@ def _differences(installed: importlib.metadata.Distribution, shelf: Shelf, kept:
     if installed.version != kept.entry.version:
         yield f"version {installed.version} is installed, and {kept.entry.version} was"
         return
-    wanted = {name: sha for name, sha in read_wheel(path).files().items() if ".data/" not in name}
+    files = read_wheel(path).files()
+    scripts = [name for name in files if ".data/" in name and DATA.match(name) is None]
+    if scripts:
+        yield f"{scripts[0]} is installed elsewhere and is not looked at"
+    wanted = {DATA.sub("", name): sha for name, sha in files.items() if name not in scripts}
     root = Path(str(installed.locate_file("")))
     for name, sha in wanted.items():
         if Path(name).name not in WRITTEN_AT_INSTALL:
@@ -104,8 +112,19 @@ def _differences(installed: importlib.metadata.Distribution, shelf: Shelf, kept:
     for top in sorted({name.partition("/")[0] for name in wanted if "/" in name}):
         for file in sorted((root / top).rglob("*")):
             relative = file.relative_to(root).as_posix()
-            if file.suffix in CODE and relative not in wanted:
+            if file.suffix in CODE and relative not in wanted and not _is_cache(file):
                 yield f"{relative} was added"
+
+
+def _is_cache(file: Path) -> bool:
+    """Python takes a cache only for the source that it was made of, by that one's time and size."""
+    if file.suffix != ".pyc" or file.parent.name != CACHE:
+        return False
+    source = file.parent.parent / f"{file.name.partition('.')[0]}.py"
+    if not source.is_file():
+        return False
+    compiled = compile(source.read_bytes(), str(source), "exec", dont_inherit=True)
+    return marshal.dumps(compiled) == file.read_bytes()[16:]
 
 
 def _difference(file: Path, name: str, sha: str) -> Iterator[str]:

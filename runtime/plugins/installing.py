@@ -5,6 +5,7 @@ there, and pip gets that file.
 """
 
 import asyncio
+import importlib.metadata
 import shutil
 import sys
 import tempfile
@@ -14,6 +15,8 @@ from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
 import httpx
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from ...actors.errors import Broken, NotFound, Rejected, Unavailable
 from .index import Entry, Index, NotSigned, parse_index, read_index
@@ -36,7 +39,10 @@ class Installing:
         with tempfile.TemporaryDirectory(prefix="resprout-plugin-") as temporary:
             wheel = await self._wheel(what, Path(temporary), unsigned=unsigned)
             kept = self._judged(wheel, await self._index(), unsigned=unsigned)
-            await _pip("install", "--disable-pip-version-check", "--upgrade", str(wheel.path))
+            if kept.is_signed:  # what it depends on nobody has signed with it
+                _refuse_missing(wheel)
+            alone = ("--no-deps",) if kept.is_signed else ()
+            await _pip("install", "--disable-pip-version-check", "--upgrade", *alone, str(wheel.path))
             self.shelf.put(wheel.path, kept)
         return kept
 
@@ -67,7 +73,13 @@ class Installing:
         name, _, version = what.partition("==")
         entry = (await self._index()).find(name, version or None)
         if entry is not None:
-            return read_wheel(await self._fetched(entry, directory))
+            wheel = read_wheel(await self._fetched(entry, directory))
+            if (wheel.name, wheel.version) != (canonicalize_name(entry.name), entry.version):
+                raise NotSigned(
+                    f"the index leads from {entry.name} {entry.version} to {wheel.name} {wheel.version}: somebody "
+                    "changed it."
+                )
+            return wheel
         if not unsigned:
             raise NotFound(
                 f"there is no plugin {what} in the index{f' {self.index}' if self.index else ', for there is none'}."
@@ -90,6 +102,22 @@ class Installing:
             path.write_bytes(await _download(url))
             return path
         return _copied(Path(self.index).parent / entry.wheel, directory)
+
+
+def _refuse_missing(wheel: Wheel) -> None:
+    missing = [str(one) for one in wheel.requirements() if not _is_there(one)]
+    if missing:
+        raise Rejected(
+            f"{wheel.name} {wheel.version} needs {', '.join(missing)}, which no signature covers: install it yourself "
+            "first, then the plugin."
+        )
+
+
+def _is_there(wanted: Requirement) -> bool:
+    try:
+        return wanted.specifier.contains(importlib.metadata.version(wanted.name), prereleases=True)
+    except importlib.metadata.PackageNotFoundError:
+        return False
 
 
 async def uninstall(name: str, shelf: Shelf) -> None:

@@ -3,9 +3,11 @@
 import hashlib
 import zipfile
 from dataclasses import dataclass
+from email.message import Message
 from email.parser import BytesParser
 from pathlib import Path
 
+from packaging.requirements import Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from ...actors.errors import NotFound, Rejected
@@ -33,6 +35,12 @@ class Wheel:
             if len(names) > MOST_FILES or sum(one.file_size for one in names) > LARGEST:
                 raise BadWheel(f"{self.path.name} holds more than {MOST_FILES:,} files, or {LARGEST:,} bytes.")
             return {one.filename: _digest_in(archive, one) for one in names}
+
+    def requirements(self) -> list[Requirement]:
+        """What it needs here, without extras."""
+        said = _said(self.path).get_all("Requires-Dist") or []
+        every = [Requirement(one) for one in said]
+        return [one for one in every if one.marker is None or one.marker.evaluate({"extra": ""})]
 
 
 def read_wheel(path: Path) -> Wheel:
@@ -71,7 +79,11 @@ def _digest_in(archive: zipfile.ZipFile, one: zipfile.ZipInfo) -> str:
 
 
 def _metadata(path: Path) -> tuple[str, str]:
+    said = _said(path)
+    return str(said["Name"]), str(said["Version"])
+
+
+def _said(path: Path) -> Message:
     with zipfile.ZipFile(path) as archive:
         found = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA") and name.count("/") == 1]
-        said = BytesParser().parsebytes(archive.read(found[0] if found else "METADATA"))
-    return str(said["Name"]), str(said["Version"])
+        return BytesParser().parsebytes(archive.read(found[0] if found else "METADATA"))

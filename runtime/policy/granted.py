@@ -31,7 +31,16 @@ def as_data(grant: Grant) -> Data:
 
 
 def that_may_matter(grants: Sequence[Data], question: Question) -> Iterator[Data]:
-    return (grant for grant in grants if _may_be_of(grant, question) and _may_speak_of(grant, question))
+    needs = [("tool.call", question.tool), *((need.action, need.on.lower()) for need in question.permissions)]
+    # With a grant for a tool a version may be chosen, and danger taken, whatever its actions are.
+    by_tool_alone = question.danger == "high" or question.version != question.newest
+    for grant in grants:
+        if (
+            _may_be_of(grant, question)
+            and _may_be_about_its_tool(grant, question)
+            and (_may_speak_of(grant, needs) or (by_tool_alone and grant["tools"]))
+        ):
+            yield grant
 
 
 def _may_be_of(grant: Data, question: Question) -> bool:
@@ -40,10 +49,11 @@ def _may_be_of(grant: Data, question: Question) -> bool:
     return of_principal and grant["tenant"] in ("*", question.tenant)
 
 
-def _may_speak_of(grant: Data, question: Question) -> bool:
-    if grant["tools"]:  # with such a grant a version may be chosen, and danger taken, whatever its actions are
-        return any(_fits(tool["name"], question.tool) for tool in grant["tools"])
-    needs = [("tool.call", question.tool), *((need.action, need.on.lower()) for need in question.permissions)]
+def _may_be_about_its_tool(grant: Data, question: Question) -> bool:
+    return not grant["tools"] or any(_fits(tool["name"], question.tool) for tool in grant["tools"])
+
+
+def _may_speak_of(grant: Data, needs: Sequence[tuple[str, str]]) -> bool:
     return not grant["actions"] or any(
         _fits(one["action"], action) and (_fits(one["on"].lower(), on) or _may_meet(grant, one["on"].lower(), on))
         for one in grant["actions"]

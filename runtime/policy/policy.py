@@ -5,6 +5,9 @@ forgotten when the grants change, or the first of them ends) and the question; o
 the run and the arguments, so those are left out of what it is remembered by unless there are own rules.
 
 Grants that another process gives or takes are seen within a second. When Postgres cannot be asked, nothing is decided.
+
+The rules are asked in a thread of their own: a question takes a millisecond, or some more where many grants speak of
+it, and the event loop must not wait for that.
 """
 
 import asyncio
@@ -13,6 +16,7 @@ import json
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 from ...activities.tools.policy import Decision, Question
@@ -24,6 +28,11 @@ from .sentences import sentences
 
 REMEMBERED = 20_000
 SEEN_WITHIN = 1.0  # seconds until a grant of another process counts here
+
+ASIDE = ThreadPoolExecutor(1, "policy")  # more would wait for each other: an engine answers one at a time
+
+
+Asks = Callable[[Question, Sequence[Data], float], dict[str, Any]]
 
 
 class ReadsGrants(Protocol):
@@ -64,37 +73,43 @@ class Policy:
         if (known := self._answers.get(key)) is not None:
             self._answers.move_to_end(key)
             return known
-        decision = self._decided(self._engine.decide(question, self._about(question), self._clock()), question)
-        self._answers[key] = decision
-        if len(self._answers) > REMEMBERED:
-            self._answers.popitem(last=False)
+        answers, digest = self._answers, self._digest  # of these grants: others may be taken while the rules are asked
+        answer = await self._asked(self._engine.decide, question)
+        decision = self._decided(answer, question, digest)
+        answers[key] = decision
+        if len(answers) > REMEMBERED:
+            answers.popitem(last=False)
         return decision
 
     async def explain(self, question: Question) -> tuple[Decision, dict[str, Any]]:
         """The decision, and what each grant and role said."""
         await self._up_to_date()
-        explained = self._engine.explain(question, self._about(question), self._clock())
-        return self._decided(explained["decision"], question), explained
+        digest = self._digest
+        explained = await self._asked(self._engine.explain, question)
+        return self._decided(explained["decision"], question, digest), explained
 
     def forget(self) -> None:
         """After own writes: the grants are read again before the next answer."""
         self._looked_at = float("-inf")
 
-    def _decided(self, answer: dict[str, Any], question: Question) -> Decision:
+    async def _asked(self, ask: Asks, question: Question) -> dict[str, Any]:
+        granted = list(that_may_matter(self._granted, question))
+        asked = question if self.rules.own else question.model_copy(update={"run": None, "arguments": {}})
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(ASIDE, ask, asked, granted, self._clock())
+
+    def _decided(self, answer: dict[str, Any], question: Question, digest: str) -> Decision:
         if (hidden := _hidden(question)) is not None:
-            return Decision("deny", (hidden,), policy=self._digest)
+            return Decision("deny", (hidden,), policy=digest)
         verdict = answer["verdict"]
         expires = float(answer["expires_seconds"]) if verdict == "approve" else None
         reasons = sentences(answer, question, self.rules)
-        return Decision(verdict, reasons, expires_seconds=expires, policy=self._digest)
+        return Decision(verdict, reasons, expires_seconds=expires, policy=digest)
 
     def _key(self, question: Question) -> str:
         if self.rules.own or question.action != "tool.call":
             return question.model_dump_json()
         return question.model_dump_json(exclude={"run", "arguments"})
-
-    def _about(self, question: Question) -> list[Data]:
-        return list(that_may_matter(self._granted, question))
 
     async def _up_to_date(self) -> None:
         if time.monotonic() - self._looked_at > SEEN_WITHIN or self._clock() >= self._ends:
@@ -116,7 +131,7 @@ class Policy:
         self._granted = [as_data(one) for one in kept]
         self._ends = min((one.expires_at.timestamp() for one in kept if one.expires_at), default=float("inf"))
         self._digest = _digest(self.rules, self._granted)
-        self._answers.clear()
+        self._answers = OrderedDict()
 
 
 def _hidden(question: Question) -> str | None:

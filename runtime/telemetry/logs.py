@@ -1,7 +1,7 @@
 """Logs as JSON lines with the ids that tie them together: trace, run, agent, message.
 
 The standard library's loggers (uvicorn, temporalio, alembic, ray) go through the same pipeline, so that every line
-of a process has one form.
+of a process has one form, and none a value of a secret that the process has seen.
 """
 
 import logging
@@ -13,6 +13,7 @@ from typing import Any, TextIO
 import structlog
 from opentelemetry import trace
 
+from ..secrets import SEEN
 from ..settings import TelemetrySettings
 
 CHATTY = ("httpx", "asyncio", "alembic", "urllib3")
@@ -55,7 +56,7 @@ def configure_logs(settings: TelemetrySettings, service: str, *, stream: TextIO 
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last, _hide],
         )
     )
     root = logging.getLogger()
@@ -82,6 +83,11 @@ class _Captive(logging.Logger):
     @propagate.setter
     def propagate(self, value: bool) -> None:
         pass
+
+
+def _hide(_logger: object, _method: str, line: Any) -> str:
+    """In the whole line, because whatever was logged is text only now: objects, and errors with their causes."""
+    return SEEN.veil.hide(line)
 
 
 def _add_trace(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

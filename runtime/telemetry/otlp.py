@@ -12,12 +12,15 @@ from collections.abc import Callable, Sequence
 from opentelemetry import propagate, trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import Event, ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.trace import Status
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.types import AnyValue
 
 from ... import __version__
+from ...activities.secrets import Veil
+from ..secrets import SEEN
 
 FLUSH_EVERY_MS = 500
 EXPORT_TIMEOUT_SECONDS = 3
@@ -62,12 +65,35 @@ class _LossyExporter(SpanExporter):
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         if self.is_closing and self.has_failed:
             return SpanExportResult.FAILURE
-        result = self.inner.export(spans)
+        veil = SEEN.veil
+        result = self.inner.export([veiled(span, veil) for span in spans] if veil else spans)
         self.has_failed = result is not SpanExportResult.SUCCESS
         return result
 
     def shutdown(self) -> None:
         self.inner.shutdown()
+
+
+def veiled(span: ReadableSpan, veil: Veil) -> ReadableSpan:
+    """Without the values of secrets: an error that passes through a span leaves its text and its traceback there."""
+    said = span.status.description
+    return ReadableSpan(
+        name=veil.hide(span.name),
+        context=span.context,
+        parent=span.parent,
+        resource=span.resource,
+        attributes=veil.hidden(dict(span.attributes or {})),
+        events=[
+            Event(veil.hide(event.name), veil.hidden(dict(event.attributes or {})), event.timestamp)
+            for event in span.events
+        ],
+        links=span.links,
+        kind=span.kind,
+        status=Status(span.status.status_code, veil.hide(said) if said else said),
+        start_time=span.start_time,
+        end_time=span.end_time,
+        instrumentation_scope=span.instrumentation_scope,
+    )
 
 
 class _OnePerMinute(logging.Filter):

@@ -10,6 +10,8 @@ from resprout.runtime import temporal
 from resprout.runtime.settings import Settings
 from resprout.runtime.stack.find import attach
 from support import histories
+from support.canaries import CANARIES
+from support.collector import Collector
 from support.engine import engine_api, images
 from support.histories import RECORD
 from support.runs import Runs
@@ -19,13 +21,15 @@ __all__ = ["engine_api", "images"]
 
 
 @pytest.fixture(scope="package")
-def runs_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def runs_stack(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[Stack]:
     directory = tmp_path_factory.mktemp("runs")
     for parent in (directory, directory.parent, directory.parent.parent):
         parent.chmod(0o711)
     env = {
         "RESPROUT_AGENTS_MODULES": "support.steps,support.world",
         "RESPROUT_AGENTS_PATH": str(Path(__file__).resolve().parents[1]),
+        "RESPROUT_TELEMETRY_OTLP_ENDPOINT": collector.endpoint,
+        **CANARIES,
     }
     stack = Stack(directory / "data", env)
     try:

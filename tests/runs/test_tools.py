@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from support.runs import Run, Runs
 from support.stack import Stack
-from temporalio.client import WorkflowFailureError
+from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 
 
 def world(name: str, file: Path, **more: Any) -> dict[str, Any]:
@@ -215,5 +215,41 @@ async def test_a_doubt_is_resolved_though_its_run_has_ended(runs: Runs, file: Pa
     say(runs, "effects", "resolve", doubt["key"], "done", "--comment", "it is in the file")
 
     assert refused.returncode == 2
-    assert "has ended, so nothing can be done again" in refused.stderr
+    assert "does not wait for it any more" in refused.stderr
     assert json.loads(say(runs, "effects", "show", doubt["key"], "--json"))["state"] == "done"
+
+
+def block(*tasks: dict[str, Any]) -> list[dict[str, Any]]:
+    """Tried twice, since its last task fails each time."""
+    fails = {"id": "no", "tool": "world.safe", "with": {"file": "/no-such-folder/x"}}
+    return [{"id": "pay", "retry": {"attempts": 2, "backoff": "10ms"}, "sequential": [*tasks, fails]}]
+
+
+async def test_a_block_that_is_tried_again_calls_its_tools_again_and_undoes_each(runs: Runs, file: Path) -> None:
+    undone = file.with_name("undone")
+    act = world("safe", file) | {"compensate": [{**world("safe", undone), "id": "undo"}]}
+
+    await runs.failure(block(act))
+
+    assert (effects(file).total(), len(effects(file))) == (2, 2)
+    assert (effects(undone).total(), len(effects(undone))) == (2, 2)
+
+
+async def test_an_answer_is_for_what_was_looked_at(runs: Runs) -> None:
+    run = await runs.start(block({"id": "ask", "approval": {}}))
+    first = await until_waits(runs, run, "task")
+    (shown,) = json.loads(say(runs, "approvals", "list", "--run", run.handle.id, "--json"))
+    say(runs, "approvals", "approve", shown["id"])
+    async with asyncio.timeout(60):
+        while (await until_waits(runs, run, "task"))["since"] == first["since"]:
+            await asyncio.sleep(0.05)
+
+    late = {"task": "ask", "approval": shown["id"], "decision": "approve", "by": "bob"}
+    with pytest.raises(WorkflowUpdateFailedError) as refused:
+        await run.handle.execute_update("answer", late)
+    (asked,) = json.loads(say(runs, "approvals", "list", "--run", run.handle.id, "--json"))
+    say(runs, "approvals", "reject", asked["id"], "--comment", "no")
+    await run.failure()
+
+    assert "waits for another answer by now" in str(refused.value.cause)
+    assert asked["id"] != shown["id"]

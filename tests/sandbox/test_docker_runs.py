@@ -12,8 +12,9 @@ import pytest
 from resprout.activities.sandbox.backend import MOST_COLLECTED_BYTES, Ending, NoSandbox
 from resprout.activities.sandbox.docker import DockerBackend, Engine
 from resprout.activities.sandbox.docker.harvest import harvest
+from resprout.activities.sandbox.docker.runtimes import refusal
 from resprout.activities.sandbox.selection import Selection
-from resprout.activities.sandbox.spec import SandboxSpec
+from resprout.activities.sandbox.spec import Isolation, SandboxSpec
 from resprout.actors.errors import Rejected
 from sandbox.conftest import Sandboxed
 
@@ -168,7 +169,8 @@ async def test_without_an_engine_it_is_refused_with_the_remedy(tmp_path: Path) -
     await backend.close()
 
 
-async def test_the_gate_is_the_way_out_and_proxies_are_told(container: Sandboxed) -> None:
+@pytest.mark.parametrize("isolation", ["container", "gvisor"])
+async def test_the_gate_is_the_way_out_and_proxies_are_told(docker: DockerBackend, isolation: Isolation) -> None:
     with TemporaryDirectory(prefix="resprout-gate-") as folder:
         Path(folder).chmod(0o755)
         path = f"{folder}/gate.sock"
@@ -183,9 +185,34 @@ async def test_the_gate_is_the_way_out_and_proxies_are_told(container: Sandboxed
         Path(path).chmod(0o666)
         code = "import urllib.request; print(urllib.request.urlopen('http://example.com/x').read())"
         async with server:
-            ending = await container.run(SandboxSpec(language="python", code=code), gate=path)
+            spec = SandboxSpec(language="python", code=code, net=("example.com:80",))
+            ending = await Sandboxed(docker, isolation).run(spec, gate=path)
 
     assert ending.stdout.kept == b"b'GET'\n", ending
+
+
+@pytest.mark.parametrize(
+    ("told", "net", "is_refused"),
+    [
+        (["--network=none"], ("pypi.org:443",), True),
+        (None, ("pypi.org:443",), True),
+        (["--network=none", "--host-uds=none"], ("pypi.org:443",), True),
+        (["--network=none", "--host-uds=open"], ("pypi.org:443",), False),
+        (["-fsgofer-host-uds"], ("pypi.org:443",), False),
+        (["--network=none"], "none", False),
+    ],
+)
+def test_a_gvisor_that_opens_no_sockets_is_refused_what_needs_the_network(
+    told: list[str] | None, net: tuple[str, ...], is_refused: bool
+) -> None:
+    spec = SandboxSpec(language="python", code="0", net=net)
+    engine: dict[str, dict[str, Any]] = {"runc": {"path": "runc"}, "runsc": {"path": "runsc", "runtimeArgs": told}}
+
+    said = refusal(spec, "gvisor", engine)
+
+    assert (said is not None) == is_refused
+    assert said is None or "add `--host-uds=open`" in said
+    assert refusal(spec, "container", engine) is None
 
 
 def test_a_hostile_tar_is_read_without_harm() -> None:

@@ -21,6 +21,7 @@ class Span:
 class Collector:
     def __init__(self) -> None:
         self.spans: list[Span] = []
+        self.received: list[bytes] = []  # as it came
         self.arrived = threading.Condition()
         collector = self
 
@@ -29,6 +30,7 @@ class Collector:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 if self.headers.get("Content-Encoding") == "gzip":
                     body = gzip.decompress(body)
+                collector.received.append(body)
                 collector.take(ExportTraceServiceRequest.FromString(body))
                 self.send_response(200)
                 self.end_headers()

@@ -1,10 +1,15 @@
-"""Tools whose effects are lines in a file, so that who counts them is not who makes them."""
+"""Tools whose effects are lines in a file, so that who counts them is not who makes them; and one that tells all."""
 
 import asyncio
+import base64
+import logging
 import os
 from pathlib import Path
+from typing import Any, Literal
 
-from resprout.activities.tools.tool import ToolCall, tool
+from resprout.activities.tools.tool import ToolCall, ToolError, tool
+from resprout.actors.errors import Unavailable
+from resprout.actors.logger import get_logger
 
 PAUSE = 0.02
 
@@ -32,3 +37,25 @@ once = tool("world.once", version="1.0.0", contract="at-most-once")(act)
 guarded = tool("world.guarded", version="1.0.0", contract="at-most-once", danger="high")(act)
 older = tool("world.aged", version="1.0.0", contract="keyed")(act)
 newer = tool("world.aged", version="1.1.0", contract="keyed")(act)
+
+
+@tool("world.tells", version="1.0.0", contract="safe-to-retry", permissions=("secrets.use",), needs=lambda _: ())
+async def tells(
+    call: ToolCall, key: str, how: Literal["result", "error", "defect", "unavailable"] = "result", file: str = ""
+) -> dict[str, Any]:
+    """Says what it was given, in each way there is, and in several forms. `unavailable` is so once, as a file tells."""
+    get_logger("resprout.tests").warning("told", key=key, call={"header": [key.encode()]})
+    try:
+        raise LookupError(key)
+    except LookupError as error:
+        logging.getLogger("tests.world").exception("not found: %s", key)
+        match how:
+            case "error":
+                raise ToolError(f"no access with {key}") from error
+            case "defect":
+                raise RuntimeError(f"cannot log in with {key!r}") from error
+            case "unavailable" if not Path(file).exists():
+                Path(file).touch()
+                raise Unavailable(f"no answer to {key}") from error
+    coded = [base64.b64encode(before + key.encode()).decode() for before in (b"", b"a", b"ab")]
+    return {"key": key, key: "key", "coded": coded, "hex": key.encode().hex(), "large": [key] * 5_000}

@@ -4,9 +4,11 @@ import logging
 import subprocess
 import sys
 
+import pytest
 import structlog
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
+from resprout.runtime.secrets import SecretsFromEnvironment
 from resprout.runtime.settings import TelemetrySettings
 from resprout.runtime.telemetry import configure_logs
 
@@ -92,3 +94,33 @@ def test_a_console_gets_text_without_local_variables() -> None:
 
     assert "ValueError: broken" in stream.getvalue()
     assert "hush" not in stream.getvalue()
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_a_secret_that_this_process_has_seen_is_in_no_line(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    configure_logs(TelemetrySettings(log_format=form), "worker", stream=stream)
+    monkeypatch.setenv("RESPROUT_SECRET_LOGGED", 'logged "canary" 81')
+    secret = SecretsFromEnvironment().value("logged")
+
+    try:
+        try:
+            raise KeyError(secret)
+        except KeyError as error:
+            raise ValueError(f"no access with {secret}") from error
+    except ValueError:
+        structlog.get_logger("resprout.test").exception("failed", header=[secret], call=Call(secret))
+    logging.getLogger("temporalio").warning("gone: %r", {"key": secret})
+
+    assert stream.getvalue().count("secret://logged") >= 5
+    assert "canary" not in stream.getvalue()
+    if form == "json":
+        assert [line["logger"] for line in lines(stream)] == ["resprout.test", "temporalio"]
+
+
+class Call:
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+    def __repr__(self) -> str:
+        return f"Call({self.key!r})"

@@ -36,7 +36,7 @@ from resprout.memory.database import Database
 from resprout.memory.effects import Effects
 from resprout.memory.migrate import migrate
 from resprout.memory.tools import ToolRegistry
-from resprout.runtime.sandboxes import SecretsFromEnvironment
+from resprout.runtime.secrets import SecretsFromEnvironment
 
 AGENT = ("user:ada", "run:publish", "agent:writer/a")
 

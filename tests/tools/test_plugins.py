@@ -10,10 +10,13 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from resprout.actors.errors import Rejected
 from resprout.runtime.plugins.index import Entry, Index, NotSigned, parse_index
-from resprout.runtime.plugins.keys import BadKey, generate, private_key, trusted
-from resprout.runtime.plugins.wheel import BadWheel, read_wheel
+from resprout.runtime.plugins.installed import Shelf
+from resprout.runtime.plugins.installing import Installing
+from resprout.runtime.plugins.keys import BadKey, generate, private_key, public_text, trusted
+from resprout.runtime.plugins.wheel import BadWheel, digest_of, read_wheel
 from resprout.runtime.settings import PluginsSettings, Settings
 from support.stack import clean_environment
 
@@ -28,8 +31,9 @@ class Place:
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(root / "env")], check=True)
         self.python = str(root / "env/bin/python")
         self.packages = next((root / "env/lib").glob("python*")) / "site-packages"
-        paths = [sysconfig.get_path("purelib"), *os.environ.get("PYTHONPATH", "").split(":")]
-        (self.packages / "ours.pth").write_text("\n".join(filter(None, paths)))
+        paths = filter(None, os.environ.get("PYTHONPATH", "").split(":"))
+        ours = f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})"  # with what is editable there
+        (self.packages / "ours.pth").write_text("\n".join([*paths, ours]))
         self.public = self("plugin", "keygen").stdout.strip()
 
     def __call__(self, *words: str, trusts: str | None = None) -> Result:
@@ -182,3 +186,49 @@ def test_keys_and_indexes_and_wheels_that_are_none_are_told(tmp_path: Path) -> N
         read_wheel(tmp_path / "text")
     with pytest.raises(BadWheel, match="is no wheel"):
         read_wheel(tmp_path / "a-1.0.0-py3-none-any.whl")
+
+
+def a_wheel(directory: Path, name: str, version: str, needs: str = "") -> Path:
+    path = directory / f"{name}-{version}-py3-none-any.whl"
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(
+            f"{name}-{version}.dist-info/METADATA", metadata + (f"Requires-Dist: {needs}\n" if needs else "")
+        )
+    return path
+
+
+def an_index(directory: Path, *entries: Entry) -> str:
+    (directory / "index.json").write_text(Index(plugins=list(entries)).model_dump_json())
+    return str(directory / "index.json")
+
+
+def an_entry(wheel: Path, key: Ed25519PrivateKey) -> Entry:
+    name, version, *_ = wheel.name.split("-")
+    return Entry(name=name, version=version, sha256=digest_of(wheel), wheel=wheel.name).signed(key)
+
+
+def installing(directory: Path, key: Ed25519PrivateKey, index: str) -> Installing:
+    return Installing(Shelf(directory / "shelf"), [public_text(key)], index, "user:x")
+
+
+async def test_an_index_that_leads_to_another_plugin_is_found_out(tmp_path: Path) -> None:
+    key = Ed25519PrivateKey.generate()
+    weather, other = a_wheel(tmp_path, "weather", "2.0.0"), a_wheel(tmp_path, "other", "1.0.0")
+    moved = an_entry(weather, key).model_copy(update={"wheel": other.name})  # the place is not signed
+    index = an_index(tmp_path, moved, an_entry(other, key))
+
+    with pytest.raises(NotSigned, match=r"leads from weather 2\.0\.0 to other 1\.0\.0"):
+        await Installing(Shelf(tmp_path / "shelf"), [public_text(key)], index, "user:x").install(
+            "weather", unsigned=False
+        )
+
+
+async def test_what_a_signed_plugin_needs_is_not_fetched_with_it(tmp_path: Path) -> None:
+    key = Ed25519PrivateKey.generate()
+    index = an_index(tmp_path, an_entry(a_wheel(tmp_path, "weather", "2.0.0", "nobody-has-this>=1"), key))
+
+    with pytest.raises(Rejected, match="needs nobody-has-this>=1, which no signature covers"):
+        await Installing(Shelf(tmp_path / "shelf"), [public_text(key)], index, "user:x").install(
+            "weather", unsigned=False
+        )

@@ -9,10 +9,11 @@ from urllib.parse import quote, quote_plus, urlencode
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from resprout.activities.secrets import StreamVeil, Veil
 from resprout.activities.tools.manifest import Permission
 from resprout.activities.tools.secrets import Secrets, references_in
 from resprout.actors.errors import Rejected
-from resprout.runtime.sandboxes import SecretsFromEnvironment
+from resprout.runtime.secrets import SecretsFromEnvironment
 
 CANARY = "canary \"7f3a/+&\\é' of the mine"
 
@@ -43,6 +44,9 @@ def test_a_reference_is_put_in_where_it_stands_and_needs_its_permission() -> Non
         lambda text: json.dumps(json.dumps(text)),
         lambda text: json.dumps(text, ensure_ascii=False),
         repr,
+        lambda text: repr(text.encode()),
+        lambda text: repr(f"'\"{text}"),
+        lambda text: json.dumps([repr([text.encode()])]),
         html.escape,
         quote,
         quote_plus,
@@ -92,3 +96,45 @@ def test_a_secret_that_there_is_not_is_named(monkeypatch: pytest.MonkeyPatch) ->
 
     with pytest.raises(Rejected, match="RESPROUT_SECRET_API_KEY"):
         Secrets(SecretsFromEnvironment()).revealed({"key": "secret://api-key"})
+
+
+def test_what_an_environment_has_that_is_no_text_is_hidden_too() -> None:
+    veil = Veil({"odd": "caf\udce9-of-the-mine"})
+
+    assert veil.hide_bytes(b"it is caf\xe9-of-the-mine") == b"it is secret://odd"
+
+
+def test_base64_that_is_broken_into_lines_hides_no_secret() -> None:
+    long = "".join(f"{number:03}-of-the-mine/" for number in range(20))
+
+    told = Veil({"long": long}).hide(base64.encodebytes(long.encode()).decode())
+
+    assert set(told.split()) == {"secret://long"}
+
+
+@given(st.lists(st.sampled_from([b"ab", b"cab", b"abc", b"c", b"\n", b"x"]), max_size=12), st.data())
+def test_a_stream_hides_the_same_whatever_pieces_it_comes_in(words: list[bytes], data: st.DataObject) -> None:
+    veil = Veil({"one": "abcab", "other": "cabca"})
+    whole = b"".join(words)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=5)))
+    stream = StreamVeil(veil)
+
+    pieces = [whole[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
+    shown = b"".join(map(stream.pass_on, pieces)) + stream.end(is_cut=False)
+
+    assert shown == veil.hide_bytes(whole)
+
+
+def test_a_stream_holds_nothing_back_that_begins_no_secret() -> None:
+    stream = StreamVeil(Veil({"mine": CANARY}))
+
+    assert stream.pass_on(b"50 % of the work is done\r") == b"50 % of the work is done\r"
+    assert stream.pass_on(b"can") == b""
+    assert stream.pass_on(b"did") == b"candid"
+
+
+def test_a_secret_that_is_cut_off_is_hidden_as_far_as_it_came() -> None:
+    veil = Veil({"mine": CANARY})
+
+    assert veil.hide_bytes(f"key: {CANARY[:10]}".encode(), is_cut=True) == b"key: secret://mine"
+    assert veil.hide_bytes(f"key: {CANARY[:10]}".encode()) == f"key: {CANARY[:10]}".encode()

@@ -23,6 +23,7 @@ from ..flow.schemas import sentences
 from .failures import TIMEOUT, UNFIT, TaskFailed
 
 RECORDING = timedelta(seconds=30)
+RECORDED_WITHIN = timedelta(minutes=10)  # whoever answers is told then that it was not taken
 IN_THE_INBOX = "approvals-inbox"  # runs that began before there was one answer for themselves
 
 
@@ -33,6 +34,8 @@ class Answer(BaseModel):
     decision: Literal["approve", "reject", "done", "failed", "again"]
     by: str
     comment: str = ""
+    approval: str | None = None  # the id of what was looked at: an answer to something else is refused
+    effect: str | None = None  # the same, of a call in doubt
     form: dict[str, JsonValue] = {}
     arguments: dict[str, JsonValue] | None = None  # of a call of a tool, instead of those that were asked about
     result: JsonValue = None  # of a call in doubt that was done
@@ -94,7 +97,8 @@ class Approvals:
             raise _refused(error) from None
         finally:
             self.recording.discard(key)
-        self.answers[key] = pending.value(answer)
+        if self.pending.get(key) is pending:  # else nobody waits for it any more
+            self.answers[key] = pending.value(answer)
         return key
 
 
@@ -134,7 +138,9 @@ class PendingTask:
             return f"`{key}` is to be approved or rejected."
         if answer.arguments is not None:
             return f"`{key}` is a question of the flow and has no arguments: fill in its form."
-        if self.who and answer.by not in self.who:
+        if answer.approval not in (None, self.inbox):
+            return f"`{key}` waits for another answer by now: look again, with `resprout approvals list`."
+        if self.who and not {answer.by, answer.by.removeprefix("user:"), f"user:{answer.by}"} & set(self.who):
             return f"`{key}` is for {', '.join(self.who)} to answer, not for {answer.by}."
         return _misfit(self.task.approval.form, answer) if answer.decision == "approve" else None
 
@@ -190,13 +196,18 @@ async def put_in_inbox(
         form=dict(pending.task.approval.form),
         lasts=left,
     )
-    await record(ASK_APPROVAL, given, f"ask: {pending.task.title}")
+    await record(ASK_APPROVAL, given, f"ask: {pending.task.title}", within=None)
     return inbox
 
 
-async def record(activity: str, given: BaseModel, title: str) -> None:
+async def record(activity: str, given: BaseModel, title: str, *, within: timedelta | None = RECORDED_WITHIN) -> None:
     await workflow.execute_activity(
-        activity, given, start_to_close_timeout=RECORDING, retry_policy=RETRY, summary=title[:200]
+        activity,
+        given,
+        start_to_close_timeout=RECORDING,
+        schedule_to_close_timeout=within,
+        retry_policy=RETRY,
+        summary=title[:200],
     )
 
 

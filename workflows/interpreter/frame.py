@@ -29,6 +29,7 @@ class Frame:
     roots: Mapping[str, Any]  # inputs, env, run
     tasks: Seen = field(default_factory=ChainMap)
     prefix: str = ""  # of the keys of tasks: the rounds of loops that it is in, as in `pages[3].`
+    tries: str = ""  # the attempts that it is in, beyond the first ones, as in `/pay:2`
     loop: Mapping[str, Any] | None = None
     error: Mapping[str, Any] | None = None
     keys: list[str] = field(default_factory=list)  # of the tasks that began in this round
@@ -66,6 +67,10 @@ class Frame:
     def scoped(self) -> "Frame":
         """The same place, in a scope of compensation of its own."""
         return replace(self, undo=[])
+
+    def attempt(self, key: str, number: int) -> "Frame":
+        """An attempt at a task, in a scope of compensation of its own. What is done in another one is done anew."""
+        return replace(self, undo=[], tries=self.tries + (f"/{key}:{number}" if number > 1 else ""))
 
     def catching(self, error: Mapping[str, Any]) -> "Frame":
         return replace(self, error=error)

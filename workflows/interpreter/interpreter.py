@@ -171,7 +171,7 @@ class Interpreter:
         retry = task.retry or ONCE
         while True:
             attempt = await self._next_attempt(retry, key)
-            scope = frame.scoped()
+            scope = frame.attempt(key, attempt)
             try:
                 return await self._once(task, scope, key)
             except Exception as error:  # noqa: BLE001 - goes on as a failure

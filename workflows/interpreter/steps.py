@@ -185,7 +185,7 @@ class Steps:
         call = ToolInput(
             tool=task.tool,
             arguments=arguments,
-            step=self._step_id(key, ledger),
+            step=self._step_id(key, frame),
             task=key,
             chain=self.chain,
             tenant=self.run_input.tenant,
@@ -198,11 +198,11 @@ class Steps:
         starter = self.run_input.chain or (UNKNOWN_STARTER,)
         return starter if self.run_input.direct else (*starter, f"run:{self.flow.name}")
 
-    def _step_id(self, key: str, ledger: Ledger) -> str:
+    def _step_id(self, key: str, frame: Frame) -> str:
         """The same in every history that the run is carried over into; another one for each attempt that the flow
-        itself asks for."""
-        info, attempt = workflow.info(), ledger.progress[key].attempt
-        return f"{info.workflow_id}/{info.first_execution_run_id}/{key}" + (f"/{attempt}" if attempt > 1 else "")
+        itself makes, at the task or at a block around it."""
+        info = workflow.info()
+        return f"{info.workflow_id}/{info.first_execution_run_id}/{key}{frame.tries}"
 
     # Time, people, other flows.
 
@@ -253,7 +253,7 @@ class Steps:
         left = spec.timeout - self.elapsed(key) if spec.timeout is not None else None
 
         async def ask(pending: PendingTask, left: timedelta | None) -> str:
-            inbox = self._step_id(key, ledger)
+            inbox = self._step_id(key, frame)
             return await put_in_inbox(pending, inbox, key, self.chain, self.run_input.tenant, left)
 
         return await decision_on(self.approvals, task, key, frame.scope, left, ask)

@@ -26,10 +26,12 @@ from ...activities.contracts import (
 from ..asking import HEARTBEAT_TIMEOUT, RETRY
 from .approvals import Answer, Approvals, record
 
-# A tool keeps its own time, see its manifest.
+# A tool keeps its own time, see its manifest. The step is never given up: only by the same key it is known whether it
+# was done. What limits it is the flow's own `timeout`.
 LONGEST = timedelta(hours=1)
-GIVE_UP = timedelta(hours=2)
 LOOK_AGAIN = timedelta(seconds=1)  # behind the moment at which an approval expires
+# What is in doubt may end after all: whoever was taken for dead can be slow.
+FIRST_LOOK, LAST_LOOK = timedelta(minutes=1), timedelta(hours=6)
 
 
 class Watcher(Protocol):
@@ -46,7 +48,7 @@ class ToolCalls:
     versions: dict[str, str]  # what each reference has meant in this run: a newer version does not change it
 
     async def call(self, request: ToolInput, title: str, watcher: Watcher) -> Any:
-        reference = request.tool
+        reference, look = request.tool, FIRST_LOOK
         while True:
             request = request.model_copy(update={"tool": self.versions.get(reference, reference)})
             result = await self._act(request, title, watcher)
@@ -61,7 +63,8 @@ class ToolCalls:
                     await self.approvals.wait(request.task, pending, left + LOOK_AGAIN if left is not None else None)
                 case ToolInDoubt():
                     watcher.waits(f"{result.tool} is in doubt: was it done?")
-                    await self.approvals.wait(request.task, PendingDoubt(result, title, workflow.now()), None)
+                    await self.approvals.wait(request.task, PendingDoubt(result, title, workflow.now()), look)
+                    look = min(look * 2, LAST_LOOK)
             watcher.goes_on()
 
     async def _act(self, request: ToolInput, title: str, watcher: Watcher) -> ToolDone | ToolWaits | ToolInDoubt:
@@ -72,7 +75,6 @@ class ToolCalls:
                 request,
                 result_type=ToolOutput,
                 start_to_close_timeout=LONGEST,
-                schedule_to_close_timeout=GIVE_UP,
                 heartbeat_timeout=HEARTBEAT_TIMEOUT,
                 retry_policy=RETRY,
                 summary=f"{title}: {request.tool}"[:200],
@@ -108,6 +110,8 @@ class PendingCall:
     def problem(self, answer: Answer, key: str) -> str | None:
         if answer.decision not in ("approve", "reject"):
             return f"`{key}` is to be approved or rejected."
+        if answer.approval not in (None, self.waits.approval):
+            return f"`{key}` waits for another answer by now: look again, with `resprout approvals list`."
         if answer.form:
             return f"`{key}` is a call of {self.waits.tool} and has no form: edit its arguments instead."
         return None
@@ -151,6 +155,8 @@ class PendingDoubt:
     def problem(self, answer: Answer, key: str) -> str | None:
         if answer.decision in ("approve", "reject"):
             return f"`{key}` is in doubt: find out whether it was done, and say done, failed or again."
+        if answer.effect not in (None, self.doubt.effect):
+            return f"another call of `{key}` is in doubt by now: look again, with `resprout effects in-doubt`."
         return None
 
     async def record(self, answer: Answer) -> None:

@@ -29,7 +29,8 @@ from .parcel import parcel
 from .pool import Pool
 from .reaper import Reaper
 from .removals import Removals
-from .shape import JOB_UID, RUNTIMES, SCRATCH, Shape, shape_of
+from .runtimes import RUNTIMES, refusal
+from .shape import JOB_UID, SCRATCH, Shape, shape_of
 
 T = TypeVar("T")
 
@@ -63,8 +64,8 @@ class DockerBackend:
             await self._images.digest(spec)
         except NoSandbox as error:
             return str(error)
-        if RUNTIMES[isolation] not in facts["Runtimes"]:
-            return f"The Docker engine has no runtime `{RUNTIMES[isolation]}`: install gVisor, or write `container`."
+        if (said := refusal(spec, isolation, facts["Runtimes"])) is not None:
+            return said
         if spec.limits.cpu > (there := facts["NCPU"]):
             return f"`limits.cpu` is {spec.limits.cpu:g}, the engine has {there}: write {there} or less."
         if spec.limits.memory < LEAST_MEMORY:

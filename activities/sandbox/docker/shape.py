@@ -11,6 +11,7 @@ from typing import Any
 
 from ..backend import FLOOD, Job
 from ..spec import Isolation, SandboxLimits
+from .runtimes import RUNTIMES
 
 GATE = "/run/gate"
 JOB_UID = 65532
@@ -25,7 +26,6 @@ GVISOR_PIDS = 1_024  # the threads of its own kernel are counted too
 OPEN_FILES = 1_024
 BLOCK = 512
 SCRATCH = 1 << 20  # what starts the job: its environment, its command, its input
-RUNTIMES: dict[Isolation, str] = {"container": "runc", "gvisor": "runsc"}
 
 _FOLDER = files(__package__)
 _KEEPER = (_FOLDER / "keeper.sh").read_text()

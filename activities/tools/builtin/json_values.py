@@ -5,8 +5,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue
 
-from ..bounded.expressions import evaluate
-from ..bounded.schemas import violations
 from ..tool import tool
 from .bounds import run_bounded
 from .json_patches import apply_patch, difference, merge_patch
@@ -68,6 +66,8 @@ def query(
     ],
 ) -> OneValue:
     """Computes something from a JSON value by an expression of CEL: filter, map, all, exists, size, arithmetic."""
+    from ..bounded.expressions import evaluate  # its library takes half a second
+
     return OneValue(run_bounded(evaluate, expression, value))
 
 
@@ -77,6 +77,8 @@ def validate(
     json_schema: Annotated[dict[str, Any] | bool, Field(description="A JSON Schema; `$ref` only within itself.")],
 ) -> Validated:
     """Checks a JSON value by a JSON Schema (2020-12 if it does not say), and says what does not fit and where."""
+    from ..bounded.schemas import violations
+
     found = [Violation(**one) for one in run_bounded(violations, value, json_schema)]
     return Validated(not found, found)
 

@@ -5,7 +5,6 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ..bounded import markdown
 from ..tool import ToolError, tool
 from .bounds import run_bounded
 
@@ -44,6 +43,8 @@ class MarkdownTables:
 @tool("markdown.html", version="1.0.0", contract="safe-to-retry", tags=("bounded",))
 def to_html(text: Markdown) -> Html:
     """Makes HTML of Markdown. HTML within it is shown as text, and links that run scripts are left out."""
+    from ..bounded import markdown
+
     return Html(run_bounded(markdown.to_html, text))
 
 
@@ -52,6 +53,8 @@ def outline(
     text: Markdown, deepest: Annotated[int, Field(ge=1, le=6, description="Headings down to this level.")] = 6
 ) -> Outline:
     """Lists the headings of a Markdown text, with their levels and lines."""
+    from ..bounded import markdown
+
     headings = (Heading(**one) for one in run_bounded(markdown.outline, text))
     return Outline([heading for heading in headings if heading.level <= deepest])
 
@@ -61,6 +64,8 @@ def tables(
     text: Markdown, number: Annotated[int | None, Field(ge=1, description="Only this one; the first is 1.")] = None
 ) -> MarkdownTables:
     """Reads the tables of a Markdown text as data."""
+    from ..bounded import markdown
+
     found = [MarkdownTable(**one) for one in run_bounded(markdown.tables, text)]
     if number is not None and number > len(found):
         raise ToolError(f"the text has {len(found)} tables, not {number}: leave `number` out to see them all.")

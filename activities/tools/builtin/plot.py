@@ -6,17 +6,12 @@ A drawing refers to nothing outside of itself: no scripts, no fonts, no style sh
 import sys
 from typing import Annotated, Any
 
-import pygal
 from pydantic import BaseModel, Field
 
 from ..manifest import Permission
 from ..place import FilePath, writes
 from ..tool import BadArguments, ToolCall, tool
 from ..workspace import Workspace
-
-# pygal leaves a finder for its maps there, of a kind that Python 3.12 calls no more, and whose lack of `find_spec`
-# breaks who calls all finders. It is of no use to us.
-sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "pygal"]
 
 MOST_POINTS = 50_000
 
@@ -60,7 +55,7 @@ def line(
     y_title: Axis = "",
 ) -> Drawn:
     """Draws series of numbers as lines, and writes the drawing as SVG."""
-    chart = pygal.Line(**_options(title, x_title, y_title))
+    chart = _library().Line(**_options(title, x_title, y_title))
     return _with_series(call, chart, path, series, labels)
 
 
@@ -84,7 +79,7 @@ def bar(
     stacked: Annotated[bool, Field(description="Series on top of each other.")] = False,
 ) -> Drawn:
     """Draws series of numbers as bars, and writes the drawing as SVG."""
-    kind = pygal.StackedBar if stacked else pygal.Bar
+    kind = _library().StackedBar if stacked else _library().Bar
     return _with_series(call, kind(**_options(title, x_title, y_title)), path, series, labels)
 
 
@@ -108,7 +103,7 @@ def pie(
     hole: Annotated[float, Field(description="Radius of a hole in the middle, of 1.", ge=0, lt=1)] = 0.0,
 ) -> Drawn:
     """Draws shares of a whole as a pie, or as a ring, and writes the drawing as SVG."""
-    chart = pygal.Pie(**_options(title, "", ""), inner_radius=hole)
+    chart = _library().Pie(**_options(title, "", ""), inner_radius=hole)
     for name, size in shares.items():
         chart.add(name, size)
     return _written(call, chart, path, len(shares))
@@ -136,10 +131,20 @@ def scatter(
     joined: Annotated[bool, Field(description="Whether a line joins the points of a series.")] = False,
 ) -> Drawn:
     """Draws points by x and y, and writes the drawing as SVG."""
-    chart = pygal.XY(**_options(title, x_title, y_title), stroke=joined)
+    chart = _library().XY(**_options(title, x_title, y_title), stroke=joined)
     for name, points in series.items():
         chart.add(name, points)
     return _written(call, chart, path, sum(map(len, series.values())))
+
+
+def _library() -> Any:
+    """Loaded when something is drawn, and not by whoever lists the tools."""
+    import pygal
+
+    # pygal leaves a finder for its maps there, of a kind that Python 3.12 calls no more, and whose lack of `find_spec`
+    # breaks who calls all finders. It is of no use to us.
+    sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "pygal"]
+    return pygal
 
 
 def _options(title: str, x_title: str, y_title: str) -> dict[str, Any]:

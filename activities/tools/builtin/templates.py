@@ -4,7 +4,6 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from ..bounded.templates import render
 from ..tool import tool
 from .bounds import run_bounded
 from .text import OneText
@@ -18,6 +17,8 @@ def template(
     values: Annotated[dict[str, Any], Field(description="What the template's names stand for.")],
 ) -> OneText:
     """Fills a Jinja template. A name that is not in `values` is an error; no HTML is escaped unless it says `| e`."""
+    from ..bounded.templates import render
+
     return OneText(run_bounded(render, template, values, MOST_WRITTEN))
 
 

@@ -114,7 +114,8 @@ class Connection:
 
     # Its tools.
 
-    async def is_well(self) -> bool:
+    async def is_well(self, *, is_busy: bool) -> bool:
+        """One that is busy with a call may do one thing at a time: then its silence says nothing."""
         if self._is_lost or self.program.ended.is_set():
             return False
         if self._listed_at is not None and time.monotonic() - self._listed_at < TRUSTED:
@@ -123,7 +124,7 @@ class Connection:
             async with asyncio.timeout(LISTING):
                 await self._list()
         except (ToolError, TimeoutError):
-            return False
+            return is_busy and not self._is_lost and not self.program.ended.is_set()
         return True
 
     async def _list(self) -> None:

@@ -3,7 +3,8 @@
 The rules, and why:
 
 - Before a call, the tools are listed anew when they were not for a while, when the server said that they changed, and
-  when a call was given up: that finds a tool that is not what was imported, and a server that hangs.
+  when a call was given up: that finds a tool that is not what was imported, and a server that hangs. While another call
+  is in flight, a server that does not list is taken for busy, not for dead.
 - When the connection ends in the middle of a call, the server may have done it: that is told as `Lost`, and the
   tool's contract says what it means. Before anything was sent, it is `NotThere`.
 
@@ -17,7 +18,8 @@ from typing import Any
 import mcp_types
 
 from ....actors.errors import Rejected
-from ..secrets import KnowsSecrets, Secrets
+from ...secrets import KnowsSecrets
+from ..secrets import Secrets
 from .mcp_connection import Connection, NotThere
 from .mcp_origin import McpOrigin, PinnedTool
 
@@ -65,7 +67,7 @@ class McpSession:
     async def _checked(self) -> Connection:
         """A connection that works, with a list of tools that is fresh."""
         async with self._opening:
-            if self._connection is not None and not await self._connection.is_well():
+            if self._connection is not None and not await self._connection.is_well(is_busy=self._calls > 1):
                 await self._connection.close()
                 self._connection = None
             if self._connection is None:

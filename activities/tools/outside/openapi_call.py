@@ -11,8 +11,9 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from ....actors.errors import Rejected, ResproutError, Unavailable
+from ...secrets import NOTHING_HIDDEN, KnowsSecrets
 from ..manifest import Contract
-from ..secrets import KnowsSecrets, Revealed, Secrets
+from ..secrets import Revealed, Secrets
 from ..tool import BadArguments, Tool, ToolCall, ToolError
 from ..web import SAFE, Fetched, NoAnswer, Request, Unanswered, fetch
 from .openapi_origin import OpenApiOrigin, Operation, Parameter
@@ -79,6 +80,7 @@ def request_of(
         most=MOST_BODY,
         redirects=5 if operation.method in SAFE else 0,
         is_known_by_key=operation.manifest.contract == "keyed",
+        veil=revealed.veil if revealed is not None else NOTHING_HIDDEN,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ....actors.errors import Broken
-from ..secrets import KnowsSecrets
+from ...secrets import KnowsSecrets
 from ..tool import Tool
 from .mcp_origin import McpOrigin
 from .mcp_session import McpSession

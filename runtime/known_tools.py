@@ -1,0 +1,51 @@
+"""The tools that are code: ours, those of plugins, and those in the modules that the settings name.
+
+The invariant: this module imports neither Temporal nor Ray. Commands that only look at tools load it.
+"""
+
+import importlib
+from collections.abc import Iterator
+
+from ..activities.tools.builtin import ALL
+from ..activities.tools.tool import Tool
+from ..activities.tools.toolbox import Toolbox
+from ..actors.errors import BadClass
+from ..actors.logger import get_logger
+from .plugins.loading import plugin_tools
+from .settings import Settings
+
+log = get_logger("resprout.tools")
+
+
+def known_tools(settings: Settings | None) -> Toolbox:
+    toolbox = Toolbox(ALL)
+    if settings is None:
+        return toolbox
+    from .agent_modules import import_agents
+
+    add_plugins(toolbox)
+    import_agents(settings.agents)
+    for module in settings.agents.modules:
+        for one in _tools_in(module):
+            toolbox.add(one)
+    return toolbox
+
+
+def add_plugins(toolbox: Toolbox) -> None:
+    """A family of ours stays ours."""
+    taken = {one.manifest.family for one in toolbox}
+    for one in plugin_tools():
+        try:
+            if one.manifest.family in taken:
+                raise BadClass(f"its family is taken: rename the family of {one.name}")
+            toolbox.add(one)
+        except BadClass as error:
+            log.error(
+                "a tool of a plugin is left out", tool=one.manifest.reference, source=one.source, error=str(error)
+            )
+
+
+def _tools_in(module: str) -> Iterator[Tool]:
+    for one in vars(importlib.import_module(module)).values():
+        if isinstance(one, Tool):
+            yield Tool(one.manifest, one.arguments, one.run, one.need, one.preview, source=f"module:{module}")
