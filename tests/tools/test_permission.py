@@ -235,3 +235,15 @@ async def test_denied_files_are_denied_to_who_lists_the_whole_workspace() -> Non
     whole, one = [(await policy.decide(call(needs=[reads(path)]))).verdict for path in (".", "notes.txt")]
 
     assert (whole, one) == ("deny", "allow")
+
+
+async def test_an_own_rule_by_the_time_is_asked_again_when_the_time_has_come(tmp_path: Any) -> None:
+    rule = 'package resprout.own\nimport rego.v1\ndeny contains "it is closed" if input.now > 1000\n'
+    (tmp_path / "hours.rego").write_text(rule)
+    now = [10.0]
+    policy = Policy(load(tmp_path), FixedGrants(), clock=lambda: now[0])
+    assert (await policy.decide(call(needs=()))).verdict == "allow"
+
+    now[0] = 2_000.0
+
+    assert (await policy.decide(call(needs=()))).reasons == ("it is closed",)
