@@ -62,6 +62,11 @@ class Toolbox:
             else:
                 del self._tools[name]
 
+    def leave_out(self, name: str, version: str) -> None:
+        versions = {known: one for known, one in self._tools.pop(name, {}).items() if known != version}
+        if versions:
+            self._tools[name] = versions
+
     def find(self, reference: str) -> Tool:
         name, _, wanted = reference.partition("@")
         versions = self._tools.get(name)
