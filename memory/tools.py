@@ -30,6 +30,8 @@ LIST = """
 SELECT name, version, digest, manifest, source, deprecated, registered_at FROM resprout.tools ORDER BY name, version
 """
 
+DEPRECATED = "SELECT name, version, deprecated FROM resprout.tools WHERE deprecated IS NOT NULL"
+
 DEPRECATE = "UPDATE resprout.tools SET deprecated = $3 WHERE name = $1 AND version = $2 RETURNING name"
 
 # Its tools stay on record: were they imported again as something else, they would need another version.
@@ -128,6 +130,12 @@ class ToolRegistry:
     async def every(self) -> list[RegisteredTool]:
         with translated():
             return [RegisteredTool(**row) for row in await (await self.open()).pool.fetch(LIST)]
+
+    async def deprecated(self) -> dict[tuple[str, str], str]:
+        """Why, by name and version."""
+        with translated():
+            rows = await (await self.open()).pool.fetch(DEPRECATED)
+        return {(row["name"], row["version"]): row["deprecated"] for row in rows}
 
     async def deprecate(self, name: str, version: str, why: str | None) -> bool:
         """False: there is no such version. None takes it back."""

@@ -80,3 +80,21 @@ def test_the_data_for_an_opa_server_has_every_grant_of_every_tenant(env: dict[st
 
     assert len(facts["grants"]) == 103
     assert {grant["tenant"] for grant in facts["grants"]} == {"default", "blue"}
+
+
+def test_who_looks_after_tools_needs_a_role_and_is_on_record(env: dict[str, str]) -> None:
+    stranger = env | {"RESPROUT_POLICY_OWNER": "somebody"}
+
+    refused = run(stranger, "tool", "quota", "set", "1", "--tool", "http.get", code=2)
+    run(stranger, "tool", "deprecate", "http.get@1.0.0", "--why", "x", code=2)
+    run(env, "tool", "quota", "set", "1", "--tool", "http.get")
+    run(env, "tool", "quota", "remove", "--tool", "http.get")
+
+    assert "is in no role that may tool.quota" in refused.stderr
+    rows = json.loads(run(env, "audit", "search", "--kind", "decided", "--json").stdout)
+    assert [(row["step"], row["verdict"]) for row in reversed(rows)] == [
+        ("tool.quota", "deny"),
+        ("tool.deprecate", "deny"),
+        ("tool.quota", "allow"),
+        ("tool.quota", "allow"),
+    ]

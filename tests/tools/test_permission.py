@@ -223,7 +223,7 @@ async def test_denied_files_are_denied_as_part_of_a_pattern_or_a_folder_too(file
     policy = Policy(load(), FixedGrants([allow("*", "code.run:python"), denial]))
 
     decision = await policy.decide(
-        call(tool="python.run", needs=python.needs(python.parse(dict(code="1", files=[files]))))
+        call(tool="python.run", needs=python.needs(python.parse({"code": "1", "files": [files]})))
     )
 
     assert decision.verdict == "deny"

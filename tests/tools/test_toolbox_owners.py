@@ -7,12 +7,15 @@ import pytest
 from pydantic import ValidationError
 from resprout.activities.tools.builtin import ALL
 from resprout.activities.tools.outside.mcp_origin import McpOrigin
+from resprout.activities.tools.outside.sources import Outside
 from resprout.activities.tools.tool import Tool, tool
 from resprout.activities.tools.toolbox import Toolbox, UnknownTool
 from resprout.memory.database import Database
 from resprout.memory.tools import ToolRegistry
 from resprout.runtime.known_tools import add_from_elsewhere
+from resprout.runtime.secrets import SecretsFromEnvironment
 from resprout.runtime.tool_imports import registration
+from resprout.runtime.tool_sources import ToolSources
 from resprout.runtime.tools import register
 
 
@@ -67,3 +70,15 @@ def test_a_long_command_and_its_environment_are_known_by_all_of_them() -> None:
 def test_no_tool_takes_longer_than_a_call_may() -> None:
     with pytest.raises(ValidationError, match="at most 55m"):
         of_a_module("letters.send", timeout=timedelta(hours=24))
+
+
+async def test_a_deprecated_version_is_not_what_a_name_means(dsn: str) -> None:
+    toolbox = Toolbox([of_a_module("letters.send"), of_a_module("letters.send", "1.1.0")])
+    async with await Database.open(dsn, pool_size=2) as database:
+        registry = ToolRegistry.of(database)
+        await register(toolbox, registry)
+        await registry.deprecate("letters.send", "1.1.0", "it loses letters")
+        await ToolSources(toolbox, registry, Outside(SecretsFromEnvironment())).refresh()
+
+    assert toolbox.find("letters.send").manifest.version == "1.0.0"
+    assert toolbox.find("letters.send@1.1").manifest.deprecated == "it loses letters"
