@@ -19,6 +19,7 @@ from .wheel import digest_of, read_wheel
 
 GROUP = "resprout.tools"
 CODE = {".py", ".pyc", ".so", ".pyd", ".pth"}
+HEADER = 16  # bytes of a cache before the code
 CACHE = "__pycache__"  # what Python itself writes beside a source, when it is as old as that
 DATA = re.compile(r"[^/]+\.data/(?:purelib|platlib)/")  # goes where the rest goes
 WRITTEN_AT_INSTALL = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
@@ -124,7 +125,10 @@ def _is_cache(file: Path) -> bool:
     if not source.is_file():
         return False
     compiled = compile(source.read_bytes(), str(source), "exec", dont_inherit=True)
-    return marshal.dumps(compiled) == file.read_bytes()[16:]
+    try:
+        return bool(marshal.loads(file.read_bytes()[HEADER:]) == compiled)
+    except (ValueError, EOFError, TypeError):
+        return False
 
 
 def _difference(file: Path, name: str, sha: str) -> Iterator[str]:

@@ -206,7 +206,7 @@ def test_a_gvisor_that_opens_no_sockets_is_refused_what_needs_the_network(
     told: list[str] | None, net: tuple[str, ...], is_refused: bool
 ) -> None:
     spec = SandboxSpec(language="python", code="0", net=net)
-    engine: dict[str, dict[str, Any]] = {"runc": {"path": "runc"}, "runsc": {"path": "runsc", "runtimeArgs": told}}
+    engine: dict[str, dict[str, object]] = {"runc": {"path": "runc"}, "runsc": {"path": "runsc", "runtimeArgs": told}}
 
     said = refusal(spec, "gvisor", engine)
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import marshal
 import os
 import subprocess
 import sys
@@ -90,6 +91,11 @@ def test_a_signed_plugin_is_installed_used_verified_and_removed(place: Place, wh
     assert "signed by nobody whom you trust" in place("plugin", "verify").stdout  # who trusts no key any more
 
     code = place.packages / "my_tools/tools.py"
+    (cache,) = code.parent.glob("__pycache__/tools.*.pyc")
+    honest = cache.read_bytes()
+    cache.write_bytes(honest[:16] + marshal.dumps(compile("evil = True", str(code), "exec")))
+    assert f"my_tools/__pycache__/{cache.name} was added" in place("plugin", "verify", trusts=place.public).stdout
+    cache.write_bytes(honest)
     before = code.read_text()
     code.write_text(before + "# and more\n")
     (place.packages / "my_tools/extra.py").write_text("")
