@@ -27,7 +27,16 @@ class Question(BaseModel):
     chain: Annotated[tuple[Principal, ...], Field(min_length=1, max_length=32)]  # whose will it is first, who acts last
     tenant: str
     run: str | None
-    action: Literal["tool.call", "approval.answer", "policy.grant", "policy.revoke", "effect.resolve", "tool.import"]
+    action: Literal[
+        "tool.call",
+        "approval.answer",
+        "policy.grant",
+        "policy.revoke",
+        "effect.resolve",
+        "tool.import",
+        "tool.quota",
+        "tool.deprecate",
+    ]
     tool: str = ""  # name
     version: str = ""
     newest: str = ""  # the newest version of the tool, as a name alone would find it; a machine may call no other one
