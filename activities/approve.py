@@ -18,7 +18,7 @@ from .contracts import ANSWER_APPROVAL, ASK_APPROVAL, AnswerInput, ApprovalInput
 from .tools.calling import Denied
 from .tools.digest import digest_of
 from .tools.doubts import by_name
-from .tools.policy import Decides, Question
+from .tools.policy import Decides, question_of
 from .tools.toolbox import Toolbox
 
 
@@ -29,11 +29,13 @@ class Approve:
         policy: Decides,
         toolbox: Toolbox,
         audit: Callable[[Sequence[AuditEvent]], Awaitable[None]],
+        look: Callable[[str], Awaitable[None]] | None = None,  # for tools that came since, as where they are called
     ) -> None:
         self.approvals = approvals
         self.policy = policy
         self.toolbox = toolbox
         self.audit = audit
+        self.look = look
 
     @activity.defn(name=ASK_APPROVAL)
     async def ask(self, request: ApprovalInput) -> None:
@@ -69,7 +71,7 @@ class Approve:
             if (approval.answered_by, approval.state) == (by, state):
                 return  # the step is tried again
             raise Rejected(f"{approval.title} is {approval.state} already{_by(approval)}.")
-        edited, digest = self._edited(approval, request)
+        edited, digest = await self._edited(approval, request)
         await self._refuse_unfit(approval, by, edited)
         event = _event(approval, by, state, edited, (request.comment,) if request.comment else ())
         if not await self.approvals.answer(
@@ -77,13 +79,15 @@ class Approve:
         ):
             raise Rejected(f"{approval.title} was answered, or is past its time, by now.")
 
-    def _edited(self, approval: Approval, request: AnswerInput) -> tuple[dict[str, Any] | None, str | None]:
+    async def _edited(self, approval: Approval, request: AnswerInput) -> tuple[dict[str, Any] | None, str | None]:
         if request.arguments is None:
             return None, None
         if approval.kind != "tool" or not request.approved:
             raise Rejected("only the arguments of a call that is approved can be edited.")
         assert approval.tool is not None
         assert approval.version is not None
+        if self.look is not None:
+            await self.look(approval.tool)
         self.toolbox.find(f"{approval.tool}@{approval.version}").parse(request.arguments)
         return request.arguments, digest_of(approval.tool, approval.version, request.arguments)
 
@@ -91,7 +95,7 @@ class Approve:
         if approval.who and by not in approval.who and by.removeprefix("user:") not in approval.who:
             await self._refused(approval, by, said := f"it is for {', '.join(approval.who)} to answer, not for {by}.")
             raise Denied(said)
-        question = Question(
+        question = question_of(
             chain=(by,),
             tenant=approval.tenant,
             run=approval.run,

@@ -167,4 +167,9 @@ class RunFailed(Broken, of_one_text=False):
 def text_of(error: ResproutError) -> str:
     """What a handler's error says may have in it what neither Postgres nor the wire carries: null bytes, and halves of
     characters, as in the names of files that are no UTF-8. A message whose error cannot be stored is never buried."""
-    return str(error).replace("\0", "\\0").encode(errors="backslashreplace").decode()
+    return storable(str(error))
+
+
+def storable(text: str) -> str:
+    """For what others wrote, and somebody must read: what cannot be stored stands there escaped."""
+    return text.replace("\0", "\\0").encode(errors="backslashreplace").decode()

@@ -44,6 +44,7 @@ WHERE id = $1 AND state = 'pending' AND (expires_at IS NULL OR expires_at > now(
 WITHDRAW = """
 UPDATE resprout.approvals SET state = 'withdrawn', answered_at = now()
 WHERE id = ANY ($1::text[]) AND state = 'pending'
+RETURNING id, tenant, run, chain, tool, version, arguments
 """
 
 LIST = f"""
@@ -169,10 +170,12 @@ class Approvals:
                 await append(connection, events)
                 return True
 
-    async def withdraw(self, ids: Sequence[str]) -> None:
+    async def withdraw(self, ids: Sequence[str], why: str) -> None:
         """Nobody waits for the answers any more."""
         with translated():
-            await (await self.open()).pool.execute(WITHDRAW, list(ids))
+            async with (await self.open()).pool.acquire() as connection, connection.transaction():
+                rows = await connection.fetch(WITHDRAW, list(ids))
+                await append(connection, [_withdrawn(row, why) for row in rows])
 
     async def latest(
         self, *, state: str | None = None, tenant: str | None = None, run: str | None = None, limit: int = 100
@@ -181,6 +184,20 @@ class Approvals:
         with translated():
             rows = await (await self.open()).pool.fetch(LIST, state, tenant, run, limit)
         return [Approval(**row) for row in rows]
+
+
+def _withdrawn(row: Any, why: str) -> AuditEvent:
+    return AuditEvent(
+        kind="withdrawn",
+        tenant=row["tenant"],
+        chain=row["chain"],
+        run=row["run"],
+        step=row["id"],
+        tool=row["tool"] or "",
+        version=row["version"] or "",
+        arguments=_parsed(row["arguments"]) or {},
+        reasons=(why,),
+    )
 
 
 def _parsed(text: str | None) -> Any:

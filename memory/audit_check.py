@@ -20,6 +20,7 @@ class Fault:
 class Whole:
     rows: int
     head: Head
+    unheld: tuple[int, ...] = ()  # of the heads, those before the first row: nothing here shows whether they hold
 
 
 async def check(rows: AsyncIterator[AuditRow], heads: Sequence[Head] = (), begins_after: int = 0) -> Whole | Fault:
@@ -31,12 +32,15 @@ async def check(rows: AsyncIterator[AuditRow], heads: Sequence[Head] = (), begin
         fault = _fault(row, last, begins_after) or _against(wanted, row)
         if fault is not None:
             return fault
+        if last is None and wanted.get(row.seq - 1, row.previous) != row.previous:
+            return Fault(row.seq - 1, "forged", f"row {row.seq} follows another row {row.seq - 1} than the one kept")
         last, count = row, count + 1
     reached = last.seq if last is not None else begins_after
     if missing := [seq for seq in wanted if seq > reached]:
         said = f"the log ends at {reached}, and there was a row {max(missing)}: its end was cut off"
         return Fault(reached + 1, "cut off", said)
-    return Whole(count, Head(reached, last.hash if last is not None else b""))
+    unheld = tuple(sorted(seq for seq in wanted if 0 < seq < begins_after + (last is None)))
+    return Whole(count, Head(reached, last.hash if last is not None else b""), unheld)
 
 
 def _fault(row: AuditRow, last: AuditRow | None, begins_after: int) -> Fault | None:

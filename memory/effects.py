@@ -33,7 +33,7 @@ WITH begun AS (
     SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9::text[], $10::json, $11, $12::uuid
     WHERE NOT EXISTS (
         SELECT FROM resprout.tool_quotas
-        WHERE tenant IN ('*', $2) AND principal IN ('*', ($9::text[])[cardinality($9::text[])]) AND tool IN ('*', $5)
+        WHERE tenant IN ('*', $2) AND (principal = '*' OR principal = ANY ($9::text[])) AND tool IN ('*', $5)
     )
     ON CONFLICT (key) DO NOTHING RETURNING intended_at
 )
@@ -48,10 +48,12 @@ UPDATE resprout.effects SET state = 'intended', owner = $3, attempts = attempts 
 WHERE key = $1 AND owner = $2 AND state = $4 RETURNING key
 """
 
-# One that was given up as in doubt and ends after all is in doubt no more.
+# That it was done is true, whichever attempt says so, and ends a doubt about that attempt. That an attempt failed says
+# nothing of the one that took over.
 END = """
 UPDATE resprout.effects SET state = $3, ended_at = now(), result = $4, error_type = $5, error = $6
-WHERE key = $1 AND (state = 'intended' OR (state = 'in-doubt' AND owner = $2)) RETURNING key
+WHERE key = $1 AND (owner = $2 AND state IN ('intended', 'in-doubt') OR state = 'intended' AND $3 = 'done')
+RETURNING key
 """
 
 DOUBT = """
@@ -72,15 +74,16 @@ UPDATE resprout.approvals SET used_at = now()
 WHERE id = $1 AND state = 'approved' AND used_at IS NULL RETURNING id
 """
 
+# Of everybody in the chain: a run that somebody starts, or an agent that he asks, calls on his account.
 QUOTAS = """
 SELECT principal, tool, calls, per FROM resprout.tool_quotas
-WHERE tenant IN ('*', $1) AND principal IN ('*', $2) AND tool IN ('*', $3)
+WHERE tenant IN ('*', $1) AND (principal = '*' OR principal = ANY ($2)) AND tool IN ('*', $3)
 """
 
 CALLED = """
 SELECT count(*) AS calls, min(intended_at) + $4::interval - now() AS frees_in FROM (
     SELECT intended_at FROM resprout.effects
-    WHERE tenant = $1 AND ($2 = '*' OR tool = $2) AND ($3 = '*' OR chain[cardinality(chain)] = $3)
+    WHERE tenant = $1 AND ($2 = '*' OR tool = $2) AND ($3 = '*' OR $3 = ANY (chain))
       AND intended_at > now() - $4::interval
     ORDER BY intended_at DESC LIMIT $5
 ) AS latest
@@ -89,7 +92,9 @@ SELECT count(*) AS calls, min(intended_at) + $4::interval - now() AS frees_in FR
 # Whoever counts calls waits for those that are about to be counted.
 ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended($1, 7))"
 
-HAS_CALLED = "SELECT EXISTS (SELECT FROM resprout.effects WHERE run = $1 AND tool = $2 AND version = $3)"
+HAS_CALLED = """
+SELECT EXISTS (SELECT FROM resprout.effects WHERE tenant = $1 AND run = $2 AND tool = $3 AND version = $4)
+"""
 
 LIST = f"""
 SELECT {_COLUMNS} FROM resprout.effects
@@ -107,6 +112,8 @@ FROM resprout.effects
 WHERE intended_at > now() - $1::interval AND ($2::text IS NULL OR tenant = $2) AND ($3::text IS NULL OR tool = $3)
 GROUP BY tool ORDER BY calls DESC, tool
 """
+
+RESOLVED = "Resolved"  # the kind of failure of an effect of which a person says that it was not done
 
 
 @dataclass(frozen=True)
@@ -205,9 +212,9 @@ class Effects:
             row = await (await self.open()).pool.fetchrow(FIND, key)
         return Effect(**row) if row is not None else None
 
-    async def has_called(self, run: str, tool: str, version: str) -> bool:
+    async def has_called(self, tenant: str, run: str, tool: str, version: str) -> bool:
         with translated():
-            return bool(await (await self.open()).pool.fetchval(HAS_CALLED, run, tool, version))
+            return bool(await (await self.open()).pool.fetchval(HAS_CALLED, tenant, run, tool, version))
 
     async def intend(
         self, intent: Intent, events: Sequence[AuditEvent], limits: Sequence[Limit], approval: str | None
@@ -245,7 +252,7 @@ class Effects:
         return Begun(began)
 
     async def _over(self, connection: Any, intent: Intent, limits: Sequence[Limit]) -> Over | None:
-        rows = await connection.fetch(QUOTAS, intent.tenant, intent.chain[-1], intent.tool)
+        rows = await connection.fetch(QUOTAS, intent.tenant, list(intent.chain), intent.tool)
         every = [*limits, *(Limit(row["tool"], row["principal"], row["calls"], row["per"]) for row in rows)]
         for limit in sorted(every, key=lambda one: (one.tool, one.principal)):  # the same order for all
             await connection.execute(ONE_AT_A_TIME, f"{intent.tenant}/{limit.tool}/{limit.principal}")
@@ -254,11 +261,9 @@ class Effects:
                 return Over(limit, max(row["frees_in"], timedelta(milliseconds=10)))
         return None
 
-    async def take_over(self, effect: Effect, owner: UUID) -> bool:
+    async def take_over(self, effect: Effect, owner: UUID, events: Sequence[AuditEvent]) -> bool:
         """The attempt before is gone, and this one does it again. False: another one came first."""
-        with translated():
-            pool = (await self.open()).pool
-            return await pool.fetchval(TAKE_OVER, effect.key, effect.owner, owner, effect.state) is not None
+        return await self._settled(events, TAKE_OVER, effect.key, effect.owner, owner, effect.state)
 
     async def done(self, key: str, owner: UUID, result: Any, events: Sequence[AuditEvent]) -> bool:
         return await self._settled(events, END, key, owner, "done", json.dumps(result), None, None)
@@ -280,7 +285,7 @@ class Effects:
         result: Any = None,
     ) -> bool:
         """False: it is not in doubt any more."""
-        failed = ("Resolved", f"{by} says that it was not done: {resolution}") if state == "failed" else (None, None)
+        failed = (RESOLVED, f"{by} says that it was not done: {resolution}") if state == "failed" else (None, None)
         given = json.dumps(result) if state == "done" else None
         return await self._settled(events, RESOLVE, key, state, given, *failed, by, resolution)
 

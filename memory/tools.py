@@ -30,6 +30,8 @@ LIST = """
 SELECT name, version, digest, manifest, source, deprecated, registered_at FROM resprout.tools ORDER BY name, version
 """
 
+DEPRECATED = "SELECT name, version, deprecated FROM resprout.tools WHERE deprecated IS NOT NULL"
+
 DEPRECATE = "UPDATE resprout.tools SET deprecated = $3 WHERE name = $1 AND version = $2 RETURNING name"
 
 # Its tools stay on record: were they imported again as something else, they would need another version.
@@ -91,6 +93,18 @@ class Registration:
 
 
 @dataclass(frozen=True)
+class Clash:
+    """A version that is registered as another tool than the one that was given."""
+
+    name: str
+    version: str
+    source: str  # of the registered one
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.version} from {self.source}"
+
+
+@dataclass(frozen=True)
 class ToolRegistry:
     open: Callable[[], Awaitable[Database]]  # a pool, the first time and again
 
@@ -103,19 +117,25 @@ class ToolRegistry:
 
         return cls(opened)
 
-    async def register(self, given: Sequence[Registration]) -> list[str]:
-        """Those that clash, as `name@version from source`: they stay what they were."""
+    async def register(self, given: Sequence[Registration]) -> list[Clash]:
+        """The registered ones of those that clash stay what they were."""
         names, versions, digests = ([getattr(one, word) for one in given] for word in ("name", "version", "digest"))
         rest = ([getattr(one, word) for one in given] for word in ("manifest", "source", "deprecated"))
         with translated():
             async with (await self.open()).pool.acquire() as connection, connection.transaction():
                 await connection.execute(REGISTER, names, versions, digests, *rest)
                 clashing = await connection.fetch(CLASHING, names, versions, digests)
-        return [f"{row['name']}@{row['version']} from {row['source']}" for row in clashing]
+        return [Clash(**row) for row in clashing]
 
     async def every(self) -> list[RegisteredTool]:
         with translated():
             return [RegisteredTool(**row) for row in await (await self.open()).pool.fetch(LIST)]
+
+    async def deprecated(self) -> dict[tuple[str, str], str]:
+        """Why, by name and version."""
+        with translated():
+            rows = await (await self.open()).pool.fetch(DEPRECATED)
+        return {(row["name"], row["version"]): row["deprecated"] for row in rows}
 
     async def deprecate(self, name: str, version: str, why: str | None) -> bool:
         """False: there is no such version. None takes it back."""

@@ -4,7 +4,8 @@ The invariant: this module imports neither Temporal nor Ray. Commands that only 
 """
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from ..activities.tools.builtin import ALL
 from ..activities.tools.tool import Tool
@@ -23,29 +24,25 @@ def known_tools(settings: Settings | None) -> Toolbox:
         return toolbox
     from .agent_modules import import_agents
 
-    add_plugins(toolbox)
+    add_from_elsewhere(toolbox, plugin_tools())
     import_agents(settings.agents)
-    for module in settings.agents.modules:
-        for one in _tools_in(module):
-            toolbox.add(one)
+    add_from_elsewhere(toolbox, (one for module in settings.agents.modules for one in _tools_in(module)))
     return toolbox
 
 
-def add_plugins(toolbox: Toolbox) -> None:
-    """A family of ours stays ours."""
+def add_from_elsewhere(toolbox: Toolbox, tools: Iterable[Tool]) -> None:
+    """A family belongs to who had it first: `http.get@99.0.0` of somebody else must not be what `http.get` means."""
     taken = {one.manifest.family for one in toolbox}
-    for one in plugin_tools():
+    for one in tools:
         try:
             if one.manifest.family in taken:
                 raise BadClass(f"its family is taken: rename the family of {one.name}")
             toolbox.add(one)
         except BadClass as error:
-            log.error(
-                "a tool of a plugin is left out", tool=one.manifest.reference, source=one.source, error=str(error)
-            )
+            log.error("a tool is left out", tool=one.manifest.reference, source=one.source, error=str(error))
 
 
 def _tools_in(module: str) -> Iterator[Tool]:
     for one in vars(importlib.import_module(module)).values():
         if isinstance(one, Tool):
-            yield Tool(one.manifest, one.arguments, one.run, one.need, one.preview, source=f"module:{module}")
+            yield replace(one, source=f"module:{module}")

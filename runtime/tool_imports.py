@@ -56,9 +56,8 @@ class ToolImports:
     async def add(self, source: str, kind: str, origin: dict[str, Any], tools: Sequence[Tool]) -> None:
         clashing = await self.registry.register([registration(one) for one in tools])
         if clashing:
-            raise Rejected(
-                f"{', '.join(clashing)} is on record as another tool: raise the version, or choose another name."
-            )
+            known = ", ".join(map(str, clashing))
+            raise Rejected(f"{known} is on record as another tool: raise the version, or choose another name.")
         told = {"source": source, "tools": [one.manifest.reference for one in tools]}
         await self._write("imported", told, "allow", (), "")
         await self.registry.add_source(source, kind, origin, self.by)

@@ -1,7 +1,7 @@
 """Keeps the tools of a process at what the registry says of sources from outside.
 
 The invariant: a tool that was imported, imported anew or removed anywhere is so here at the next call of it that comes
-later than `SEEN_WITHIN`; one that this process has not yet is looked for at once.
+later than `SEEN_WITHIN`; one that this process has not yet is looked for at once. So is what was deprecated.
 """
 
 import asyncio
@@ -46,6 +46,7 @@ class ToolSources:
         for source in current.values():
             if self._known.get(source.source) != source.added_at:
                 await self._take(source)
+        self.toolbox.deprecated = await self.registry.deprecated()
         self._looked_at = began
 
     async def close(self) -> None:

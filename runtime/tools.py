@@ -19,7 +19,8 @@ from ..activities.tools.outside.sources import Outside
 from ..activities.tools.reach_agents import CallAgents
 from ..activities.tools.run_sandbox import CallSandbox
 from ..activities.tools.secrets import Secrets
-from ..activities.tools.tool import Tool, ToolCall
+from ..activities.tools.tool import ToolCall
+from ..activities.tools.toolbox import Toolbox
 from ..actors.calls import Caller
 from ..actors.logger import get_logger
 from ..memory import large_payloads
@@ -61,20 +62,26 @@ async def tools(settings: Settings, boxes: Sandboxes, client: Client) -> AsyncIt
     registry, known = ToolRegistry(database.open), SecretsFromEnvironment()
     secrets = Secrets(known)
     uses = Uses(settings, boxes, caller(settings), client, database.open, secrets)
-    registering = asyncio.create_task(register(list(toolbox), registry))
+    registering = asyncio.create_task(register(toolbox, registry))
     sources = ToolSources(toolbox, registry, Outside(known))
     hands = ToolCaller(toolbox, policy, effects, approvals, audit, secrets, uses.of_plan, sources.look)
     try:
-        yield Tools(CallTool(hands, Doubts(policy, effects, audit)), Approve(approvals, policy, toolbox, audit))
+        yield Tools(
+            CallTool(hands, Doubts(policy, effects, audit)), Approve(approvals, policy, toolbox, audit, sources.look)
+        )
     finally:
         registering.cancel()
         await sources.close()
         await database.close()
 
 
-async def register(tools: Sequence[Tool], registry: ToolRegistry) -> None:
-    for clash in await registry.register([registration(one) for one in tools]):
-        log.error("a tool changed without a new version", registered=clash, remedy="raise its version")
+async def register(toolbox: Toolbox, registry: ToolRegistry) -> None:
+    """A version that means another tool elsewhere is not called here: people and policy know the other."""
+    for clash in await registry.register([registration(one) for one in toolbox]):
+        toolbox.leave_out(clash.name, clash.version)
+        log.error(
+            "a tool changed without a new version and is left out", registered=str(clash), remedy="raise its version"
+        )
 
 
 @dataclass(frozen=True)

@@ -187,11 +187,11 @@ def leads_out(path: str) -> bool:
 
 
 def is_host(text: str) -> bool:
-    """`name:port`; `*.name:port` is any name beneath."""
+    """`name:port`; `*.name:port` is any name beneath. In one spelling, which policy goes by: no port begins with 0."""
     host, _, port = text.rpartition(":")
     labels = host.removeprefix("*.").split(".")
     named = len(host) <= LONGEST_HOST and all(_is_label(label) for label in labels)
-    return named and port.isascii() and port.isdecimal() and 0 < int(port[:6]) < 65_536
+    return named and port.isascii() and port.isdecimal() and port[0] != "0" and int(port[:6]) < 65_536
 
 
 def _is_label(text: str) -> bool:

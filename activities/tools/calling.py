@@ -14,15 +14,15 @@ not the second half of this one.
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID, uuid4, uuid5
 
 from pydantic import BaseModel
 
-from ...actors.errors import Broken, OutcomeUnknown, Rejected, ResproutError, TooLarge, Unavailable
+from ...actors.errors import Broken, OutcomeUnknown, Rejected, ResproutError, Unavailable, storable
 from ...actors.logger import get_logger
 from ...memory.approvals import Approval, Approvals, Asked
 from ...memory.audit import AuditEvent
@@ -30,8 +30,8 @@ from ...memory.effects import Begun, Effect, Effects, Intent, Known, Limit, NoAp
 from ..contracts import ToolDone, ToolInDoubt, ToolInput, ToolWaits
 from ..sandbox.backend import InDoubt
 from .digest import digest_of
-from .policy import Decides, Decision, Question
-from .secrets import Secrets, references_in
+from .policy import Decides, Decision, Question, question_of
+from .secrets import Revealed, Secrets, references_in
 from .tool import BadArguments, Tool, ToolCall, ToolError
 from .toolbox import Toolbox
 
@@ -39,12 +39,18 @@ log = get_logger("resprout.tools")
 
 KEYS = UUID("6e0f0f8e-1f0c-4f5e-9b55-8f4f0a4c2d10")
 PREVIEW_SECONDS = 10
+Said = TypeVar("Said")
+
 LARGEST_RESULT = 1_000_000  # bytes of JSON
 DEFAULT_EXPIRY = timedelta(days=7).total_seconds()
 
 
 class Denied(Rejected):
     """Policy does not allow it, or somebody who was asked said no."""
+
+
+class StepTaken(Rejected):
+    """The step that is to name this call names another one."""
 
 
 class Throttled(Unavailable):
@@ -108,16 +114,30 @@ class ToolCaller:
     async def call(self, request: ToolInput, run: str) -> ToolDone | ToolWaits | ToolInDoubt:
         """Raises one of errors.py: Rejected and Broken for good, Unavailable when it may be tried again."""
         known = await self.effects.find(request.step)
+        approval = None
+        if known is None or not _is_of(known, request, run):  # else it was approved with other arguments, or taken
+            approval = await self.approvals.find(request.step)
+            await self._refuse_taken(approval or known, request, run)
         if known is not None and known.state in ("done", "failed", "in-doubt"):
             return _recorded(known)
         attempt = replace(self, owner=uuid4())
         if self.look is not None:
             await self.look(request.tool)
         if known is not None:
-            return await attempt._go_on(known, request, run)
-        approval = await self.approvals.find(request.step)
+            return await attempt._found(known, request, run)
         plan = await self._plan(request, run, approval)
         return await attempt._decide(plan, approval)
+
+    async def _refuse_taken(self, seen: Effect | Approval | None, request: ToolInput, run: str) -> None:
+        """A step is named by whoever calls: a second call by it neither sees nor gets what the first one did."""
+        if seen is None or _is_of(seen, request, run):
+            return
+        said = (
+            f"the step {request.step} names another call already: one of another run, tenant, chain or tool, or with "
+            "other arguments. Give each call a step of its own."
+        )
+        await self.audit([_taken(request, run, said)])
+        raise StepTaken(said)
 
     async def _plan(self, request: ToolInput, run: str, approval: Approval | None) -> Plan:
         reference, arguments = request.tool, request.arguments
@@ -127,28 +147,34 @@ class ToolCaller:
             if approval.edited is not None:
                 arguments = json.loads(approval.edited)
         found = self.toolbox.find(reference)
-        return plan_of(found, arguments, request, run, newest=await self._newest(found, run))
+        asked = approval is not None and found.manifest.version == approval.version
+        newest = found.manifest.version if asked else await self._newest(found, request.tenant, run)
+        return plan_of(found, arguments, request, run, newest=newest)
 
-    async def _newest(self, found: Tool, run: str) -> str:
-        """The newest version, as policy is to see it: a run keeps the one that it has called before."""
-        newest = self.toolbox.find(found.name).manifest.version
-        if found.manifest.version != newest and await self.effects.has_called(run, found.name, found.manifest.version):
-            return found.manifest.version
+    async def _newest(self, found: Tool, tenant: str, run: str) -> str:
+        """The newest version, as policy is to see it: a run keeps the one that it has called before, or asked about."""
+        version, newest = found.manifest.version, self.toolbox.find(found.name).manifest.version
+        if version != newest and await self.effects.has_called(tenant, run, found.name, version):
+            return version
         return newest
 
     # May it happen?
 
     async def _decide(self, plan: Plan, approval: Approval | None) -> ToolDone | ToolWaits | ToolInDoubt:
+        if approval is not None and approval.state == "rejected":  # whatever was granted since
+            said = f": {approval.comment}" if approval.comment else "."
+            raise Denied(f"{approval.answered_by} rejected {plan.tool.manifest.reference}{said}")
         decision = await self.policy.decide(plan.question)
         if decision.verdict == "deny":
             await self.audit([_decided(plan, decision)])
             raise Denied(f"{plan.tool.manifest.reference} is not allowed: {' '.join(decision.reasons)}")
         if decision.verdict == "allow":
             if approval is not None:  # something was granted meanwhile
-                await self.approvals.withdraw([approval.id])
+                await self.approvals.withdraw([approval.id], "it was granted meanwhile.")
             return await self._begin(plan, decision, None)
         if approval is None:
             approval = await self._ask(plan, decision)
+            await self._refuse_taken(approval, plan.request, plan.run)
         match approval.state:
             case "pending":
                 return _waits(plan, approval)
@@ -157,11 +183,10 @@ class ToolCaller:
                     await self.audit([plan.event("refused", verdict="deny", reasons=(OTHER_CALL,))])
                     raise Denied(f"{plan.tool.manifest.reference} is not allowed: {OTHER_CALL}")
                 return await self._begin(plan, decision, approval.id)
-            case "rejected":
-                said = f": {approval.comment}" if approval.comment else "."
-                raise Denied(f"{approval.answered_by} rejected {plan.tool.manifest.reference}{said}")
-            case _:
-                raise Denied(f"nobody approved {plan.tool.manifest.reference} in time. Ask again.")
+            case ended:  # expired or withdrawn
+                said = f"nobody approved {plan.tool.manifest.reference} in time. Ask again."
+                await self.audit([plan.event(ended, verdict="deny", reasons=(said,), approval=approval.id)])
+                raise Denied(said)
 
     async def _ask(self, plan: Plan, decision: Decision) -> Approval:
         seconds = decision.expires_seconds or DEFAULT_EXPIRY
@@ -190,9 +215,17 @@ class ToolCaller:
             return None
         try:
             async with asyncio.timeout(PREVIEW_SECONDS):
-                return await plan.tool.preview(self.uses(plan, Begin(datetime.now(UTC))), plan.parsed)
-        except (ResproutError, TimeoutError) as error:
-            return {"problem": str(error) or "it took too long to see what would change."}
+                shown = await plan.tool.preview(self.uses(plan, Begin(datetime.now(UTC))), plan.parsed)
+            json.dumps(shown, ensure_ascii=False).encode()  # who is asked must be able to read it
+            return shown
+        except TimeoutError:
+            return {"problem": "it took too long to see what would change."}
+        except ResproutError as error:
+            return {"problem": storable(str(error))}
+        except Exception as error:  # noqa: BLE001 - a preview's defect is for who decides to know, and no answer
+            said = storable(f"{type(error).__name__}: {error}")
+            log.error("a preview failed", tool=plan.tool.manifest.reference, error=said)
+            return {"problem": f"what would change cannot be shown: {said}"}
 
     # It may.
 
@@ -204,18 +237,19 @@ class ToolCaller:
             case Begun(at):
                 return await self._do(plan, Begin(at))
             case Known(effect):
-                return await self._found(effect, plan)
+                if approval is None:  # else the question was the same, and who else asked it began
+                    await self._refuse_taken(effect, plan.request, plan.run)
+                return await self._found(effect, plan.request, plan.run)
             case NoApproval():
                 await self.audit([plan.event("refused", verdict="deny", reasons=(USED,))])
                 raise Denied(f"{plan.tool.manifest.reference} is not allowed: {USED}")
             case Over(limit, frees_in):
                 per = limit.per.total_seconds()
                 whose = "" if limit.principal == "*" else f" by {limit.principal}"
-                raise Throttled(
-                    f"{limit.tool if limit.tool != '*' else 'tools'} may be called{whose} {limit.calls} times in "
-                    f"{per:g} s, and was. Try again in {frees_in.total_seconds():.1f} s.",
-                    frees_in,
-                )
+                what = limit.tool if limit.tool != "*" else "tools"
+                said = f"{what} may be called{whose} {limit.calls} times in {per:g} s"
+                await self.audit([plan.event("throttled", verdict="deny", reasons=(f"{said}.",))])
+                raise Throttled(f"{said}, and was. Try again in {frees_in.total_seconds():.1f} s.", frees_in)
 
     def _intent(self, plan: Plan) -> Intent:
         return Intent(
@@ -235,92 +269,125 @@ class ToolCaller:
 
     # It began before.
 
-    async def _go_on(self, effect: Effect, request: ToolInput, run: str) -> ToolDone | ToolInDoubt:
-        """As it was decided then: this version, with these arguments."""
-        tool = self.toolbox.find(f"{effect.tool}@{effect.version}")
-        arguments = json.loads(effect.arguments)
-        return await self._found(effect, plan_of(tool, arguments, request, run, newest=effect.version))
-
-    async def _found(self, effect: Effect, plan: Plan) -> ToolDone | ToolInDoubt:
+    async def _found(self, effect: Effect, request: ToolInput, run: str) -> ToolDone | ToolInDoubt:
+        """As it was decided then: this version, with these arguments. The contract is that of the record, and a doubt
+        needs no tool: it may have changed since, or be gone."""
         if effect.state in ("done", "failed", "in-doubt"):
             return _recorded(effect)
         if effect.state == "intended" and effect.contract == "at-most-once":
-            known = "the process that called it ended before it could say what became of it."
-            await self._doubt(plan, replace(self, owner=effect.owner), known)
-        elif await self.effects.take_over(effect, self.owner):
+            await self.effects.doubt(effect.key, effect.owner, ENDED, [_left(effect)])
+            return await self._on_record(effect.key)
+        tool = self.toolbox.find(f"{effect.tool}@{effect.version}")
+        plan = plan_of(tool, json.loads(effect.arguments), request, run, newest=effect.version)
+        if await self.effects.take_over(effect, self.owner, [_repeated(effect, plan)]):
             return await self._do(plan, Begin(effect.intended_at, effect.agains))
-        latest = await self.effects.find(effect.key)
-        if latest is None or latest.state in ("intended", "again"):
-            raise Unavailable(f"another worker has taken over the call {effect.key}. It is asked for again.")
-        return _recorded(latest)
+        return await self._on_record(effect.key)
 
     # It happens.
 
     async def _do(self, plan: Plan, began: Begin) -> ToolDone | ToolInDoubt:
-        reference = plan.tool.manifest.reference
-        seconds = plan.tool.manifest.timeout.total_seconds()
         try:
-            revealed = self.secrets.revealed(plan.arguments)
+            revealed = self._revealed(plan)
         except Rejected as error:
             return await self._ended_badly(plan, type(error).__name__, str(error), is_answer=True)
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(plan.tool.manifest.timeout.total_seconds()):
                 output = revealed.hidden(
                     await plan.tool.run(self.uses(plan, began), plan.tool.parse(revealed.arguments))
                 )
-            _refuse_unkept(reference, output)
         except asyncio.CancelledError:
             if not self.is_leaving():  # else the next worker goes on
-                await asyncio.shield(self._write_bad_end(plan, "Cancelled", "the run was cancelled.", is_answer=False))
+                await _to_the_end(self._write_bad_end(plan, "Cancelled", "the run was cancelled.", is_answer=False))
             raise
-        except TimeoutError:
-            return await self._ended_badly(plan, "Timeout", f"it took longer than {seconds:g} s.", is_answer=False)
-        except InDoubt as error:
-            await self._doubt(plan, self, revealed.hidden(str(error)))
-            return await self._on_record(plan)
-        except (ToolError, Rejected) as error:
-            return await self._ended_badly(plan, type(error).__name__, revealed.hidden(str(error)), is_answer=True)
-        except (Unavailable, OutcomeUnknown) as error:
-            if plan.tool.manifest.contract != "at-most-once":
-                raise  # the step is tried again
-            return await self._ended_badly(plan, type(error).__name__, revealed.hidden(str(error)), is_answer=False)
         except Exception as error:  # noqa: BLE001 - a tool's defect is this call's failure, not the worker's
-            said = revealed.hidden(f"{type(error).__name__}: {error}")
-            log.error("a tool failed", tool=reference, error=said)
-            return await self._ended_badly(plan, "ToolFailed", said, is_answer=False)
-        await self.effects.done(plan.key, self.owner, output, [plan.event("done")])
-        return ToolDone(tool=reference, output=output)
+            return await self._failed(plan, error, revealed.hidden(str(error)))
+        return await self._ended_well(plan, output)
+
+    async def _failed(self, plan: Plan, error: Exception, said: str) -> ToolDone | ToolInDoubt:
+        kind, manifest = type(error).__name__, plan.tool.manifest
+        match error:
+            case TimeoutError():
+                said = f"it took longer than {manifest.timeout.total_seconds():g} s."
+                return await self._ended_badly(plan, "Timeout", said, is_answer=False)
+            case InDoubt():
+                await _to_the_end(self._doubt(plan, said))
+                return await self._on_record(plan.key)
+            case ToolError() | Rejected():
+                return await self._ended_badly(plan, kind, said, is_answer=True)
+            case Unavailable() | OutcomeUnknown():
+                if manifest.contract != "at-most-once":
+                    raise error  # the step is tried again
+                return await self._ended_badly(plan, kind, said, is_answer=False)
+            case _:
+                log.error("a tool failed", tool=manifest.reference, error=f"{kind}: {said}")
+                return await self._ended_badly(plan, "ToolFailed", f"{kind}: {said}", is_answer=False)
+
+    async def _ended_well(self, plan: Plan, output: Any) -> ToolDone | ToolInDoubt:
+        if unkept := _unkept(output):  # it was done all the same, so that this is no answer of the tool
+            return await self._ended_badly(plan, *unkept, is_answer=False)
+        if await _to_the_end(self._write_good_end(plan, output)):
+            return ToolDone(tool=plan.tool.manifest.reference, output=output)
+        return await self._on_record(plan.key)
+
+    def _revealed(self, plan: Plan) -> Revealed:
+        """What is handed on to others keeps its references: the tool that uses the value at last gets it, and a run's
+        history or an agent's mailbox never has it."""
+        return Revealed(plan.arguments, {}) if plan.tool.keeps_references else self.secrets.revealed(plan.arguments)
+
+    async def _write_good_end(self, plan: Plan, output: Any) -> bool:
+        """False: another attempt has said how it ended. So two have done it, and that is to be known."""
+        if await self.effects.done(plan.key, self.owner, output, [plan.event("done")]):
+            return True
+        await self.audit([plan.event("late", reasons=("it was done.",))])
+        return False
 
     async def _ended_badly(self, plan: Plan, kind: str, said: str, *, is_answer: bool) -> ToolDone | ToolInDoubt:
-        await self._write_bad_end(plan, kind, said, is_answer=is_answer)
-        return await self._on_record(plan)
+        await _to_the_end(self._write_bad_end(plan, kind, said, is_answer=is_answer))
+        return await self._on_record(plan.key)
 
-    async def _on_record(self, plan: Plan) -> ToolDone | ToolInDoubt:
-        """Which may be the word of another attempt."""
-        latest = await self.effects.find(plan.key)
-        assert latest is not None
+    async def _on_record(self, key: str) -> ToolDone | ToolInDoubt:
+        """Which may be the word of another attempt, or not be said yet."""
+        latest = await self.effects.find(key)
+        if latest is None or latest.state in ("intended", "again"):
+            raise Unavailable(f"another worker has taken over the call {key}. It is asked for again.")
         return _recorded(latest)
 
     async def _write_bad_end(self, plan: Plan, kind: str, said: str, *, is_answer: bool) -> None:
         """`is_answer`: the tool says that it did not do it. Else who knows: a flow that tries again does so by another
         key, so that what has a key is in doubt as well."""
+        said = storable(said)
         if plan.tool.manifest.contract != "safe-to-retry" and not is_answer:
-            await self._doubt(plan, self, f"it ended by {kind}: {said}")
+            first = await self._doubt(plan, f"it ended by {kind}: {said}")
         else:
-            await self.effects.failed(plan.key, self.owner, kind, said, [plan.event("failed", reasons=(said,))])
+            event = plan.event("failed", reasons=(said,))
+            first = await self.effects.failed(plan.key, self.owner, kind, said, [event])
+        if not first:
+            await self.audit([plan.event("late", reasons=(said,))])
 
-    async def _doubt(self, plan: Plan, whose: "ToolCaller", known: str) -> None:
-        await self.effects.doubt(plan.key, whose.owner, known, [plan.event("in-doubt", reasons=(known,))])
+    async def _doubt(self, plan: Plan, known: str) -> bool:
+        known = storable(known)
+        return await self.effects.doubt(plan.key, self.owner, known, [plan.event("in-doubt", reasons=(known,))])
 
 
 OTHER_CALL = "what was approved was another call: another tool, version or other arguments."
+ENDED = "the process that called it ended before it could say what became of it."
 USED = "its approval was used before, or taken back; ask again."
+
+
+async def _to_the_end(recording: Coroutine[Any, Any, Said]) -> Said:
+    """What happened is on record before a cancelled caller goes: between the two nobody would know of it."""
+    task = asyncio.create_task(recording)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
 
 
 def plan_of(tool: Tool, arguments: dict[str, Any], request: ToolInput, run: str, *, newest: str) -> Plan:
     _refuse_half_characters(tool, arguments)
     parsed = tool.parse(arguments)
-    question = Question(
+    question = question_of(
         chain=request.chain,
         tenant=request.tenant,
         run=run,
@@ -347,18 +414,61 @@ def _refuse_half_characters(tool: Tool, arguments: dict[str, Any]) -> None:
         ) from None
 
 
-def _refuse_unkept(reference: str, output: Any) -> None:
-    """Raises for what cannot be kept."""
+def _unkept(output: Any) -> tuple[str, str] | None:
+    """Why it cannot be kept: as the kind of a failure, and in words."""
     try:
         size = len(json.dumps(output, ensure_ascii=False).encode())
     except UnicodeEncodeError as error:
         half = error.object[error.start]
-        raise ToolError(f"what it gave has {half!a} in it, half of a character, and cannot be kept.") from None
+        said = f"it was done, but what it gave has {half!a} in it, half of a character, and cannot be kept."
+        return "ToolFailed", said
     if size > LARGEST_RESULT:
-        raise TooLarge(
-            f"{reference} gave {size:,} bytes, and {LARGEST_RESULT:,} are kept: let it write into its workspace, "
-            "or ask for less."
-        )
+        said = f"it was done, but gave {size:,} bytes, and {LARGEST_RESULT:,} are kept: let it write into its "
+        return "TooLarge", said + "workspace, or ask for less."
+    return None
+
+
+def _is_of(seen: Effect | Approval, request: ToolInput, run: str) -> bool:
+    """Whether this is the call, as it was asked for, that is on record. The version is settled by the record."""
+    name = request.tool.partition("@")[0]
+    whose = (seen.tenant, seen.run, list(seen.chain), seen.tool)
+    if whose != (request.tenant, run, list(request.chain), name):
+        return False
+    return digest_of(name, "", json.loads(seen.arguments or "null")) == digest_of(name, "", request.arguments)
+
+
+def _repeated(effect: Effect, plan: Plan) -> AuditEvent:
+    why = f"{effect.resolved_by} has it done again" if effect.state == "again" else ENDED.removesuffix(".")
+    return plan.event("repeated", reasons=(f"{why}: attempt {effect.attempts + 1}.",))
+
+
+def _left(effect: Effect) -> AuditEvent:
+    """A call that its process left without a word."""
+    return AuditEvent(
+        kind="in-doubt",
+        tenant=effect.tenant,
+        chain=effect.chain,
+        run=effect.run,
+        step=effect.key,
+        tool=effect.tool,
+        version=effect.version,
+        arguments=json.loads(effect.arguments),
+        reasons=(ENDED,),
+    )
+
+
+def _taken(request: ToolInput, run: str, said: str) -> AuditEvent:
+    return AuditEvent(
+        kind="refused",
+        tenant=request.tenant,
+        chain=request.chain,
+        run=run,
+        step=request.step,
+        tool=request.tool,
+        arguments=request.arguments,
+        verdict="deny",
+        reasons=(said,),
+    )
 
 
 def idempotency_key(step: str) -> str:

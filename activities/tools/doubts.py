@@ -1,15 +1,19 @@
 """Calls in doubt, and what people say became of them."""
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
-from ...actors.errors import NotFound, Rejected
+from ...actors.errors import BadArgument, NotFound, Rejected
 from ...memory.audit import AuditEvent
-from ...memory.effects import Effect, Effects
+from ...memory.effects import RESOLVED, Effect, Effects
 from ..contracts import ResolveInput
 from .calling import Denied
-from .policy import Decides, Question
+from .policy import Decides, question_of
+
+PERSON = re.compile(r"(user|agent|run|tenant|service):.{1,250}")  # the others are told by policy that they may not
 
 
 @dataclass(frozen=True)
@@ -19,16 +23,16 @@ class Doubts:
     audit: Callable[[Sequence[AuditEvent]], Awaitable[None]]
 
     async def resolve(self, request: ResolveInput) -> None:
-        """Said again by the same person, it holds already."""
+        """The same said again by the same person holds already; another word comes too late."""
         effect = await self.effects.find(request.effect)
         if effect is None:
             raise NotFound(f"there is no effect {request.effect}: list them with `resprout effects in-doubt`.")
         by = by_name(request.by)
         if effect.state != "in-doubt":
-            if effect.resolved_by == by:
+            if _was_said(effect, request, by):
                 return
             raise Rejected(f"the effect {effect.key} is not in doubt: it is {effect.state}.")
-        question = Question(
+        question = question_of(
             chain=(by,), tenant=effect.tenant, run=effect.run, action="effect.resolve", subject=effect.key,
             tool=effect.tool, version=effect.version, source=effect.source, arguments=json.loads(effect.arguments),
         )  # fmt: skip
@@ -45,7 +49,24 @@ class Doubts:
 
 
 def by_name(name: str) -> str:
-    return name if ":" in name else f"user:{name}"
+    by = name if ":" in name else f"user:{name}"
+    if not PERSON.fullmatch(by):
+        raise BadArgument(f"{name[:60]!r} is nobody who could answer: give a name, as in ada or user:ada.")
+    return by
+
+
+def _was_said(effect: Effect, request: ResolveInput, by: str) -> bool:
+    if effect.resolved_by != by:
+        return False
+    match request.resolution:
+        case "done":
+            return effect.state == "done" and json.loads(effect.result or "null") == request.result
+        case "failed":
+            return effect.state == "failed" and effect.error_type == RESOLVED
+        case "again":  # whatever became of it since
+            return effect.agains > 0
+        case _:
+            assert_never(request.resolution)
 
 
 def _event(effect: Effect, by: str, kind: str, verdict: str, reasons: Sequence[str], policy: str) -> AuditEvent:

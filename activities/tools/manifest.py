@@ -8,7 +8,7 @@ import json
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 from ...actors.duration import Duration
 from ...actors.words import Words
@@ -40,6 +40,18 @@ Action = Literal[
     "secrets.use",  # on: the secret's name
     "process.start",  # on: the command of a server of tools, outside of any sandbox
 ]
+
+
+LONGEST_CALL = timedelta(minutes=55)  # Temporal gives a call up after an hour, and would leave it in doubt
+
+
+def _call_time(length: timedelta) -> timedelta:
+    if not timedelta(0) < length <= LONGEST_CALL:
+        raise ValueError("a call may take at most 55m: let it start what takes longer, and look later.")
+    return length
+
+
+CallTime = Annotated[Duration, AfterValidator(_call_time)]
 
 
 class Permission(BaseModel):
@@ -78,7 +90,7 @@ class ToolManifest(Words):
     """How bad a wrong call can be."""
     contract: Contract = "at-most-once"
     """What an ambiguous end means."""
-    timeout: Duration = timedelta(seconds=30)
+    timeout: CallTime = timedelta(seconds=30)
     rate: Rate | None = None
     deprecated: str | None = None
     """Why, and what to use instead."""

@@ -7,8 +7,9 @@ the call is made, the first first, and the strictest answer of all counts.
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from ...actors.errors import BadArgument
 from .manifest import Danger, Permission
 
 # `user:ada`, `agent:researcher/alice`, `run:publish` (a flow by its name): kind and name.
@@ -26,7 +27,16 @@ class Question(BaseModel):
     chain: Annotated[tuple[Principal, ...], Field(min_length=1, max_length=32)]  # whose will it is first, who acts last
     tenant: str
     run: str | None
-    action: Literal["tool.call", "approval.answer", "policy.grant", "policy.revoke", "effect.resolve", "tool.import"]
+    action: Literal[
+        "tool.call",
+        "approval.answer",
+        "policy.grant",
+        "policy.revoke",
+        "effect.resolve",
+        "tool.import",
+        "tool.quota",
+        "tool.deprecate",
+    ]
     tool: str = ""  # name
     version: str = ""
     newest: str = ""  # the newest version of the tool, as a name alone would find it; a machine may call no other one
@@ -40,6 +50,18 @@ class Question(BaseModel):
     @property
     def actor(self) -> str:
         return self.chain[-1]
+
+
+def question_of(**facts: Any) -> Question:
+    """What policy cannot be asked about is the caller's mistake, and is the same however often it is tried."""
+    try:
+        return Question(**facts)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        raise BadArgument(
+            f"policy cannot be asked about `{'.'.join(map(str, found['loc']))}`: {found['msg']}. A caller is a kind "
+            "and a name of at most 250 characters, as in user:ada."
+        ) from None
 
 
 @dataclass(frozen=True)

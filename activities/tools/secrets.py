@@ -1,7 +1,7 @@
 """Secrets by reference: `secret://name` in arguments stands for a value that only the tool itself sees.
 
-The invariant: what is decided, recorded, approved or shown has the reference. The value is put in at the last moment,
-and a veil lies over all that the tool gives back.
+The invariant: what is decided, recorded, approved, shown or handed on has the reference. The value is put in at the
+last moment, and a veil lies over all that the tool gives back.
 """
 
 from collections.abc import Iterator

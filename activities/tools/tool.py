@@ -100,6 +100,7 @@ class Tool:
     need: Needs = field(default=lambda arguments: ())
     preview: Preview | None = None  # what it would change, as JSON, for whoever is asked to approve it
     source: str = "built-in"
+    keeps_references: bool = False  # it gets `secret://name` as it stands, for others to reveal
 
     @property
     def name(self) -> str:
@@ -133,6 +134,7 @@ def tool(
     rate: Rate | None = None,
     deprecated: str | None = None,
     tags: tuple[str, ...] = (),
+    keeps_references: bool = False,
 ) -> Callable[[Callable[..., Any]], Tool]:
     """Makes a Tool of a function. Its docstring is the description. Permissions without `needs` are needed by every
     call, on `*`."""
@@ -159,7 +161,8 @@ def tool(
         )
         every = tuple(Permission(action=action) for action in permissions)
         run = _runner(name, function, call_name, result)
-        return Tool(manifest, arguments, run, needs or (lambda _: every), preview)
+        need = needs or (lambda _: every)
+        return Tool(manifest, arguments, run, need, preview, keeps_references=keeps_references)
 
     return made
 

@@ -5,7 +5,8 @@ A reference is a name, which means the newest version that is not deprecated, or
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -22,13 +23,15 @@ class UnknownTool(NotFound):
 class Toolbox:
     def __init__(self, tools: Iterable[Tool] = ()) -> None:
         self._tools: dict[str, dict[str, Tool]] = {}
+        self.deprecated: Mapping[tuple[str, str], str] = {}  # by name and version: why, besides what manifests say
         for one in tools:
             self.add(one)
 
     def __iter__(self) -> Iterator[Tool]:
         """By name, the newest version first."""
         for _, versions in sorted(self._tools.items()):
-            yield from sorted(versions.values(), key=lambda one: Version(one.manifest.version), reverse=True)
+            told = map(self._told, versions.values())
+            yield from sorted(told, key=lambda one: Version(one.manifest.version), reverse=True)
 
     def newest(self) -> Iterator[Tool]:
         """Of each name the version that the name alone means, unless that is deprecated."""
@@ -62,6 +65,11 @@ class Toolbox:
             else:
                 del self._tools[name]
 
+    def leave_out(self, name: str, version: str) -> None:
+        versions = {known: one for known, one in self._tools.pop(name, {}).items() if known != version}
+        if versions:
+            self._tools[name] = versions
+
     def find(self, reference: str) -> Tool:
         name, _, wanted = reference.partition("@")
         versions = self._tools.get(name)
@@ -69,11 +77,15 @@ class Toolbox:
             near = get_close_matches(name, self._tools, n=1)
             hint = f"did you mean `{near[0]}`?" if near else "list them with `resprout tool list`."
             raise UnknownTool(f"there is no tool {name!r}: {hint}")
-        fitting = [one for version, one in versions.items() if _fits(version, wanted, reference)]
+        fitting = [self._told(one) for version, one in versions.items() if _fits(version, wanted, reference)]
         if not fitting:
             known = ", ".join(sorted(versions, key=Version, reverse=True))
             raise UnknownTool(f"no version of {name} is {wanted!r}; there are {known}.")
         return max(fitting, key=lambda one: (one.manifest.deprecated is None or bool(wanted), _age(one)))
+
+    def _told(self, one: Tool) -> Tool:
+        why = self.deprecated.get((one.name, one.manifest.version))
+        return one if why is None else replace(one, manifest=one.manifest.model_copy(update={"deprecated": why}))
 
 
 def _score(one: Tool, wanted: set[str]) -> int:

@@ -81,10 +81,83 @@ speaks_of(grant, need) if {
 
 speaks_of(grant, need) if {
 	some action in grant.actions
-	named(action.action, need.action)
-	reaches(action, need)
+	is_about(grant.verdict, action, need)
 	of_this_tool(grant)
 }
+
+# Of all that the need may be, not of a part of it.
+covers(grant, need) if {
+	not grant.actions[0]
+	of_this_tool(grant)
+}
+
+covers(grant, need) if {
+	some action in grant.actions
+	is_about("allow", action, need)
+	of_this_tool(grant)
+}
+
+is_about(_, action, need) if {
+	named(action.action, need.action)
+	reaches(action, need)
+}
+
+# A need may be many things at once: a pattern, or a folder. What is denied, or approved first, is so within it, too.
+is_about(verdict, action, need) if {
+	not verdict == "allow"
+	named(action.action, need.action)
+	meets(host(need, action.on), spread(need))
+}
+
+is_about(verdict, action, need) if {
+	not verdict == "allow"
+	named(action.action, need.action)
+	is_of_files(need)
+	startswith(split(action.on, "*")[0], concat("", [need.on, "/"]))
+}
+
+# Two patterns that may have a text in common, by how they begin and end.
+meets(pattern, many) if {
+	contains(many, "*")
+	ours := split(pattern, "*")
+	theirs := split(many, "*")
+	begin_alike(ours[0], theirs[0])
+	end_alike(ours[count(ours) - 1], theirs[count(theirs) - 1])
+}
+
+begin_alike(one, other) if startswith(one, other)
+
+begin_alike(one, other) if startswith(other, one)
+
+end_alike(one, other) if endswith(one, other)
+
+end_alike(one, other) if endswith(other, one)
+
+# With `*` for whatever stands for several.
+spread(need) := host(need, need.on) if not is_of_files(need)
+
+spread(need) := replace(replace(replace(need.on, "?", "*"), "[", "*"), "]", "*") if {
+	is_of_files(need)
+	not need.on in {"workspace:.", "/"}
+}
+
+spread(need) := replace(need.on, ".", "*") if {
+	is_of_files(need)
+	need.on == "workspace:."
+}
+
+spread(need) := "/*" if {
+	is_of_files(need)
+	need.on == "/"
+}
+
+is_of_files(need) if need.action == "files.read"
+
+is_of_files(need) if need.action == "files.write"
+
+host(need, text) := lower(text) if need.action == "net.connect"
+
+host(need, text) := text if not need.action == "net.connect"
 
 reaches(action, need) if named(action.on, need.on)
 
@@ -163,8 +236,7 @@ precision(grant, need) := ((on_precision(grant, need) * 1000000) + (tool_precisi
 
 on_precision(grant, need) := max(array.concat([0], [literal(action.on) |
 	some action in grant.actions
-	named(action.action, need.action)
-	reaches(action, need)
+	is_about(grant.verdict, action, need)
 ]))
 
 tool_precision(grant) := max(array.concat([0], [literal(tool.name) | some tool in grant.tools; named(tool.name, input.tool)]))

@@ -46,13 +46,9 @@ from_rules(need) := [{"verdict": "allow", "weight": -2, "by": "rule"} | free(nee
 free(need) if need.action == "tool.call"
 
 free(need) if {
-	is_about_files(need)
+	grants.is_of_files(need)
 	in_workspace(need.on)
 }
-
-is_about_files(need) if need.action == "files.read"
-
-is_about_files(need) if need.action == "files.write"
 
 # A path that is not absolute is one of the run's own workspace.
 in_workspace(path) if {
@@ -68,7 +64,8 @@ findings contains found if {
 }
 
 judged(held) := {"principal": held.principal, "need": held.need, "verdict": "deny", "why": "not granted", "by": []} if {
-	not held.said[0]
+	not is_covered(held)
+	not denied(held.said)
 }
 
 judged(held) := {"principal": held.principal, "need": held.need, "verdict": "deny", "why": "denied", "by": by} if {
@@ -78,6 +75,7 @@ judged(held) := {"principal": held.principal, "need": held.need, "verdict": "den
 
 judged(held) := {"principal": held.principal, "need": held.need, "verdict": "approve", "why": "granted so", "by": by} if {
 	to_be_approved(held.said)
+	is_covered(held)
 	not denied(held.said)
 	most := heaviest(held.said)
 	by := [opinion.by | some opinion in held.said; opinion.verdict == "approve"; opinion.weight == most]
@@ -121,6 +119,25 @@ plain if regex.match(
 
 call := {"action": "tool.call", "on": input.tool}
 
+# By somebody's word on all of it. A denial, or an approval that is wanted, may speak of a part, and never allows.
+is_covered(held) if {
+	some opinion in held.said
+	opinion.verdict == "allow"
+}
+
+is_covered(held) if {
+	some opinion in held.said
+	opinion.verdict == "approve"
+	opinion.weight < 0
+}
+
+is_covered(held) if {
+	to_be_approved(held.said)
+	some grant in grants.granted
+	grants.is_for(grant, held.principal)
+	grants.covers(grant, held.need)
+}
+
 denied(said) if {
 	some opinion in said
 	opinion.verdict == "deny"
@@ -133,15 +150,22 @@ to_be_approved(said) if {
 
 heaviest(said) := max([opinion.weight | some opinion in said])
 
-# By a grant that names the tool, and wants no approval.
+# By a grant to call this tool, by its whole name, that wants no approval. One of what the tool does says nothing of it.
 trusted(principal) if {
 	some grant in grants.granted
 	grants.is_for(grant, principal)
 	grant.verdict == "allow"
+	is_to_call(grant)
 	some tool in grant.tools
-	tool.name != "*"
-	grants.named(tool.name, input.tool)
+	tool.name == input.tool
 	grants.in_reach(grant.verdict, tool.range)
+}
+
+is_to_call(grant) if not grant.actions[0]
+
+is_to_call(grant) if {
+	some action in grant.actions
+	grants.is_about(grant.verdict, action, call)
 }
 
 # A person may pin the version of a tool, in a call or in a flow. A machine could look for one that is less guarded.
@@ -167,7 +191,7 @@ malformed(need) if {
 }
 
 malformed(need) if {
-	is_about_files(need)
+	grants.is_of_files(need)
 	some part in split(need.on, "/")
 	part == ".."
 }
@@ -175,5 +199,5 @@ malformed(need) if {
 malformed(need) if {
 	need.action == "net.connect"
 	need.on != "*"
-	not regex.match(`^((\*\.)?[A-Za-z0-9_.-]+|\*|\[[0-9A-Fa-f:.]+\]):([0-9]+|\*)$`, need.on)
+	not regex.match(`^((\*\.)?[A-Za-z0-9_.-]+|\*|\[[0-9A-Fa-f:.]+\]):([1-9][0-9]*|\*)$`, need.on)
 }

@@ -167,7 +167,7 @@ def _of_open_runs(ctx: typer.Context, found: "list[Approval]") -> "list[Approval
 
     ended = with_runs(ctx, closed) if found else set()
     if gone := [one.id for one in found if one.run in ended]:
-        query(ctx, lambda database: Approvals.of(database).withdraw(gone))
+        query(ctx, lambda database: Approvals.of(database).withdraw(gone, "its run has ended."))
     return [one for one in found if one.run not in ended]
 
 

@@ -172,7 +172,9 @@ def _said(result: "Whole | Fault") -> str:
 
     if isinstance(result, Fault):
         raise NotWhole(f"the audit log is not whole from row {result.seq} on ({result.what}): {result.said}.")
-    return f"whole: {result.rows:,} rows, up to {result.head.seq}:{result.head.hash.hex()}"
+    unheld = ", ".join(map(str, result.unheld))
+    rest = f"; it was not held against the anchor {unheld}, which is of before its first row" if unheld else ""
+    return f"whole: {result.rows:,} rows, up to {result.head.seq}:{result.head.hash.hex()}{rest}"
 
 
 def _utc(moment: datetime | None) -> datetime | None:

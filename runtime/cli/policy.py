@@ -105,17 +105,21 @@ def grants(
     tenant: Tenant = "default",
     limit: Limit = 100,
     as_json: AsJson = False,
-    as_data: Annotated[bool, typer.Option("--data", help="As a data document for an OPA server.")] = False,
+    as_data: Annotated[
+        bool, typer.Option("--data", help="All in force, of every tenant, as the data of an OPA server.")
+    ] = False,
 ) -> None:
     """List the grants, the newest first."""
     from ...memory.grants import Grants
 
+    if as_data:  # all that the rules go by: one denial left out would be an answer too mild
+        in_force = query(ctx, lambda database: Grants(_opened(database)).in_force())
+        typer.echo(json.dumps(_document(ctx, in_force)))
+        return
     found = query(ctx, lambda database: Grants(_opened(database)).every(tenant, limit))
     now = datetime.now(UTC)
     kept = [one for one in found if every or _holds(one, now)]
-    if as_data:
-        typer.echo(json.dumps(_document(ctx, kept)))
-    elif as_json:
+    if as_json:
         typer.echo(json.dumps([asdict(one) for one in kept], default=str))
     elif not kept:
         typer.echo(as_given("there are no grants: make one with `resprout policy grant`"))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ...actors.duration import parse_duration
+from ...actors.duration import format_duration, parse_duration
 from ...actors.errors import NotFound, Rejected
 from .hints import as_given
 from .queries import print_json, print_rows, query
@@ -149,14 +149,15 @@ def bring_in(
 def choices_of(
     only: list[str] | None, contract: list[str] | None, danger: list[str] | None, timeout: str, *, takes_hints: bool
 ) -> "Choices":
+    from ...activities.tools.manifest import LONGEST_CALL
     from ...activities.tools.outside.choices import Choices, contracts_of, dangers_of
 
     try:
         length = parse_duration(timeout)
     except ValueError as error:
         raise Rejected(f"--timeout: {error}") from None
-    if not timedelta(seconds=1) <= length <= timedelta(hours=24):
-        raise Rejected(f"--timeout {timeout}: write a time between 1s and 24h.")
+    if not timedelta(seconds=1) <= length <= LONGEST_CALL:
+        raise Rejected(f"--timeout {timeout}: write a time between 1s and {format_duration(LONGEST_CALL)}.")
     return Choices(tuple(only or ()), contracts_of(contract or ()), dangers_of(danger or ()), length, takes_hints)
 
 

@@ -1,17 +1,24 @@
 """`resprout tool history | usage | deprecate | quota`: what is on record about tools."""
 
 import json
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ...actors.duration import parse_duration
-from ...actors.errors import NotFound, Rejected
+from ...actors.errors import Rejected
 from .. import identity
+from ..stack.find import attach
 from .effects import Run, Tool, print_effects
+from .flags import settings_of
 from .queries import print_rows, query
 from .run_options import AsJson, Limit
+
+if TYPE_CHECKING:
+    from ...memory.database import Database
+    from ..tool_care import ToolCare
 
 Whose = Annotated[str, typer.Option("--principal", help="Who calls, as in agent:writer/a; * for each.")]
 Which = Annotated[str, typer.Option("--tool", help="The name of the tool; * for all together.")]
@@ -57,16 +64,13 @@ def deprecate(
     undo: Annotated[bool, typer.Option("--undo", help="Take it back.")] = False,
 ) -> None:
     """Say that a version should not be used any more. Runs that use it go on."""
-    from ...memory.tools import ToolRegistry
-
     tool, _, version = name.partition("@")
     if not version:
         raise Rejected(f"{name}: say which version, as in {name}@1.0.0.")
     if bool(why) == undo:
         raise Rejected("say --why, with what to use instead, or --undo.")
     said = None if undo else why
-    if not query(ctx, lambda database: ToolRegistry.of(database).deprecate(tool, version, said)):
-        raise NotFound(f"{name} is not registered: see `resprout tool list --all`.")
+    _take_care(ctx, lambda care: care.deprecate(tool, version, said))
     typer.echo(f"{name} is {'deprecated' if said else 'not deprecated any more'}")
 
 
@@ -80,11 +84,8 @@ def set_quota(
     tenant: InTenant = "default",
 ) -> None:
     """Let tools be called so often at most. What is over waits and is tried again."""
-    from ...memory.tools import ToolRegistry
-
     length = _length(per, "--per")
-    by = identity.user()
-    query(ctx, lambda database: ToolRegistry.of(database).set_quota(tenant, principal, tool, calls, length, by))
+    _take_care(ctx, lambda care: care.set_quota(tenant, principal, tool, calls, length))
     typer.echo(f"{tool} by {principal} in {tenant}: {calls} calls in {per}")
 
 
@@ -110,11 +111,24 @@ def list_quotas(ctx: typer.Context, as_json: AsJson = False) -> None:
 @quota.command("remove")
 def remove_quota(ctx: typer.Context, tool: Which = "*", principal: Whose = "*", tenant: InTenant = "default") -> None:
     """Take a quota away."""
-    from ...memory.tools import ToolRegistry
-
-    if not query(ctx, lambda database: ToolRegistry.of(database).remove_quota(tenant, principal, tool)):
-        raise NotFound(f"there is no quota on {tool} by {principal} in {tenant}: see `resprout tool quota list`.")
+    _take_care(ctx, lambda care: care.remove_quota(tenant, principal, tool))
     typer.echo(f"{tool} by {principal} in {tenant}: no quota")
+
+
+def _take_care(ctx: typer.Context, work: "Callable[[ToolCare], Awaitable[None]]") -> None:
+    from ...memory.audit import Audit
+    from ...memory.tools import ToolRegistry
+    from ..policy import policy_of
+    from ..tool_care import ToolCare
+
+    settings = attach(settings_of(ctx).settings, "postgres.dsn")
+
+    async def go(database: "Database") -> None:
+        registry = ToolRegistry.of(database)
+        care = ToolCare(registry, policy_of(settings, registry.open), Audit(registry.open), identity.user())
+        await work(care)
+
+    query(ctx, go)
 
 
 def _length(text: str, option: str) -> timedelta:

@@ -13,6 +13,7 @@ from ...memory.grants import Grant
 from .ranges import tool_pattern
 
 Data = dict[str, Any]
+_MANY = re.compile(r"[*?\[]")  # where a need begins to stand for several things
 
 
 def as_data(grant: Grant) -> Data:
@@ -54,10 +55,16 @@ def _may_be_about_its_tool(grant: Data, question: Question) -> bool:
 
 def _may_speak_of(grant: Data, needs: Sequence[tuple[str, str]]) -> bool:
     return not grant["actions"] or any(
-        _fits(one["action"], action) and _fits(one["on"].lower(), on)
+        _fits(one["action"], action) and (_fits(one["on"].lower(), on) or _may_meet(grant, one["on"].lower(), on))
         for one in grant["actions"]
         for action, on in needs
     )
+
+
+def _may_meet(grant: Data, pattern: str, need: str) -> bool:
+    """Whether what is not allowed simply may lie within a need that is a pattern or a folder, by how both begin."""
+    ours, theirs = pattern.partition("*")[0], _MANY.split("workspace:" if need == "workspace:." else need)[0]
+    return grant["verdict"] != "allow" and (ours.startswith(theirs) or theirs.startswith(ours))
 
 
 def _fits(pattern: str, value: str) -> bool:

@@ -16,7 +16,15 @@ from .policy import FixedGrants, Policy
 from .rules import Rules
 
 TENANT = "default"
-DUTIES = ("policy.grant", "policy.revoke", "approval.answer", "effect.resolve", "tool.import")
+DUTIES = (
+    "policy.grant",
+    "policy.revoke",
+    "approval.answer",
+    "effect.resolve",
+    "tool.import",
+    "tool.quota",
+    "tool.deprecate",
+)
 FILE = "notes.txt"  # in the workspace, since it is no absolute path
 AGENT = "an agent"  # with no role: what it may do by itself
 

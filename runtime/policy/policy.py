@@ -2,7 +2,8 @@
 
 The invariant: an answer is remembered by everything that it depends on. That is the rules and grants (all answers are
 forgotten when the grants change, or the first of them ends) and the question; of a call, our own rules do not look at
-the run and the arguments, so those are left out of what it is remembered by unless there are own rules.
+the run and the arguments, so those are left out of what it is remembered by unless there are own rules. With own rules,
+which may go by the time, an answer is remembered within its second only.
 
 Grants that another process gives or takes are seen within a second. When Postgres cannot be asked, nothing is decided.
 
@@ -107,7 +108,9 @@ class Policy:
         return Decision(verdict, reasons, expires_seconds=expires, policy=digest)
 
     def _key(self, question: Question) -> str:
-        if self.rules.own or question.action != "tool.call":
+        if self.rules.own:  # they may go by the time, too
+            return f"{int(self._clock())} {question.model_dump_json()}"
+        if question.action != "tool.call":
             return question.model_dump_json()
         return question.model_dump_json(exclude={"run", "arguments"})
 

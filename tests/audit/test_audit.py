@@ -7,7 +7,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from resprout.memory.audit import Audit, AuditEvent, AuditRow, append
+from resprout.memory.audit import Audit, AuditEvent, AuditRow, Head, append
 from resprout.memory.audit_check import Fault, Whole, check
 from resprout.memory.database import Database
 from resprout.runtime import audit_files
@@ -185,6 +185,21 @@ async def test_an_exported_log_is_checked_without_a_database(audit: Audit, tmp_p
 
     assert isinstance(result, Fault)
     assert (result.seq, result.what) == (5, "changed")
+
+
+async def test_a_file_that_begins_in_the_middle_is_held_against_the_anchor_before_it(audit: Audit) -> None:
+    rows = [row async for row in audit.rows()]
+    before = Head(2, rows[1].hash)
+
+    whole = await check(audit.rows(2), [before], begins_after=2)
+    forged = await check(audit.rows(2), [Head(2, bytes(32))], begins_after=2)
+    older = await check(audit.rows(2), [Head(1, bytes(32)), before], begins_after=2)
+
+    assert isinstance(whole, Whole)
+    assert isinstance(forged, Fault)
+    assert (forged.seq, forged.what) == (2, "forged")
+    assert isinstance(older, Whole)
+    assert (whole.unheld, older.unheld) == ((), (1,))
 
 
 async def test_the_log_is_searched_by_all_that_it_says(audit: Audit) -> None:

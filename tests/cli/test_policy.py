@@ -69,3 +69,32 @@ def test_the_cases_that_ship_pass_and_one_of_yours_that_does_not_is_named(tmp_pa
     failed = run({}, "policy", "test", str(case), code=1)
     assert "anybody runs code: allow was expected, it is deny" in failed.stdout
     assert "answer.rego" in run({}, "policy", "check").stdout
+
+
+def test_the_data_for_an_opa_server_has_every_grant_of_every_tenant(env: dict[str, str]) -> None:
+    run(env, "policy", "grant", "*", "--tool", "http.*", "--deny")
+    run(env, "policy", "grant", "*", "--tool", "git.*", "--deny", "--tenant", "blue")
+    run(env, "policy", "grant", *(f"user:u{number}" for number in range(101)), "--action", "net.connect:*")
+
+    facts = json.loads(run(env, "policy", "grants", "--data").stdout)["resprout"]["facts"]
+
+    assert len(facts["grants"]) == 103
+    assert {grant["tenant"] for grant in facts["grants"]} == {"default", "blue"}
+
+
+def test_who_looks_after_tools_needs_a_role_and_is_on_record(env: dict[str, str]) -> None:
+    stranger = env | {"RESPROUT_POLICY_OWNER": "somebody"}
+
+    refused = run(stranger, "tool", "quota", "set", "1", "--tool", "http.get", code=2)
+    run(stranger, "tool", "deprecate", "http.get@1.0.0", "--why", "x", code=2)
+    run(env, "tool", "quota", "set", "1", "--tool", "http.get")
+    run(env, "tool", "quota", "remove", "--tool", "http.get")
+
+    assert "is in no role that may tool.quota" in refused.stderr
+    rows = json.loads(run(env, "audit", "search", "--kind", "decided", "--json").stdout)
+    assert [(row["step"], row["verdict"]) for row in reversed(rows)] == [
+        ("tool.quota", "deny"),
+        ("tool.deprecate", "deny"),
+        ("tool.quota", "allow"),
+        ("tool.quota", "allow"),
+    ]

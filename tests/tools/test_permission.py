@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from resprout.activities.tools.builtin.code import python
 from resprout.activities.tools.digest import digest_of
 from resprout.activities.tools.manifest import Permission
+from resprout.activities.tools.place import reads
 from resprout.activities.tools.policy import Decision, Question, Verdict
 from resprout.actors.errors import NotFound, Rejected
 from resprout.memory.audit import Audit
@@ -213,3 +215,35 @@ async def test_own_rules_can_only_make_an_answer_stricter(tmp_path: Any) -> None
     assert (await asked("https://good.example", "http.get")).reasons == ("it is for the auditors",)
     assert (await asked("https://bad.example", "http.get")).reasons == ('ada said "no"',)
     assert (await asked("https://good.example", "http.get", (FETCH,))).verdict == "deny"
+
+
+@pytest.mark.parametrize("files", ["private/a", "private?a", "**", "p*/a", "private", "[pq]rivate/a", "*"])
+async def test_denied_files_are_denied_as_part_of_a_pattern_or_a_folder_too(files: str) -> None:
+    denial = Grant("*", "*", "deny", ("files.read:workspace:private/*",))
+    policy = Policy(load(), FixedGrants([allow("*", "code.run:python"), denial]))
+
+    decision = await policy.decide(
+        call(tool="python.run", needs=python.needs(python.parse({"code": "1", "files": [files]})))
+    )
+
+    assert decision.verdict == "deny"
+
+
+async def test_denied_files_are_denied_to_who_lists_the_whole_workspace() -> None:
+    policy = Policy(load(), FixedGrants([Grant("*", "*", "deny", ("files.read:workspace:*.key",))]))
+
+    whole, one = [(await policy.decide(call(needs=[reads(path)]))).verdict for path in (".", "notes.txt")]
+
+    assert (whole, one) == ("deny", "allow")
+
+
+async def test_an_own_rule_by_the_time_is_asked_again_when_the_time_has_come(tmp_path: Any) -> None:
+    rule = 'package resprout.own\nimport rego.v1\ndeny contains "it is closed" if input.now > 1000\n'
+    (tmp_path / "hours.rego").write_text(rule)
+    now = [10.0]
+    policy = Policy(load(tmp_path), FixedGrants(), clock=lambda: now[0])
+    assert (await policy.decide(call(needs=()))).verdict == "allow"
+
+    now[0] = 2_000.0
+
+    assert (await policy.decide(call(needs=()))).reasons == ("it is closed",)

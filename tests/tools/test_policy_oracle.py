@@ -19,8 +19,14 @@ ENGINE = Engine(RULES)
 
 PRINCIPALS = ("user:ada", "user:bob", "run:publish", "agent:writer/a", "agent:reader/b")
 PATTERNS = (*PRINCIPALS, "*", "agent:*", "agent:writer/*", "role:operator", "user:*")
-NEEDS = ("net.connect:a.org:443", "net.connect:b.org:80", "files.read:notes", "files.read:/srv/x", "runs.start:f")
-ACTIONS = ("net.connect:*", "net.connect:*.org:443", "net.connect:A.org:443", "files.*:/srv/*", "*:*", "tool.call")
+NEEDS = (
+    *("net.connect:a.org:443", "net.connect:b.org:80", "net.connect:*.org:443", "runs.start:f", "runs.start:*"),
+    *("files.read:notes", "files.read:/srv/x", "files.read:/srv", "files.read:workspace:.", "files.read:[x]?/a"),
+)
+ACTIONS = (
+    *("net.connect:*", "net.connect:*.org:443", "net.connect:A.org:443", "files.*:/srv/*", "files.read:workspace:a/*"),
+    *("files.read:x*/a", "runs.start:g", "*:*", "tool.call"),
+)
 TOOLS = ("http.get", "http.*", "*", "http.get@1", "http.get@>=1.2,<2", "http.get@1.10.0", "text.count")
 VERSIONS = ("1.0.0", "1.2.0", "1.9.1", "1.10.0", "2.0.0")
 
@@ -76,7 +82,7 @@ def _of_one(everything: Sequence[Grant], question: Question, who: str) -> set[Ve
     held = {f"role:{one.role}" for one in tenant if one.role is not None and _fits(one.principal, who)}
     mine = [one for one in tenant if one.role is None and (_fits(one.principal, who) or one.principal in held)]
     found = {_of_need(mine, held, question, need) for need in (None, *question.permissions)}
-    if question.danger == "high" and not any(_names(one, question, ("allow",), named_only=True) for one in mine):
+    if question.danger == "high" and not any(_spares(one, question) for one in mine):
         found.add("approve")
     machine = any(not one.startswith(("user:", "run:")) for one in question.chain)
     pins = any(_names(one, question, ("allow", "approve"), ranged=True) for one in mine)
@@ -87,17 +93,23 @@ def _of_one(everything: Sequence[Grant], question: Question, who: str) -> set[Ve
 
 def _of_need(mine: Sequence[Grant], held: set[str], question: Question, need: Permission | None) -> Verdict:
     said: list[tuple[int, Verdict]] = []
+    is_covering = False
     for one in mine:
         weights = [_literal(on) for on in _fitting(one, need)]
-        if (weights or not one.actions) and (not one.tools or _names(one, question, (one.verdict,))):
+        is_covering = is_covering or ((bool(weights) or not one.actions) and _is_by(one, question))
+        if one.verdict != "allow":
+            weights += [_literal(on) for on in _meeting(one, need)]
+        if (weights or not one.actions) and _is_by(one, question):
             tool = max((_literal(t.split("@")[0]) for t in one.tools if _fits(t.split("@")[0], "http.get")), default=0)
             weight = max([0, *weights]) * 1_000_000 + tool * 1_000 + _literal(one.principal)
             said.append((weight, one.verdict))
     if need is not None and need.action == "runs.start" and held:
         said.append((-1, "allow"))
+        is_covering = True
     if need is None or (need.action == "files.read" and not need.on.startswith("/")):
         said.append((-2, "allow"))
-    if not said or any(verdict == "deny" for _, verdict in said):
+        is_covering = True
+    if not is_covering or any(verdict == "deny" for _, verdict in said):
         return "deny"
     heaviest = max(weight for weight, _ in said)
     return "approve" if (heaviest, "approve") in said else "allow"
@@ -111,13 +123,41 @@ def _fitting(one: Grant, need: Permission | None) -> list[str]:
     return [p for a, p in pairs if _fits(a, action) and _fits(p.lower() if lower else p, on.lower() if lower else on)]
 
 
+def _meeting(one: Grant, need: Permission | None) -> list[str]:
+    """The patterns that may have something in common with a need that is a pattern or a folder."""
+    if need is None:
+        return []
+    pairs = [(text.partition(":")[0], text.partition(":")[2] or "*") for text in one.actions]
+    ons = [on for action, on in pairs if _fits(action, need.action)]
+    if need.action.startswith("files."):
+        many = {"workspace:.": "workspace:*"}.get(need.on) or re.sub(r"[?\[\]]", "*", need.on)
+        return [on for on in ons if on.split("*")[0].startswith(f"{need.on}/") or _may_meet(on, many)]
+    return [on for on in ons if _may_meet(on.lower() if need.action == "net.connect" else on, need.on)]
+
+
+def _may_meet(pattern: str, many: str) -> bool:
+    (begin, end), (begins, ends) = ((text.split("*")[0], text.split("*")[-1]) for text in (pattern, many))
+    alike = begin.startswith(begins) or begins.startswith(begin)
+    return "*" in many and alike and (end.endswith(ends) or ends.endswith(end))
+
+
+def _spares(one: Grant, question: Question) -> bool:
+    """The approval of high danger."""
+    is_to_call = not one.actions or {"tool.call", "*:*"} & set(one.actions)
+    return bool(is_to_call) and _names(one, question, ("allow",), named_only=True)
+
+
+def _is_by(one: Grant, question: Question) -> bool:
+    return not one.tools or _names(one, question, (one.verdict,))
+
+
 def _names(
     one: Grant, question: Question, verdicts: Sequence[str], *, named_only: bool = False, ranged: bool = False
 ) -> bool:
     for text in one.tools:
         name, _, wanted = text.partition("@")
         fits = _fits(name, "http.get") and _in_range(wanted, question.version, deny=one.verdict == "deny")
-        if fits and one.verdict in verdicts and not (named_only and name == "*") and not (ranged and not wanted):
+        if fits and one.verdict in verdicts and not (named_only and "*" in name) and not (ranged and not wanted):
             return True
     return False
 

@@ -18,7 +18,7 @@ REJECTED = frozenset(
     name for name, one in vars(errors).items() if isinstance(one, type) and issubclass(one, errors.Rejected)
 )
 # Of tools: what the same call meets again, and what may be otherwise the next time.
-TOOL_REJECTED = frozenset({"BadArguments", "Denied", "UnknownTool", "TooLarge"})
+TOOL_REJECTED = frozenset({"BadArguments", "Denied", "StepTaken", "UnknownTool", "TooLarge"})
 TOOL_FAILED = frozenset({"ToolError", "ToolFailed", "Throttled", "Resolved", "Cancelled"})
 KNOWN = (
     frozenset({TIMEOUT, CANCELLED, LOOP_LIMIT, TOO_FEW, BUDGET, UNFIT, TOO_LARGE, ID_TAKEN, DEFECT})

@@ -63,6 +63,7 @@ def _asks(arguments: Any) -> tuple[Permission, ...]:
     danger="low",
     timeout=timedelta(seconds=LONGEST + 10),
     tags=("team", "message", "delegate"),
+    keeps_references=True,
 )
 async def ask(
     call: ToolCall,
@@ -84,6 +85,7 @@ async def ask(
     needs=_asks,
     danger="low",
     tags=("team", "message", "notify"),
+    keeps_references=True,
 )
 async def tell(call: ToolCall, agent: Address, message: MessageName, body: MessageBody = NOTHING) -> Told:
     """Sends another agent a message and does not wait until it is handled."""

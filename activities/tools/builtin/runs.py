@@ -1,7 +1,7 @@
 """Tools that start and look after runs of flows: `run.start`, `run.show`, `run.list`, `run.output`, `run.cancel`.
 
 A run's id is derived from the key of the call: however often the call is tried, one run is started. Only runs of the
-caller's tenant are seen.
+caller's tenant are seen. Who starts a run needs what its steps will do, as if he did it himself.
 """
 
 from datetime import timedelta
@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, JsonValue
 
 from ..manifest import Permission
 from ..tool import StartsRuns, ToolCall, ToolError, tool
+from .flow_needs import CAN, flow_needs
 
 NOTHING: dict[str, Any] = {}
 
@@ -37,17 +38,18 @@ def _controls(arguments: Any) -> tuple[Permission, ...]:
 def _starts(arguments: Any) -> tuple[Permission, ...]:
     head = arguments.flow.get("flow")
     name = head.get("name") if isinstance(head, dict) else None
-    return (Permission(action="runs.start", on=str(name or "*")),)
+    return (Permission(action="runs.start", on=str(name or "*")), *flow_needs(arguments.flow))
 
 
 @tool(
     "run.start",
-    version="1.0.0",
+    version="1.1.0",
     contract="keyed",
-    permissions=("runs.start",),
+    permissions=("runs.start", *CAN),
     needs=_starts,
     danger="medium",
     tags=("flow", "workflow", "delegate"),
+    keeps_references=True,
 )
 async def start(
     call: ToolCall,

@@ -20,6 +20,8 @@ from ..web import reached
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4_000)]
 
+SHOWN = 200  # characters of a command
+
 
 class PinnedTool(Words):
     theirs: Text
@@ -52,7 +54,15 @@ class McpOrigin(Words):
 
     @property
     def where(self) -> str:
-        return shlex.join(self.command)[:200] if self.url is None else reached(self.url)
+        """What policy and people know it by. Of a long command the end stands for all of it, as that of a program with
+        variables of its own does for those: another command, or another environment, is not what was granted."""
+        if self.url is not None:
+            return reached(self.url)
+        command = shlex.join(self.command)
+        if len(command) <= SHOWN and not self.env:
+            return command
+        digest = hashlib.sha256(json.dumps([self.command, self.env], sort_keys=True).encode()).hexdigest()
+        return f"{command[:SHOWN]} sha256:{digest[:32]}"
 
     @property
     def permissions(self) -> tuple[Permission, ...]:

@@ -15,12 +15,11 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints, ValidationError
 
-from ....actors.duration import Duration
 from ....actors.errors import Broken, Rejected
 from ....actors.words import Words
 from ...sandbox.result import SandboxResult
 from ...sandbox.spec import SandboxSpec, problems
-from ..manifest import Contract, Danger, Permission, Rate, Schema, ToolManifest, ToolName, ToolVersion
+from ..manifest import CallTime, Contract, Danger, Permission, Rate, Schema, ToolManifest, ToolName, ToolVersion
 from ..tool import Tool, ToolCall, ToolError
 from .json_schema import BadSchema
 from .schema_tool import Given, refuse_bad_schemas, schema_tool
@@ -52,7 +51,7 @@ class ToolFile(Words):
     """How bad a wrong call can be."""
     contract: Contract = "at-most-once"
     """What a crash means: `safe-to-retry`, `keyed` (the program finds the key in `RESPROUT_KEY`) or `at-most-once`."""
-    timeout: Duration = timedelta(seconds=60)
+    timeout: CallTime = timedelta(seconds=60)
     """How long a call may take."""
     rate: Rate | None = None
     """How often it may be called."""
