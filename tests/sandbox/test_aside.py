@@ -19,7 +19,7 @@ async def test_large_files_of_a_keyed_run_are_written_and_returned(dsn: str, tmp
     settings, client = settings_of(dsn), SandboxClient(settings_of(dsn), "default")
 
     shown = await _run(settings, SandboxSpec.model_validate(WORDS), "k", as_json=True)
-    _write_files(shown, tmp_path)
+    _write_files(shown, tmp_path, force=False)
     returned = await client.run(**WORDS, key="k")
     await client.close()
 
