@@ -38,6 +38,6 @@ async def test_a_file_that_is_not_kept_any_more_is_said_to_be_gone(
     async def forgotten(hashes: object) -> list[bytes | None]:
         return [None]
 
-    _write_files(await whole(result, forgotten), tmp_path)
+    _write_files(await whole(result, forgotten), tmp_path, force=False)
 
     assert "the content of `big` is not kept any more" in capsys.readouterr().err
