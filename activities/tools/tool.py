@@ -142,7 +142,8 @@ def tool(
     def made(function: Callable[..., Any]) -> Tool:
         hints = get_type_hints(function, include_extras=True)
         arguments, call_name = _arguments(name, function, hints)
-        result = TypeAdapter(hints["return"]) if "return" in hints else None
+        returned: Any = hints.get("return", inspect.Signature.empty)
+        result = TypeAdapter(returned) if returned is not inspect.Signature.empty else None
         if result is None or not function.__doc__:
             raise BadClass(f"the tool {name} needs a docstring and a return annotation: they are its manifest.")
         manifest = ToolManifest(
