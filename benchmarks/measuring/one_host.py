@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 from resprout.actors.delivery import Delivery
-from resprout.actors.envelope import Envelope, Outcome, Replied
+from resprout.actors.envelope import Began, Envelope, Outcome, Replied
 from resprout.actors.ids import new_id
 from resprout.actors.shards import SHARDS, HostSeen
 from resprout.actors.store import HostRecord
@@ -51,7 +51,7 @@ class OneHost:
         left = messages
         done = loop.create_future()
 
-        def answered(outcome: Outcome) -> None:
+        def answered(outcome: Outcome | Began) -> None:
             nonlocal left
             assert isinstance(outcome, Replied), outcome
             left -= 1
@@ -68,7 +68,7 @@ class OneHost:
         return messages / (loop.time() - began)
 
     async def increment(self, agent: str) -> None:
-        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Outcome | Began] = asyncio.get_running_loop().create_future()
         envelope = Envelope(id=new_id(), recipient=agent, sender="client", type="bench.increment", body='{"by": 1}')
         self.delivery.receive(envelope, answer.set_result)
         outcome = await answer
