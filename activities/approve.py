@@ -95,6 +95,9 @@ class Approve:
         if approval.who and by not in approval.who and by.removeprefix("user:") not in approval.who:
             await self._refused(approval, by, said := f"it is for {', '.join(approval.who)} to answer, not for {by}.")
             raise Denied(said)
+        if approval.kind == "task":
+            await self._refuse_machines(approval, by)
+            return
         question = question_of(
             chain=(by,),
             tenant=approval.tenant,
@@ -110,6 +113,14 @@ class Approve:
         if decision.verdict != "allow":
             await self._refused(approval, by, said := " ".join(decision.reasons), decision.policy)
             raise Denied(f"{by} may not answer {approval.title}: {said}")
+
+    async def _refuse_machines(self, approval: Approval, by: str) -> None:
+        """A flow's own question is to people, whoever they are, unless the flow names them: nothing is permitted by
+        the answer but what the flow's author wrote."""
+        if not by.startswith("user:"):
+            said = f"{approval.title} is a question to people, and {by} is none."
+            await self._refused(approval, by, said)
+            raise Denied(said)
 
     async def _refused(self, approval: Approval, by: str, said: str, policy: str = "") -> None:
         await self.audit([_event(approval, by, "refused", None, (said,), policy)])

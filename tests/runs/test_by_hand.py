@@ -37,6 +37,9 @@ def test_a_flow_in_json_runs(runs_stack: Stack, tmp_path: Path) -> None:
     assert report["result"]["text"].startswith("Hello ada")
 
 
+GOAL = {"id": "t", "agent": "greeter/a", "goal": "greet"}
+
+
 @pytest.mark.parametrize(
     ("given", "says"),
     [
@@ -45,7 +48,7 @@ def test_a_flow_in_json_runs(runs_stack: Stack, tmp_path: Path) -> None:
         ({"flow": HELLO, "inputs": {"nam": "ada"}}, "there is no input `nam`: did you mean `name`?"),
         ({"flow": {**HELLO, "task": []}}, "did you mean `tasks`"),
         ({"flow": {"flow": {"name": "empty"}, "tasks": []}}, "tasks: "),
-        ({"flow": {**HELLO, "tasks": [{"id": "t", "tool": "text.count"}]}, "inputs": {"name": "ada"}}, "says `tool`"),
+        ({"flow": {**HELLO, "tasks": [GOAL]}, "inputs": {"name": "ada"}}, "says `goal`"),
         ({"flw": HELLO}, "flow: Field required"),
         ([1, 2], "does not fit RunInput"),
         ("hello", "does not fit RunInput"),

@@ -97,8 +97,10 @@ def test_mistakes_in_the_file_are_shown_as_validate_shows_them(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("task", "sentence"),
     [
-        ({"id": "t", "tool": "text.count"}, "says `tool`, which this version of Resprout can check but not run yet"),
-        ({"id": "t", "agent": "greeter/a", "goal": "greet"}, "says `goal`"),
+        (
+            {"id": "t", "agent": "greeter/a", "goal": "greet"},
+            "says `goal`, which this version of Resprout can check but not run yet",
+        ),
     ],
 )
 def test_words_that_cannot_run_yet_are_refused_before_the_start(
