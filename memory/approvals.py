@@ -31,8 +31,8 @@ FIND = f"SELECT {_COLUMNS} FROM resprout.approvals WHERE id = $1"
 # What somebody types: the id, or the run, or the run and the task.
 LOOK = f"""
 SELECT {_COLUMNS} FROM resprout.approvals
-WHERE id = $1 OR (state = 'pending' AND (run = $1 OR run || '/' || task = $1))
-ORDER BY asked_at LIMIT 20
+WHERE id = $1 OR run = $1 OR run || '/' || task = $1
+ORDER BY state <> 'pending', asked_at DESC LIMIT 20
 """
 
 ANSWER = """

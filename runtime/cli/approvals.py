@@ -69,7 +69,7 @@ def show(ctx: typer.Context, which: Which, as_json: AsJson = False) -> None:
         return
     for name, value in _facts(approval):
         if value:
-            typer.echo(f"{typer.style(f'{name:<11}', dim=True)}{value}")
+            typer.echo(f"{typer.style(f'{name:<12}', dim=True)}{value}")
     _print_parts(approval.as_json())
     if approval.state == "pending":
         typer.echo(as_given(f"\nanswer it: `resprout approvals approve {approval.id}`, or `reject`"), err=True)
@@ -136,7 +136,8 @@ def _one(ctx: typer.Context, which: str, *, pending: bool) -> "Approval":
     found = query(ctx, lambda database: Approvals.of(database).look(which))
     if not found:
         raise NotFound(f"no approval is known by {which!r}: list them with `resprout approvals list`.")
-    exact = [one for one in found if one.id == which] or found
+    waiting = [one for one in found if one.state == "pending"]
+    exact = [one for one in found if one.id == which] or waiting or found[:1]
     if len(exact) > 1:
         raise Rejected(f"{which} has several that wait: name one of {', '.join(one.id for one in exact)}.")
     if pending and exact[0].state != "pending":

@@ -29,6 +29,9 @@ class NotWhole(Broken):
     """The audit log was changed."""
 
 
+DIGEST = 32  # bytes of a hash of the log
+
+
 def register(app: typer.Typer) -> None:
     audit = typer.Typer(no_args_is_help=True, help="What was decided and done: search, verify, export.")
     for command in (search, verify, export, anchor):
@@ -162,9 +165,14 @@ def _head(text: str) -> "Head":
 
     seq, _, digest = text.partition(":")
     try:
-        return Head(int(seq), bytes.fromhex(digest))
+        head = Head(int(seq), bytes.fromhex(digest))
+        if len(head.hash) != DIGEST:
+            raise ValueError(digest)
     except ValueError:
-        raise Rejected(f"--anchor {text}: write it as `resprout audit anchor` prints it, a number:a hash.") from None
+        raise Rejected(
+            f"--anchor {text}: write it as `resprout audit anchor` prints it, a number:a hash of 64 digits."
+        ) from None
+    return head
 
 
 def _said(result: "Whole | Fault") -> str:

@@ -91,6 +91,8 @@ def resolve(
     if effect.state != "in-doubt":
         raise Rejected(f"{effect.key} is not in doubt: it is {effect.state}.")
     by = name or identity.user_name()
+    if resolution == "done":
+        _refuse_unfit(ctx, effect, _json(result))
     told = {"resolution": resolution, "by": by, "comment": comment, "result": _json(result)}
     if with_runs(ctx, lambda runs: _told_run(runs, effect, told)):
         typer.echo(f"{effect.key}: {resolution}, says {by}")
@@ -101,6 +103,22 @@ def resolve(
         )
     _write(ctx, effect, told)
     typer.echo(f"{effect.key}: {resolution}, says {by}; its run does not wait for it any more")
+
+
+def _refuse_unfit(ctx: typer.Context, effect: "Effect", result: Any) -> None:
+    """The run goes on with it, as if the tool had given it."""
+    from jsonschema import Draft202012Validator
+
+    from .toolbox import toolbox_of
+
+    try:
+        schema = toolbox_of(ctx).find(f"{effect.tool}@{effect.version}").manifest.output
+    except NotFound:  # it is no tool of today any more
+        return
+    problem = next(iter(Draft202012Validator(schema).iter_errors(result)), None)
+    if problem is not None:
+        said = "say with --result what it gave" if result is None else f"--result does not fit: {problem.message}"
+        raise Rejected(f"{said}: the run goes on with that. `resprout tool show {effect.tool}` tells what it gives.")
 
 
 async def _told_run(runs: "Runs", effect: "Effect", told: dict[str, Any]) -> bool:

@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name
 
 from ...actors.errors import Broken, NotFound, Rejected, Unavailable
 from .index import Entry, Index, NotSigned, parse_index, read_index
-from .installed import Kept, Shelf
+from .installed import GROUP, Kept, Shelf
 from .wheel import LARGEST, Wheel, read_wheel
 
 FETCHING = 60  # seconds
@@ -38,6 +38,11 @@ class Installing:
         """`what` is a wheel, the folder of a project (`./weather`), or a name, as in weather or weather==1.2.0."""
         with tempfile.TemporaryDirectory(prefix="resprout-plugin-") as temporary:
             wheel = await self._wheel(what, Path(temporary), unsigned=unsigned)
+            if not wheel.brings_tools():
+                raise Rejected(
+                    f"{wheel.name} {wheel.version} is no plugin: it has no entry point of the group `{GROUP}`. Nothing "
+                    "was installed."
+                )
             kept = self._judged(wheel, await self._index(), unsigned=unsigned)
             if kept.is_signed:  # what it depends on nobody has signed with it
                 _refuse_missing(wheel)
@@ -68,7 +73,8 @@ class Installing:
         if _is_project(what):
             if not unsigned:
                 raise NotSigned(f"{what} is source code, which nobody has signed: say --unsigned, or sign its wheel.")
-            await _pip("wheel", "--no-deps", "--wheel-dir", str(directory), str(path))
+            # A bare `my-tools` would be a name on an index, and a stranger's project.
+            await _pip("wheel", "--no-deps", "--wheel-dir", str(directory), _absolute(path))
             return read_wheel(_only_wheel(directory))
         name, _, version = what.partition("==")
         entry = (await self._index()).find(name, version or None)
@@ -135,6 +141,10 @@ def _copied(path: Path, directory: Path) -> Path:
 def _is_project(what: str) -> bool:
     """As pip tells a folder from a name: `./weather` and `.` are folders, `weather` is a name wherever one stands."""
     return ("/" in what or what in (".", "..")) and Path(what).is_dir()
+
+
+def _absolute(path: Path) -> str:
+    return str(path.resolve())
 
 
 def _only_wheel(directory: Path) -> Path:

@@ -1,6 +1,7 @@
 """A wheel: what it is called, its hash, and the hash of each file in it."""
 
 import hashlib
+import re
 import zipfile
 from dataclasses import dataclass
 from email.message import Message
@@ -35,6 +36,12 @@ class Wheel:
             if len(names) > MOST_FILES or sum(one.file_size for one in names) > LARGEST:
                 raise BadWheel(f"{self.path.name} holds more than {MOST_FILES:,} files, or {LARGEST:,} bytes.")
             return {one.filename: _digest_in(archive, one) for one in names}
+
+    def brings_tools(self) -> bool:
+        with zipfile.ZipFile(self.path) as archive:
+            names = [name for name in archive.namelist() if name.endswith(".dist-info/entry_points.txt")]
+            said = archive.read(names[0]).decode(errors="replace") if names else ""
+        return re.search(r"^\s*\[\s*resprout\.tools\s*\]", said, re.MULTILINE) is not None
 
     def requirements(self) -> list[Requirement]:
         """What it needs here, without extras."""

@@ -212,9 +212,12 @@ async def test_a_doubt_is_resolved_though_its_run_has_ended(runs: Runs, file: Pa
     (doubt,) = found
 
     refused = runs.stack("effects", "resolve", doubt["key"], "again")
-    say(runs, "effects", "resolve", doubt["key"], "done", "--comment", "it is in the file")
+    unsaid = runs.stack("effects", "resolve", doubt["key"], "done")
+    say(runs, "effects", "resolve", doubt["key"], "done", "--result", '"wrote x"', "--comment", "it is in the file")
 
     assert refused.returncode == 2
+    assert unsaid.returncode == 2
+    assert "say with --result what it gave" in unsaid.stderr
     assert "does not wait for it any more" in refused.stderr
     assert json.loads(say(runs, "effects", "show", doubt["key"], "--json"))["state"] == "done"
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from resprout.actors.errors import Rejected
+from resprout.runtime.plugins import installing as module
 from resprout.runtime.plugins.index import Entry, Index, NotSigned, parse_index
 from resprout.runtime.plugins.installed import Shelf
 from resprout.runtime.plugins.installing import Installing
@@ -194,13 +195,15 @@ def test_keys_and_indexes_and_wheels_that_are_none_are_told(tmp_path: Path) -> N
         read_wheel(tmp_path / "a-1.0.0-py3-none-any.whl")
 
 
-def a_wheel(directory: Path, name: str, version: str, needs: str = "") -> Path:
+def a_wheel(directory: Path, name: str, version: str, needs: str = "", *, brings_tools: bool = True) -> Path:
     path = directory / f"{name}-{version}-py3-none-any.whl"
     metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(
             f"{name}-{version}.dist-info/METADATA", metadata + (f"Requires-Dist: {needs}\n" if needs else "")
         )
+        if brings_tools:
+            archive.writestr(f"{name}-{version}.dist-info/entry_points.txt", "[resprout.tools]\nx = x\n")
     return path
 
 
@@ -238,3 +241,26 @@ async def test_what_a_signed_plugin_needs_is_not_fetched_with_it(tmp_path: Path)
         await Installing(Shelf(tmp_path / "shelf"), [public_text(key)], index, "user:x").install(
             "weather", unsigned=False
         )
+
+
+async def test_what_brings_no_tools_is_no_plugin(tmp_path: Path) -> None:
+    wheel = a_wheel(tmp_path, "weather", "2.0.0", brings_tools=False)
+
+    with pytest.raises(Rejected, match="is no plugin: it has no entry point"):
+        await installing(tmp_path, Ed25519PrivateKey.generate(), "index.json").install(str(wheel), unsigned=True)
+
+
+async def test_a_folder_is_never_taken_for_a_name_on_an_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "weather").mkdir()
+    monkeypatch.chdir(tmp_path)
+    asked: list[tuple[str, ...]] = []
+
+    async def pip(*words: str) -> None:
+        asked.append(words)
+        a_wheel(Path(words[words.index("--wheel-dir") + 1]), "weather", "2.0.0", brings_tools=False)
+
+    monkeypatch.setattr(module, "_pip", pip)
+    with pytest.raises(Rejected, match="is no plugin"):
+        await installing(tmp_path, Ed25519PrivateKey.generate(), "index.json").install("./weather", unsigned=True)
+
+    assert [words[-1] for words in asked] == [str(tmp_path / "weather")]
