@@ -26,7 +26,7 @@ PAGE = (Path(__file__).resolve().parents[2] / "docs" / "sandbox.md").read_text()
 Say = Callable[..., Result]
 
 # Says so when what it looks for is there.
-STAGED = "import glob, time\nwhile not glob.glob('.resprout-*/item'): time.sleep(.002)\nprint('seen', flush=True)"
+STAGED = "import glob, time\nwhile not glob.glob('.resprout-*/new/item'): time.sleep(.002)\nprint('seen', flush=True)"
 PACKING = """
 import glob, time
 def words(path):
@@ -76,7 +76,10 @@ async def seen(box: Workspaces, code: str) -> "asyncio.Task[Any]":
     found = asyncio.Event()
     watch = lambda stream, piece: found.set()  # noqa: E731
     looking = asyncio.create_task(box.run("crate", {"code": code, "timeout": "60s"}, watch=watch))
-    await found.wait()
+    waiting = asyncio.create_task(found.wait())
+    await asyncio.wait({looking, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    assert found.is_set(), await looking
     return looking
 
 
