@@ -24,7 +24,9 @@ def test_the_wheel_holds_the_rooms_and_the_type_marker_and_nothing_else(names: l
     top = {name.split("/")[1] for name in names}
 
     assert all(name.startswith("resprout/") for name in names)
-    assert top == ROOMS | {"__init__.py", "py.typed"}
+    assert top == ROOMS | {"deploy", "__init__.py", "py.typed"}
+    deployed = [name for name in names if name.startswith("resprout/deploy/")]
+    assert all(name.startswith("resprout/deploy/policy/") for name in deployed)  # the rules are read from there
 
 
 def test_the_wheel_holds_every_module_script_and_table_of_the_rooms(names: list[str]) -> None:
