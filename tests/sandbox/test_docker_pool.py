@@ -118,7 +118,7 @@ async def test_a_warm_container_that_has_ended_is_not_used(
     for one in ended:
         engine_api.kill(one)
     async with asyncio.timeout(10):
-        while not all(one.runner.is_over for idle in warm._pool._idle.values() for one in idle):
+        while not all([await one.runner.is_over() for idle in warm._pool._idle.values() for one in idle]):
             await asyncio.sleep(0.01)
 
     ending = await warm.run(Job("k", SPEC, "container"), unwatched)

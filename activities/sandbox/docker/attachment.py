@@ -81,10 +81,14 @@ class Attachment:
         finally:
             self.close()
 
-    @property
-    def is_over(self) -> bool:
-        """Its runner has ended, or the engine has hung up: as far as is known here."""
-        return self._reader.at_eof()
+    async def is_over(self) -> bool:
+        """Whether its runner has ended, or the engine has hung up: one that waits for its input says nothing."""
+        try:
+            async with asyncio.timeout(0):
+                await self._reader.read(1)
+        except TimeoutError:
+            return False
+        return True
 
     def close(self) -> None:
         self._writer.close()

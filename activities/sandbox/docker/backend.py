@@ -183,7 +183,7 @@ class DockerBackend:
 
     async def _claim_warm(self, name: str, shape: Shape, spec: SandboxSpec) -> Attachment | None:
         while _is_common(spec, shape) and (warm := self._pool.take(shape, spec.limits.time)) is not None:
-            if warm.runner.is_over:  # its container, too, or it is not worth finding out
+            if await warm.runner.is_over():  # its container, too, or it is not worth finding out
                 warm.runner.close()
                 await self._removals.begin(warm.name)
                 continue
