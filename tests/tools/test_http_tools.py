@@ -89,14 +89,14 @@ async def test_only_the_host_of_the_url_may_be_reached_and_policy_is_asked_about
 
 async def test_a_private_address_that_no_operator_allows_is_refused(tmp_path: Path, site: Website) -> None:
     async with sandboxed(tmp_path) as hands:
-        with pytest.raises(Rejected, match="its address is of loopback: add .* to the setting `sandbox.private_hosts`"):
+        with pytest.raises(Rejected, match="its address is of loopback"):
             await hands.use(http.get, url=site.url("/hello"))
     assert site.heard == []
 
 
 async def test_a_tunnel_is_refused_in_the_same_words(tmp_path: Path, site: Website) -> None:
     async with sandboxed(tmp_path) as hands:
-        with pytest.raises(Rejected, match="its address is of loopback: add .* to the setting `sandbox.private_hosts`"):
+        with pytest.raises(Rejected, match="its address is of loopback"):
             await hands.use(http_changes.post, url=site.url("/echo").replace("http:", "https:"), body="x")
 
 

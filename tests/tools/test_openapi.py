@@ -237,7 +237,7 @@ async def test_secrets_are_sent_and_come_back_as_references(hands: Hands, shop: 
     assert hands.needs(tools["shop.echo"])[1] == "secrets.use:shop-key"
 
 
-def test_a_server_that_is_gone_is_told(shop: Shop, tmp_path: Path) -> None:
+def test_a_server_at_a_private_address_is_refused(shop: Shop, tmp_path: Path) -> None:
     tools = tools_of(imported(shop))
     gone = [one for one in tools.values() if one.name == "shop.get_item"]
 
@@ -245,7 +245,7 @@ def test_a_server_that_is_gone_is_told(shop: Shop, tmp_path: Path) -> None:
         async with sandboxed(tmp_path) as hands:  # whose operator has not exempted the private address
             await hands.use(gone[0], item_id="1")
 
-    with pytest.raises(ToolError, match="loopback"):
+    with pytest.raises(Rejected, match="its address is of loopback"):
         asyncio.run(call())
 
 
