@@ -1,12 +1,16 @@
 """Importing by the command line, on a real stack: what is shown, decided, written down, and how workers learn of it."""
 
 import json
+import os
+import signal
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from resprout.actors.errors import ResproutError
 from resprout.runtime.cli.app import app
-from support.stack import Stack
+from support.stack import Stack, eventually, resprout
 
 FAR = Path(__file__).parent.parent / "support" / "far_mcp.py"
 
@@ -85,6 +89,30 @@ def test_an_api_is_imported_from_its_document(stack: Stack, tmp_path: Path) -> N
     sources = json.loads(stack("tool", "sources", "--json").stdout)
     assert "openapi:things" in [one["source"] for one in sources]
     assert stack("tool", "remove", "openapi:things").returncode == 0
+
+
+def test_a_server_that_is_killed_in_the_middle_of_a_call_leaves_it_in_doubt(stack: Stack, tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    journal.touch()
+    command = (sys.executable, str(FAR), str(journal))
+    imported = resprout("--data-dir", str(stack.data_dir), "tool", "import", "mcp", "far", "--", *command)
+    assert imported.returncode == 0, imported.stderr
+    assert stack("policy", "grant", "*", "--action", "process.start", "--tool", "far.*").returncode == 0
+    started = stack("tool", "call", "far.note", "-a", "text=once", "-a", "seconds=300", "--id", "doubtful", "--detach")
+    assert started.returncode == 0, started.stderr
+    eventually(journal.read_text, "the server notes that it was called")
+
+    os.kill(int(journal.read_text().split()[0]), signal.SIGKILL)
+
+    def doubts() -> list[dict[str, Any]]:
+        found = json.loads(stack("effects", "in-doubt", "--json").stdout)
+        return [one for one in found if one["run"] == "doubtful"]
+
+    (effect,) = eventually(doubts, "the call is in doubt")
+    assert "it went away while it did note" in effect["error"]
+    assert len(journal.read_text().splitlines()) == 1
+    assert stack("runs", "cancel", "doubtful").returncode == 0
+    assert stack("tool", "remove", "mcp:far").returncode == 0
 
 
 @pytest.mark.parametrize(

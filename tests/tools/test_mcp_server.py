@@ -74,6 +74,24 @@ async def test_a_call_is_decided_for_the_user_and_for_the_client_and_on_record(s
     assert (found[0]["tool"], found[0]["verdict"]) == ("http.get", "deny")
 
 
+async def test_what_needs_approval_says_so_and_gives_its_result_when_it_is_asked_again(
+    stack: Stack, approved_only: None
+) -> None:
+    async with by_stdio(stack) as client:
+        waits = await client.call_tool("hash.digest", {"text": "careful"})
+        again = await client.call_tool("hash.digest", {"text": "careful"})
+        pending = json.loads(stack("approvals", "list", "--json").stdout)
+        approved = stack("approvals", "approve", pending[0]["run"])
+        done = await client.call_tool("hash.digest", {"text": "careful"})
+
+    assert waits.is_error
+    assert "It waits for a person" in text_of(waits)
+    assert text_of(again) == text_of(waits)
+    assert [one["tool"] for one in pending] == ["hash.digest"]
+    assert approved.returncode == 0, approved.stderr
+    assert (done.is_error, done.structured_content["size"]) == (False, 7)
+
+
 async def test_a_call_with_a_key_is_one_run_for_ever(stack: Stack) -> None:
     key: Any = {"resprout/idempotency-key": "order-66"}
     async with by_stdio(stack) as client:
