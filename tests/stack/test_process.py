@@ -6,6 +6,8 @@ import psutil
 import pytest
 from resprout.runtime.stack.process import sweep
 
+from support.stack import eventually
+
 
 @pytest.fixture
 def never_reaped() -> Iterator[psutil.Process]:
@@ -13,6 +15,7 @@ def never_reaped() -> Iterator[psutil.Process]:
     parent = subprocess.Popen(["sh", "-c", "sleep 1000 & echo $!; exec sleep 1000"], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
     child = psutil.Process(int(parent.stdout.readline()))
+    eventually(lambda: psutil.Process(parent.pid).name() == "sleep", "the shell, which could reap, has made way")
     try:
         yield child
     finally:
