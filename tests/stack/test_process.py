@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import psutil
 import pytest
 from resprout.runtime.stack.process import sweep
-
 from support.stack import eventually
 
 
