@@ -1,0 +1,22 @@
+"""A language model as whoever asks it sees it."""
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from .errors import ModelLost
+from .reply import ModelReply, Piece
+from .request import ModelRequest
+
+
+class Model(Protocol):
+    def stream(self, request: ModelRequest) -> AsyncIterator[Piece | ModelReply]:
+        """Pieces as they come, and at the end the reply, which holds all of it. Raises one of `errors`."""
+        ...
+
+
+async def complete(model: Model, request: ModelRequest) -> ModelReply:
+    """The reply alone."""
+    async for said in model.stream(request):
+        if isinstance(said, ModelReply):
+            return said
+    raise ModelLost(f"{request.model} ended without a reply.")
