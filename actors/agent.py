@@ -14,7 +14,7 @@ or key what it does there by `self.envelope.id`.
 import copy
 import inspect
 import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -250,6 +250,15 @@ class Agent(BaseModel):
     def cancel(self, name: str) -> None:
         """Takes a reminder back. Nothing happens if there is none of that name."""
         self._kept_turn("cancel reminders").cancel(name)
+
+    def enter(self, number: int, entry: BaseModel) -> None:
+        """Puts an entry into the agent's journal, with this turn's commit: for what grows, and is not to be written
+        anew with the state of each turn. The agent counts by itself; a number that is there is written over."""
+        self._kept_turn("keep a journal").enter(number, entry.model_dump_json(exclude_defaults=True))
+
+    async def journal(self, first: int, last: int) -> Sequence[str]:
+        """The entries from one number to another as JSON, as they are stored."""
+        return await self._kept_turn("keep a journal").read_journal(first, last)
 
     def describe(self, *, labels: Mapping[str, str] | None = None, capabilities: Iterable[Capability] = ()) -> None:
         """Says in the registry what this very agent is, on top of what its kind says."""

@@ -99,6 +99,7 @@ def _write_rare(database: SimDatabase, advance: Advance) -> set[int]:
     for handled in advance.handled:
         if (effects := handled.effects) is None:
             continue
+        database.journals.setdefault(advance.address, {}).update(effects.entries)
         for name, reminder in effects.reminders.items():
             database.reminders.pop((advance.address, name), None)
             if reminder is not None:
