@@ -14,15 +14,17 @@ from temporalio.exceptions import ApplicationError
 
 from ..actors.errors import Broken, NotFound, Rejected
 from .attempt import Attempt
-from .contracts import CALL_TOOL, RESOLVE_EFFECT, ResolveInput, ToolInput, ToolOutput
+from .contracts import CALL_TOOL, RESOLVE_EFFECT, ResolveInput, ToolDone, ToolInput, ToolOutput
+from .results_aside import Keep, aside
 from .tools.calling import RecordedFailure, Throttled, ToolCaller
 from .tools.doubts import Doubts
 
 
 class CallTool:
-    def __init__(self, caller: ToolCaller, doubts: Doubts) -> None:
+    def __init__(self, caller: ToolCaller, doubts: Doubts, keep: Keep) -> None:
         self.caller = caller
         self.doubts = doubts
+        self.keep = keep
 
     @activity.defn(name=CALL_TOOL)
     async def call(self, request: ToolInput) -> ToolOutput:
@@ -31,7 +33,10 @@ class CallTool:
         attempt = Attempt()
         caller = replace(self.caller, is_leaving=lambda: not attempt.was_called_off)
         with _told():
-            return ToolOutput(result=await attempt.until_done(caller.call(request, run)))
+            result = await attempt.until_done(caller.call(request, run))
+            if isinstance(result, ToolDone) and request.aside_over is not None:
+                result = await aside(result, request.aside_over, self.keep)
+            return ToolOutput(result=result)
 
     @activity.defn(name=RESOLVE_EFFECT)
     async def resolve(self, request: ResolveInput) -> None:

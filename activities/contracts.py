@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from ..actors.brain import Heard
+from ..actors.brain.special import Member
 from ..actors.envelope import Priority
 from .sandbox.spec import SandboxSpec
 
@@ -15,6 +17,10 @@ CALL_TOOL = "tool.call"
 RESOLVE_EFFECT = "effect.resolve"
 ASK_APPROVAL = "approval.ask"
 ANSWER_APPROVAL = "approval.answer"
+BEGIN_THINKING = "brain.begin"
+DECIDE = "brain.decide"
+COMPACT = "brain.compact"
+END_THINKING = "brain.leave"
 
 
 class AskInput(BaseModel):
@@ -74,12 +80,24 @@ class ToolInput(BaseModel):
     task: str = Field(default="", description="the task that calls, for who reads of it")
     chain: tuple[str, ...] = Field(description="on whose behalf, whose will it is first")
     tenant: str = "default"
+    aside_over: int | None = Field(
+        default=None, ge=0, description="characters of JSON; a longer output is kept aside, and a reference to it given"
+    )
+
+
+class KeptAside(BaseModel):
+    """A value that is in the store of large payloads, and not in the history."""
+
+    key: str = Field(description="its content's hash, in hex")
+    characters: int
+    preview: str
 
 
 class ToolDone(BaseModel):
     outcome: Literal["done"] = "done"
     tool: str = Field(description="name and version of what was called")
     output: JsonValue
+    aside: KeptAside | None = Field(default=None, description="where the output is, when it is kept aside")
 
 
 class ToolWaits(BaseModel):
@@ -145,3 +163,46 @@ class AnswerInput(BaseModel):
     arguments: dict[str, JsonValue] | None = Field(
         default=None, description="what is approved instead of what was asked"
     )
+
+
+class Thinking(BaseModel):
+    """A step of an agent run: whose, in which conversation."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    agent: str = Field(description="the address of the brain, brain/key")
+    run: str = Field(description="names the run in all the histories that it is carried over into")
+    tenant: str = "default"
+
+
+class BeginInput(Thinking):
+    goal: str
+    role: str | None = None
+    system: str = ""
+    model: str | None = None
+    tools: tuple[str, ...] = ()
+    answer: dict[str, JsonValue] | None = Field(default=None, description="JSON Schema of the answer")
+    max_tokens: int | None = None
+    temperature: float | None = None
+    person: bool = Field(default=False, description="whether it may ask a person")
+    crew: tuple[Member, ...] = ()
+
+
+class BeginOutput(BaseModel):
+    taken_by: str | None = Field(default=None, description="the run that has the conversation")
+    tools: dict[str, str] = Field(default={}, description="what each offered name means: name and version")
+    model: str = ""
+
+
+class HeardAside(BaseModel):
+    """What came of a tool, where it is kept."""
+
+    use: str
+    aside: KeptAside
+
+
+class DecideInput(Thinking):
+    step: str = Field(description="names this decision within all runs")
+    heard: tuple[Heard | HeardAside, ...] = ()
+    budget: str | None = None
+    timeout_seconds: float = 900.0

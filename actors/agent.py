@@ -254,7 +254,7 @@ class Agent(BaseModel):
     def enter(self, number: int, entry: BaseModel) -> None:
         """Puts an entry into the agent's journal, with this turn's commit: for what grows, and is not to be written
         anew with the state of each turn. The agent counts by itself; a number that is there is written over."""
-        self._kept_turn("keep a journal").enter(number, entry.model_dump_json(exclude_defaults=True))
+        self._kept_turn("keep a journal").enter(number, entry.model_dump_json())
 
     async def journal(self, first: int, last: int) -> Sequence[str]:
         """The entries from one number to another as JSON, as they are stored."""

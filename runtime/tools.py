@@ -64,10 +64,15 @@ async def tools(settings: Settings, boxes: Sandboxes, client: Client) -> AsyncIt
     uses = Uses(settings, boxes, caller(settings), client, database.open, secrets)
     registering = asyncio.create_task(register(toolbox, registry))
     sources = ToolSources(toolbox, registry, Outside(known))
+
+    async def keep(payloads: Sequence[bytes]) -> list[bytes]:
+        return await large_payloads.keep(await database.open(), payloads)
+
     hands = ToolCaller(toolbox, policy, effects, approvals, audit, secrets, uses.of_plan, sources.look)
     try:
         yield Tools(
-            CallTool(hands, Doubts(policy, effects, audit)), Approve(approvals, policy, toolbox, audit, sources.look)
+            CallTool(hands, Doubts(policy, effects, audit), keep),
+            Approve(approvals, policy, toolbox, audit, sources.look),
         )
     finally:
         registering.cancel()

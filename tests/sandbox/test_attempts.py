@@ -11,6 +11,7 @@ from resprout.activities.ask_agent import AskAgent
 from resprout.activities.attempt import none_left_behind
 from resprout.activities.call_tool import CallTool
 from resprout.activities.contracts import AskInput, SandboxInput, ToolDone, ToolInput
+from resprout.activities.results_aside import Keep
 from resprout.activities.run_sandbox import RunSandbox
 from resprout.activities.sandbox.sandboxes import Sandboxes
 from resprout.activities.sandbox.spec import SandboxSpec
@@ -142,7 +143,7 @@ async def test_a_call_of_a_tool_is_cancelled_by_who_wants_that(
     details: ActivityCancellationDetails, became: str
 ) -> None:
     calls, environment = Calls(), ActivityEnvironment(client=ANOTHER_ATTEMPT)
-    activity = CallTool(cast("ToolCaller", calls), cast("Doubts", None))
+    activity = CallTool(cast("ToolCaller", calls), cast("Doubts", None), cast("Keep", None))
     attempt = asyncio.create_task(environment.run(activity.call, REQUEST))
     await calls.begun.wait()
 

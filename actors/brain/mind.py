@@ -1,0 +1,31 @@
+"""What a brain thinks with: models, behind their budgets and limits. Whoever starts a host gives it one."""
+
+from typing import Protocol
+
+from ..models import ModelReply, ModelRequest
+from ..models.conversation import Word
+
+
+class Behalf(Word):
+    """For whom a call of a model is made, and of what it is a part."""
+
+    run: str
+    agent: str
+    tenant: str = "default"
+    budget: str | None = None
+    step: str  # names this call: the same each time that it is tried
+
+
+class Thought(Word):
+    reply: ModelReply
+    cost_nanos: int | None = None  # in billionths of a US dollar; None: the model's price is not known
+
+
+class Mind(Protocol):
+    async def think(self, request: ModelRequest, behalf: Behalf) -> Thought:
+        """Raises one of `actors.models.errors`."""
+        ...
+
+    def window(self, model: str) -> int:
+        """How many tokens the model can have before it, its answer included."""
+        ...
