@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 from .. import __version__
 from ..actors.address import AgentAddress
 from ..actors.agent import agent_classes
+from ..actors.brain import Brain
 from ..actors.calls import Caller
 from ..actors.cancelling import cancel
 from ..actors.catalogue import describe
@@ -209,6 +210,8 @@ class Outside:
                 return True
             case "stop":
                 return await self.delivery.stop(AgentAddress.parse(question["agent"]))
+            case "speech":
+                return Brain.mind.speech(str(question["agent"])) if Brain.mind is not None else None
             case "cancel":
                 return cancel(self.delivery, AgentAddress.parse(question["agent"]), UUID(question["message"]))
             case other:

@@ -26,6 +26,10 @@ class Mind(Protocol):
         """Raises one of `actors.models.errors`."""
         ...
 
+    def speech(self, agent: str) -> str | None:
+        """What is being said to it so far, for who watches; None when nothing is."""
+        ...
+
     def window(self, model: str) -> int:
         """How many tokens the model can have before it, its answer included."""
         ...

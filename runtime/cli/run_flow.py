@@ -1,6 +1,7 @@
 """A flow started from the command line and followed to its end."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,8 +57,9 @@ async def run_flow(settings: Settings, given: "RunInput", start: Start) -> int:
     """Returns the exit code."""
     from .. import temporal
     from ..runs import Runs
+    from ..speech import Listening
 
-    runs = Runs(await temporal.client_of(settings), settings.temporal)
+    runs = Runs(await temporal.client_of(settings), settings.temporal, Listening(settings))
     run = await runs.start(given, start.name)
     if start.detach:
         tell_started(run, as_json=start.as_json)
@@ -74,8 +76,12 @@ def tell_started(run: "RunRef", *, as_json: bool) -> None:
     _link(run)
 
 
-async def followed(run: "RunRef", *, as_json: bool, with_remedy: bool = True) -> int:
-    """Waits for the end, showing how it goes; returns the exit code. A single call says itself what would help."""
+async def followed(
+    run: "RunRef", *, as_json: bool, with_remedy: bool = True, show: "Callable[[Any], int] | None" = None
+) -> int:
+    """Waits for the end, showing how it goes; returns the exit code. A single call says itself what would help.
+
+    `show` prints the output, if it is not to be printed as it is, and says the exit code."""
     from ...actors.errors import RunFailed
     from .follow import result
 
@@ -87,9 +93,13 @@ async def followed(run: "RunRef", *, as_json: bool, with_remedy: bool = True) ->
     if as_json:
         typer.echo(json.dumps({**_told(run), "status": "completed", "result": output}))
         return 0
-    typer.echo(text_of(output))
+    if show is not None:
+        code = show(output)
+    else:
+        typer.echo(text_of(output))
+        code = 0
     _link(run)
-    return 0
+    return code
 
 
 def _show_failure(run: "RunRef", failure: "RunFailed", *, as_json: bool, with_remedy: bool) -> None:

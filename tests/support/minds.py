@@ -43,6 +43,9 @@ class ScriptedMind:
             raise reply
         return Thought(reply=reply, cost_nanos=1_000)
 
+    def speech(self, agent: str) -> str | None:
+        return None
+
     def window(self, model: str) -> int:
         return self.tokens
 
