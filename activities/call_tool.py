@@ -15,8 +15,9 @@ from temporalio.exceptions import ApplicationError
 from ..actors.errors import Broken, NotFound, Rejected
 from .attempt import Attempt
 from .contracts import CALL_TOOL, RESOLVE_EFFECT, ResolveInput, ToolInput, ToolOutput
-from .tools.calling import RecordedFailure, Throttled, ToolCaller
+from .tools.calling import Throttled, ToolCaller
 from .tools.doubts import Doubts
+from .tools.outcomes import RecordedFailure
 
 
 class CallTool:

@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from typing import Literal, get_args
 
 from ...activities.tools.manifest import Action
-from ...activities.tools.policy import Question
+from ...activities.tools.policy import Denied, Question
 from ...actors.errors import NotFound, Rejected
 from ...memory.audit import Audit, AuditEvent
 from ...memory.database import Database
@@ -21,10 +21,6 @@ from .rules import Rules
 ACTIONS = (*get_args(Action), "tool.call")
 _PRINCIPAL = re.compile(r"(user|agent|run|tenant|service|role):.{1,250}")
 _UNCLEAR = set("[]{}?\\")
-
-
-class Denied(Rejected):
-    """Policy does not let this person grant or revoke."""
 
 
 def checked(grant: Grant, rules: Rules) -> Grant:
