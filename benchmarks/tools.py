@@ -56,10 +56,7 @@ async def overhead(client: Client, rounds: int) -> dict[str, Any]:
 
 
 async def decisions(database: Database, asked: int) -> dict[str, Any]:
-    async def opened() -> Database:
-        return database
-
-    asker = Asker(Policy(load(), Grants(opened)))
+    asker = Asker(Policy(load(), Grants(database.opened)))
     new = await asker.us([_question(f"user:{n}") for n in range(asked)])
     cached = await asker.us([_question(f"user:{n}") for n in range(asked)])
     among = Asker(Policy(load(), FixedGrants(_grants(200))))
@@ -101,10 +98,7 @@ def _grants(count: int) -> list[Grant]:
 
 
 async def audit_rows(database: Database, rows: int) -> dict[str, Any]:
-    async def opened() -> Database:
-        return database
-
-    log = Audit(opened)
+    log = Audit(database.opened)
     event = AuditEvent(kind="decided", tenant="default", chain=("user:bench",), tool="text.count", verdict="allow")
 
     async def rate(at_once: int) -> float:

@@ -4,7 +4,7 @@ The invariant: a grant and its row in the audit log commit together, and a refus
 """
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Literal, get_args
 
@@ -86,7 +86,7 @@ async def _refuse_unless_allowed(
     decision = await policy.decide(question)
     if decision.verdict != "allow":
         event = replace(_event("refused", about, by), verdict="deny", reasons=decision.reasons, policy=decision.policy)
-        await Audit(_opened(database)).append([event])
+        await Audit(database.opened).append([event])
         raise Denied(" ".join(decision.reasons))
 
 
@@ -100,11 +100,4 @@ def _event(kind: str, about: Grant, by: str) -> AuditEvent:
 
 
 def _grants(database: Database) -> Grants:
-    return Grants(_opened(database))
-
-
-def _opened(database: Database) -> Callable[[], Awaitable[Database]]:
-    async def opened() -> Database:
-        return database
-
-    return opened
+    return Grants(database.opened)

@@ -1,7 +1,7 @@
 """An attempt that is cancelled ends its work when somebody wants that, and only then."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
@@ -26,13 +26,6 @@ from temporalio.testing import ActivityEnvironment
 
 SLOW = "print('begun', flush=True); import time; time.sleep(6); print('ended')"
 OVER = ActivityCancellationDetails(not_found=True)
-
-
-@pytest.fixture
-async def database(dsn: str) -> AsyncIterator[Database]:
-    opened = await Database.open(dsn, pool_size=4)
-    yield opened
-    await opened.close()
 
 
 def temporal(status: WorkflowExecutionStatus, *pending: str) -> Client:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import tarfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -40,23 +40,13 @@ class NoSecrets:
 
 
 def sandboxes(database: Database) -> Sandboxes:
-    async def opened() -> Database:
-        return database
-
-    return Sandboxes({"process": ProcessSandbox()}, NoSecrets(), "process", SandboxRuns(opened, LEASE))
+    return Sandboxes({"process": ProcessSandbox()}, NoSecrets(), "process", SandboxRuns(database.opened, LEASE))
 
 
 def in_containers(database: Database, docker: DockerBackend) -> Sandboxes:
     return replace(
         sandboxes(database), backends={"container": docker}, default="container", owner=uuid4(), leaving=False
     )
-
-
-@pytest.fixture
-async def database(dsn: str) -> AsyncIterator[Database]:
-    opened = await Database.open(dsn, pool_size=4)
-    yield opened
-    await opened.close()
 
 
 def python(code: str, **words: Any) -> SandboxSpec:

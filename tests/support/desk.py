@@ -137,6 +137,6 @@ def desk_of(database: Database, workspace: Path) -> Desk:
         return ToolCall(key=plan.call_key, tenant="default", principal=plan.question.actor, workspace=workspace)
 
     rules, world = Rules(), World()
-    toolbox, effects, approvals = Toolbox(world.tools()), Effects.of(database), Approvals.of(database)
+    toolbox, effects, approvals = Toolbox(world.tools()), Effects(database.opened), Approvals(database.opened)
     caller = ToolCaller(toolbox, rules, effects, approvals, audit, Secrets(SecretsFromEnvironment()), uses)
     return Desk(caller, rules, world, Doubts(rules, effects, audit), Approve(approvals, rules, toolbox, audit), log)

@@ -40,12 +40,8 @@ class Office:
 @pytest.fixture
 async def office(dsn: str) -> AsyncIterator[Office]:
     async with await Database.open(dsn, pool_size=4) as database:
-
-        async def opened() -> Database:
-            return database
-
-        grants = Grants(opened)
-        yield Office(database, Policy(load(owner="ada"), grants), grants, Audit(opened))
+        grants = Grants(database.opened)
+        yield Office(database, Policy(load(owner="ada"), grants), grants, Audit(database.opened))
 
 
 def call(chain: Sequence[str] = AGENT, needs: Sequence[Permission] = (FETCH,), **words: Any) -> Question:

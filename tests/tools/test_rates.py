@@ -31,7 +31,7 @@ async def test_a_rate_holds_against_many_at_once(desk: Desk) -> None:
 
 
 async def test_a_quota_is_for_whoever_it_names(desk: Desk, desks: Database) -> None:
-    registry = ToolRegistry.of(desks)
+    registry = ToolRegistry(desks.opened)
     await registry.set_quota(desk.tenant, "agent:writer/a", "*", 1, timedelta(minutes=1), "user:ada")
     await desk.output(desk.request("world.safe"))
 
@@ -42,7 +42,7 @@ async def test_a_quota_is_for_whoever_it_names(desk: Desk, desks: Database) -> N
 
 
 async def test_a_quota_counts_what_others_do_on_behalf_of_whom_it_names(desk: Desk, desks: Database) -> None:
-    await ToolRegistry.of(desks).set_quota(
+    await ToolRegistry(desks.opened).set_quota(
         desk.tenant, "agent:writer/a", "world.safe", 1, timedelta(minutes=1), "user:ada"
     )
     await desk.output(desk.request("world.safe", (*AGENT, "run:child")))
