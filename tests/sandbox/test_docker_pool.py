@@ -10,11 +10,10 @@ from uuid import uuid4
 
 import pytest
 from docker import APIClient
-from resprout.activities.sandbox.backend import Backend, Job, NoSandbox
+from resprout.activities.sandbox.backend import Backend, Job, NoSandbox, unwatched
 from resprout.activities.sandbox.docker import DockerBackend, Engine
 from resprout.activities.sandbox.docker.containers import Containers
 from resprout.activities.sandbox.docker.names import WARM, Labels, run_name
-from resprout.activities.sandbox.sandboxes import unwatched
 from resprout.activities.sandbox.spec import SandboxSpec
 from resprout.runtime.sandboxes import sandboxes
 from support.engine import URL
