@@ -15,10 +15,9 @@ from ..actors.errors import NotFound, Rejected
 from ..memory.approvals import Approval, Approvals, Asked
 from ..memory.audit import AuditEvent
 from .contracts import ANSWER_APPROVAL, ASK_APPROVAL, AnswerInput, ApprovalInput
-from .tools.calling import Denied
 from .tools.digest import digest_of
 from .tools.doubts import by_name
-from .tools.policy import Decides, question_of
+from .tools.policy import Decides, Denied, question_of
 from .tools.toolbox import Toolbox
 
 

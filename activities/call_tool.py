@@ -16,8 +16,9 @@ from ..actors.errors import Broken, NotFound, Rejected
 from .attempt import Attempt
 from .contracts import CALL_TOOL, RESOLVE_EFFECT, ResolveInput, ToolDone, ToolInput, ToolOutput
 from .results_aside import Keep, aside
-from .tools.calling import RecordedFailure, Throttled, ToolCaller
+from .tools.calling import Throttled, ToolCaller
 from .tools.doubts import Doubts
+from .tools.outcomes import RecordedFailure
 
 
 class CallTool:

@@ -116,15 +116,6 @@ class Approval:
 class Approvals:
     open: Callable[[], Awaitable[Database]]  # a pool, the first time and again
 
-    @classmethod
-    def of(cls, database: Database) -> "Approvals":
-        """On a pool that is open already."""
-
-        async def opened() -> Database:
-            return database
-
-        return cls(opened)
-
     async def ask(self, asked: Asked, events: Sequence[AuditEvent]) -> Approval:
         """Asks, or finds what was asked by this id before."""
         values = (asked.id, asked.kind, asked.tenant, asked.run, asked.task, asked.title, list(asked.chain))

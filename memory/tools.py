@@ -108,15 +108,6 @@ class Clash:
 class ToolRegistry:
     open: Callable[[], Awaitable[Database]]  # a pool, the first time and again
 
-    @classmethod
-    def of(cls, database: Database) -> "ToolRegistry":
-        """On a pool that is open already."""
-
-        async def opened() -> Database:
-            return database
-
-        return cls(opened)
-
     async def register(self, given: Sequence[Registration]) -> list[Clash]:
         """The registered ones of those that clash stay what they were."""
         names, versions, digests = ([getattr(one, word) for one in given] for word in ("name", "version", "digest"))

@@ -10,15 +10,11 @@ from typing import Any
 
 from ..activities.tools.manifest import Permission
 from ..activities.tools.outside.choices import Known
-from ..activities.tools.policy import Decides, Question
+from ..activities.tools.policy import Decides, Denied, Question
 from ..activities.tools.tool import Tool
 from ..actors.errors import NotFound, Rejected
 from ..memory.audit import Audit, AuditEvent
 from ..memory.tools import Registration, ToolRegistry
-
-
-class NotAllowed(Rejected):
-    """Policy does not let this person import tools."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +33,7 @@ class ToolImports:
         return known
 
     async def allow(self, source: str, permissions: Sequence[Permission]) -> None:
-        """Raises NotAllowed. Whoever is allowed is on record before anything happens."""
+        """Raises Denied. Whoever is allowed is on record before anything happens."""
         question = Question(
             chain=(self.by,),
             tenant=self.tenant,
@@ -51,7 +47,7 @@ class ToolImports:
         arguments = {"source": source, "permissions": [str(one) for one in permissions]}
         await self._write("decided", arguments, decision.verdict, decision.reasons, decision.policy)
         if decision.verdict != "allow":
-            raise NotAllowed(f"{self.by} may not import {source}: {' '.join(decision.reasons)}")
+            raise Denied(f"{self.by} may not import {source}: {' '.join(decision.reasons)}")
 
     async def add(self, source: str, kind: str, origin: dict[str, Any], tools: Sequence[Tool]) -> None:
         clashing = await self.registry.register([registration(one) for one in tools])

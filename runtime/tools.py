@@ -13,9 +13,10 @@ from ..activities.approve import Approve
 from ..activities.call_tool import CallTool
 from ..activities.sandbox.sandboxes import Sandboxes
 from ..activities.secrets import Veil
-from ..activities.tools.calling import Begin, Plan, ToolCaller, idempotency_key
+from ..activities.tools.calling import ToolCaller
 from ..activities.tools.doubts import Doubts
 from ..activities.tools.outside.sources import Outside
+from ..activities.tools.plan import Begin, Plan
 from ..activities.tools.reach_agents import CallAgents
 from ..activities.tools.run_sandbox import CallSandbox
 from ..activities.tools.secrets import Secrets
@@ -101,7 +102,7 @@ class Uses:
     secrets: Secrets
 
     def of_plan(self, plan: Plan, began: Begin) -> ToolCall:
-        key, tenant, chain = idempotency_key(plan.key), plan.request.tenant, plan.request.chain
+        key, tenant, chain = plan.call_key, plan.request.tenant, plan.request.chain
         return ToolCall(
             key=key,
             tenant=tenant,

@@ -10,8 +10,7 @@ from ...actors.errors import BadArgument, NotFound, Rejected
 from ...memory.audit import AuditEvent
 from ...memory.effects import RESOLVED, Effect, Effects
 from ..contracts import ResolveInput
-from .calling import Denied
-from .policy import Decides, question_of
+from .policy import Decides, Denied, question_of
 
 PERSON = re.compile(r"(user|agent|run|tenant|service):.{1,250}")  # the others are told by policy that they may not
 

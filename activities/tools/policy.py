@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from ...actors.errors import BadArgument
+from ...actors.errors import BadArgument, Rejected
 from .manifest import Danger, Permission
 
 # `user:ada`, `agent:researcher/alice`, `run:publish` (a flow by its name): kind and name.
@@ -75,3 +75,7 @@ class Decision:
 
 class Decides(Protocol):
     async def decide(self, question: Question) -> Decision: ...
+
+
+class Denied(Rejected):
+    """Policy does not allow it, or somebody who was asked said no."""

@@ -133,7 +133,7 @@ def _answer(
 def _one(ctx: typer.Context, which: str, *, pending: bool) -> "Approval":
     from ...memory.approvals import Approvals
 
-    found = query(ctx, lambda database: Approvals.of(database).look(which))
+    found = query(ctx, lambda database: Approvals(database.opened).look(which))
     if not found:
         raise NotFound(f"no approval is known by {which!r}: list them with `resprout approvals list`.")
     waiting = [one for one in found if one.state == "pending"]
@@ -149,7 +149,9 @@ def _one(ctx: typer.Context, which: str, *, pending: bool) -> "Approval":
 def _listed(ctx: typer.Context, state: str | None, tenant: str | None, run: str | None, limit: int) -> "list[Approval]":
     from ...memory.approvals import Approvals
 
-    return query(ctx, lambda database: Approvals.of(database).latest(state=state, tenant=tenant, run=run, limit=limit))
+    return query(
+        ctx, lambda database: Approvals(database.opened).latest(state=state, tenant=tenant, run=run, limit=limit)
+    )
 
 
 def _of_open_runs(ctx: typer.Context, found: "list[Approval]") -> "list[Approval]":
@@ -168,7 +170,7 @@ def _of_open_runs(ctx: typer.Context, found: "list[Approval]") -> "list[Approval
 
     ended = with_runs(ctx, closed) if found else set()
     if gone := [one.id for one in found if one.run in ended]:
-        query(ctx, lambda database: Approvals.of(database).withdraw(gone, "its run has ended."))
+        query(ctx, lambda database: Approvals(database.opened).withdraw(gone, "its run has ended."))
     return [one for one in found if one.run not in ended]
 
 

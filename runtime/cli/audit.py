@@ -125,10 +125,7 @@ def anchor(ctx: typer.Context) -> None:
 def _audit(database: "Database") -> "Audit":
     from ...memory.audit import Audit
 
-    async def opened() -> "Database":
-        return database
-
-    return Audit(opened)
+    return Audit(database.opened)
 
 
 async def _check(rows: "AsyncIterator[AuditRow]", heads: "list[Head]") -> "Whole | Fault":

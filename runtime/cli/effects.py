@@ -151,10 +151,7 @@ def _write(ctx: typer.Context, effect: "Effect", told: dict[str, Any]) -> None:
     settings = attach(settings_of(ctx).settings, "postgres.dsn")
 
     async def write(database: "Database") -> None:
-        async def opened() -> "Database":
-            return database
-
-        doubts = Doubts(policy_of(settings, opened), Effects(opened), Audit(opened).append)
+        doubts = Doubts(policy_of(settings, database.opened), Effects(database.opened), Audit(database.opened).append)
         await doubts.resolve(ResolveInput.model_validate({"effect": effect.key, **told}))
 
     query(ctx, write)
@@ -165,7 +162,7 @@ def print_effects(
 ) -> "list[Effect]":
     from ...memory.effects import Effects
 
-    found = query(ctx, lambda database: Effects.of(database).latest(tool=tool, run=run, state=state, limit=limit))
+    found = query(ctx, lambda database: Effects(database.opened).latest(tool=tool, run=run, state=state, limit=limit))
     if as_json:
         typer.echo(json.dumps([as_told(one) for one in found]))
         return found
@@ -189,7 +186,7 @@ def as_told(effect: "Effect") -> dict[str, Any]:
 def _one(ctx: typer.Context, key: str) -> "Effect":
     from ...memory.effects import Effects
 
-    found = query(ctx, lambda database: Effects.of(database).find(key))
+    found = query(ctx, lambda database: Effects(database.opened).find(key))
     if found is None:
         raise NotFound(f"there is no effect {key!r}: list them with `resprout effects list`.")
     return found

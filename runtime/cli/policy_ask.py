@@ -120,10 +120,7 @@ def matrix(ctx: typer.Context, as_json: AsJson = False) -> None:
 def _policy(ctx: typer.Context, database: "Database") -> "Policy":
     from ..policy import policy_of
 
-    async def opened() -> "Database":
-        return database
-
-    return policy_of(attach(settings_of(ctx).settings), opened)
+    return policy_of(attach(settings_of(ctx).settings), database.opened)
 
 
 def _question(**words: Any) -> "Question":

@@ -165,7 +165,7 @@ def sources(ctx: typer.Context, as_json: AsJson = False) -> None:
     """List where tools come from that are no code of ours."""
     from ...memory.tools import ToolRegistry
 
-    found = query(ctx, lambda database: ToolRegistry.of(database).sources())
+    found = query(ctx, lambda database: ToolRegistry(database.opened).sources())
     if as_json:
         print_json(found)
         return

@@ -43,7 +43,7 @@ def usage(
     from ...memory.effects import Effects
 
     length = _length(since, "--since")
-    found = query(ctx, lambda database: Effects.of(database).usage(length, tenant=tenant, tool=tool))
+    found = query(ctx, lambda database: Effects(database.opened).usage(length, tenant=tenant, tool=tool))
     if as_json:
         typer.echo(json.dumps(found, default=lambda value: value.isoformat()))
         return
@@ -94,7 +94,7 @@ def list_quotas(ctx: typer.Context, as_json: AsJson = False) -> None:
     """List the quotas."""
     from ...memory.tools import ToolRegistry
 
-    found = query(ctx, lambda database: ToolRegistry.of(database).quotas())
+    found = query(ctx, lambda database: ToolRegistry(database.opened).quotas())
     if as_json:
         typer.echo(
             json.dumps(
@@ -124,7 +124,7 @@ def _take_care(ctx: typer.Context, work: "Callable[[ToolCare], Awaitable[None]]"
     settings = attach(settings_of(ctx).settings, "postgres.dsn")
 
     async def go(database: "Database") -> None:
-        registry = ToolRegistry.of(database)
+        registry = ToolRegistry(database.opened)
         care = ToolCare(registry, policy_of(settings, registry.open), Audit(registry.open), identity.user())
         await work(care)
 

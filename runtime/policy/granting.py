@@ -4,12 +4,12 @@ The invariant: a grant and its row in the audit log commit together, and a refus
 """
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Literal, get_args
 
 from ...activities.tools.manifest import Action
-from ...activities.tools.policy import Question
+from ...activities.tools.policy import Denied, Question
 from ...actors.errors import NotFound, Rejected
 from ...memory.audit import Audit, AuditEvent
 from ...memory.database import Database
@@ -21,10 +21,6 @@ from .rules import Rules
 ACTIONS = (*get_args(Action), "tool.call")
 _PRINCIPAL = re.compile(r"(user|agent|run|tenant|service|role):.{1,250}")
 _UNCLEAR = set("[]{}?\\")
-
-
-class Denied(Rejected):
-    """Policy does not let this person grant or revoke."""
 
 
 def checked(grant: Grant, rules: Rules) -> Grant:
@@ -90,7 +86,7 @@ async def _refuse_unless_allowed(
     decision = await policy.decide(question)
     if decision.verdict != "allow":
         event = replace(_event("refused", about, by), verdict="deny", reasons=decision.reasons, policy=decision.policy)
-        await Audit(_opened(database)).append([event])
+        await Audit(database.opened).append([event])
         raise Denied(" ".join(decision.reasons))
 
 
@@ -104,11 +100,4 @@ def _event(kind: str, about: Grant, by: str) -> AuditEvent:
 
 
 def _grants(database: Database) -> Grants:
-    return Grants(_opened(database))
-
-
-def _opened(database: Database) -> Callable[[], Awaitable[Database]]:
-    async def opened() -> Database:
-        return database
-
-    return opened
+    return Grants(database.opened)

@@ -30,17 +30,8 @@ def event(number: int) -> AuditEvent:
 
 
 @pytest.fixture
-async def database(dsn: str) -> AsyncIterator[Database]:
-    async with await Database.open(dsn, pool_size=8) as database:
-        yield database
-
-
-@pytest.fixture
 async def audit(database: Database) -> Audit:
-    async def opened() -> Database:
-        return database
-
-    log = Audit(opened)
+    log = Audit(database.opened)
     await log.append([event(number) for number in range(1, 8)])
     return log
 
