@@ -30,10 +30,11 @@ from ...memory.effects import Begun, Effect, Effects, Intent, Known, Limit, NoAp
 from ..contracts import ToolDone, ToolInDoubt, ToolInput, ToolWaits
 from ..sandbox.backend import InDoubt
 from .digest import digest_of
+from .gone import end_without_tool
 from .policy import Decides, Decision, Question, question_of
 from .secrets import Revealed, Secrets, references_in
 from .tool import BadArguments, Tool, ToolCall, ToolError
-from .toolbox import Toolbox
+from .toolbox import Toolbox, UnknownTool
 
 log = get_logger("resprout.tools")
 
@@ -248,7 +249,7 @@ class ToolCaller:
                 whose = "" if limit.principal == "*" else f" by {limit.principal}"
                 what = limit.tool if limit.tool != "*" else "tools"
                 said = f"{what} may be called{whose} {limit.calls} times in {per:g} s"
-                await self.audit([plan.event("throttled", verdict="deny", reasons=(f"{said}.",))])
+                await self.audit([plan.event("throttled", verdict="deny", reasons=(f"{said}.",), is_news=True)])
                 raise Throttled(f"{said}, and was. Try again in {frees_in.total_seconds():.1f} s.", frees_in)
 
     def _intent(self, plan: Plan) -> Intent:
@@ -277,7 +278,11 @@ class ToolCaller:
         if effect.state == "intended" and effect.contract == "at-most-once":
             await self.effects.doubt(effect.key, effect.owner, ENDED, [_left(effect)])
             return await self._on_record(effect.key)
-        tool = self.toolbox.find(f"{effect.tool}@{effect.version}")
+        try:
+            tool = self.toolbox.find(f"{effect.tool}@{effect.version}")
+        except UnknownTool as error:
+            await end_without_tool(self.effects, effect, self.owner, str(error))
+            return await self._on_record(effect.key)
         plan = plan_of(tool, json.loads(effect.arguments), request, run, newest=effect.version)
         if await self.effects.take_over(effect, self.owner, [_repeated(effect, plan)]):
             return await self._do(plan, Begin(effect.intended_at, effect.agains))
@@ -482,6 +487,7 @@ def _decided(plan: Plan, decision: Decision, approval: str | None = None) -> Aud
         reasons=decision.reasons,
         policy=decision.policy,
         approval=approval,
+        grounds=decision.grounds,
     )
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -215,6 +216,13 @@ async def desk(database: Database, tmp_path: Path) -> Desk:
     return Desk(caller, rules, world, Doubts(rules, effects, audit), Approve(approvals, rules, toolbox, audit), log)
 
 
+def audit_of(database: Database) -> Audit:
+    async def opened() -> Database:
+        return database
+
+    return Audit(opened)
+
+
 # What may happen, happens once.
 
 
@@ -388,6 +396,36 @@ async def test_a_call_whose_tool_is_gone_since_is_in_doubt_all_the_same(desk: De
 
     assert isinstance(result, ToolInDoubt)
     assert result.tool == "world.once@1.0.0"
+
+
+@pytest.mark.parametrize(("name", "end"), [("keyed", "in-doubt"), ("safe", "failed")])
+async def test_a_call_whose_tool_is_gone_does_not_stay_begun_for_ever(desk: Desk, name: str, end: str) -> None:
+    request = desk.request(f"world.{name}", hang=True)
+    await desk.killed(request)
+    desk.caller.toolbox.leave_out(f"world.{name}", "1.0.0")
+
+    with suppress(RecordedFailure):
+        await desk.call(request)
+
+    effect = await desk.caller.effects.find(request.step)
+    assert effect is not None
+    assert (effect.state, f"there is no tool 'world.{name}'" in (effect.error or "")) == (end, True)
+    assert len(desk.world.done) == 1
+
+
+async def test_a_call_that_is_to_be_done_again_by_a_tool_that_is_gone_fails(desk: Desk) -> None:
+    request = desk.request("world.once", hang=True)
+    await desk.killed(request)
+    await desk.call(request)
+    await desk.doubts.resolve(ResolveInput(effect=request.step, resolution="again", by="ada"))
+    desk.caller.toolbox.leave_out("world.once", "1.0.0")
+
+    with pytest.raises(RecordedFailure, match="user:ada would have it done again, but there is no tool"):
+        await desk.call(request)
+
+    effect = await desk.caller.effects.find(request.step)
+    assert effect is not None
+    assert effect.state == "failed"
 
 
 async def test_a_call_in_doubt_that_was_done_goes_on_with_its_result(desk: Desk) -> None:
@@ -890,6 +928,24 @@ async def test_a_rate_holds_and_says_when_to_come_back(desk: Desk) -> None:
     assert over.value.retry_after is not None
     assert timedelta(0) < over.value.retry_after <= timedelta(minutes=1)
     assert desk.world.done == ["it", "it"]
+
+
+async def test_a_call_that_is_throttled_again_and_again_leaves_one_row(desk: Desk, database: Database) -> None:
+    log = audit_of(database)
+    desk = replace(desk, caller=replace(desk.caller, audit=log.append))
+    for _ in range(2):
+        await desk.call(desk.request("world.rated"))
+    request = desk.request("world.rated")
+
+    for _ in range(3):
+        with pytest.raises(Throttled):
+            await desk.call(request)
+    desk.rules.verdict = "deny"
+    with pytest.raises(Denied):
+        await desk.call(request)
+
+    rows = await log.search(tenant=desk.tenant, text=request.step)
+    assert [row.kind for row in reversed(rows)] == ["throttled", "decided"]
 
 
 async def test_a_rate_holds_against_many_at_once(desk: Desk) -> None:
