@@ -15,6 +15,7 @@ CALL_TOOL = "tool.call"
 RESOLVE_EFFECT = "effect.resolve"
 ASK_APPROVAL = "approval.ask"
 ANSWER_APPROVAL = "approval.answer"
+EXPIRE_APPROVAL = "approval.expire"
 
 
 class AskInput(BaseModel):
@@ -133,6 +134,15 @@ class ApprovalInput(BaseModel):
     show: JsonValue = None
     form: dict[str, JsonValue] = {}
     lasts: timedelta | None = None
+
+
+class ExpiryInput(BaseModel):
+    """Nobody answered a task's question in time."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    approval: str
+    default: Literal["approve", "reject"] | None = Field(description="what the flow says holds then")
 
 
 class AnswerInput(BaseModel):
