@@ -1,6 +1,7 @@
 """How a run looks: the tree of its tasks on a terminal, and news of it, a line each, elsewhere."""
 
 import json
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from ..run_tree import PENDING, UNDER_WAY, Node
 from ..run_watch import View
 from .hints import as_given
 from .output_lines import OutputLines, last_lines
+from .plain_text import for_stdout, plain, plain_text, sentence
 from .results import glimpse, text_of
 from .run_failure import remedy_of
 from .stack_view import console
@@ -71,8 +73,8 @@ def tasks(nodes: Sequence[Node], now: datetime) -> Table:
         spent = length(node.started_at, node.ended_at, now) if node.word != "round" else ""
         attempt = str(node.attempt) if node.attempt > 1 else ""
         linked = f"run {node.child}" if node.child else ""
-        note = "  ".join(part for part in (node.note, linked) if part)
-        table.add_row(Text.assemble(text, (f"{mark} ", style), node.title), spent, attempt, Text(note, "dim"))
+        note = "  ".join(part for part in (sentence(node.note), linked) if part)
+        table.add_row(Text.assemble(text, (f"{mark} ", style), plain(node.title)), spent, attempt, Text(note, "dim"))
         for line in last_lines(node):
             table.add_row(Text(f"{text}  │ {line}", "dim", overflow="ellipsis", no_wrap=True), "", "", "")
     return table
@@ -111,8 +113,14 @@ def _alike(nodes: Iterable[Node]) -> Iterator[list[Node]]:
 
 
 def _question(run: str, approval: dict[str, object]) -> Text:
-    command = f"`resprout runs approve {run} {approval['task']}`"
-    return Text(as_given(f"{approval['title']} waits for an answer: {command}"), "yellow")
+    """With what answers it: a doubt is no yes or no."""
+    if approval["kind"] == "in-doubt":
+        which = shlex.quote(str(approval["effect"]))
+        said = f"{approval['title']} waits for what became of it: `resprout effects show {which}`"
+    else:
+        which = shlex.join([run, str(approval["task"])])
+        said = f"{approval['title']} waits for an answer: `resprout runs approve {which}`"
+    return Text(sentence(said), "yellow")
 
 
 def length(start: datetime | None, end: datetime | None, now: datetime) -> str:
@@ -191,7 +199,7 @@ class News:
     def _say(self, line: str) -> None:
         if line not in self.told:
             self.told.add(line)
-            typer.echo(line, err=self.err)
+            typer.echo(sentence(line), err=self.err)
 
 
 def print_view(seen: View, inputs: dict[str, Any]) -> None:
@@ -200,15 +208,15 @@ def print_view(seen: View, inputs: dict[str, Any]) -> None:
     row = seen.row
     facts = {"version": row.version, "tenant": row.tenant, "tags": " ".join(row.tags), "child flow of": row.parent}
     whole = as_given(f"the whole: `resprout runs show {row.id} --json`")
-    facts["inputs"] = glimpse(json.dumps(inputs, ensure_ascii=False), whole) if inputs else None
+    facts["inputs"] = glimpse(plain_text(json.dumps(inputs, ensure_ascii=False)), whole) if inputs else None
     told = "  ".join(f"{name} {value}" for name, value in facts.items() if value)
     wide.print(told, style="dim", soft_wrap=True, markup=False, highlight=False)
 
 
 def print_end(seen: View, output: Any) -> None:
     if seen.failure is not None:
-        typer.secho(str(seen.failure), fg="red", err=True)
+        typer.secho(sentence(str(seen.failure)), fg="red", err=True)
         typer.echo(remedy_of(seen.failure), err=True)
     elif seen.row.status == "completed":
         whole = as_given(f"the whole: `resprout runs show {seen.row.id} -o FILE`")
-        typer.echo(glimpse(text_of(output), whole))
+        typer.echo(glimpse(for_stdout(text_of(output)), whole))
