@@ -5,7 +5,8 @@ from typing import Any
 
 from ..actors.errors import NotFound, NotRunning, RunFailed
 from ..workflows.flow import Flow
-from ..workflows.flow.model import Sandbox
+from ..workflows.flow.model import Sandbox, Tool
+from .delays import Delay, delays_of
 from .live_output import live_output
 from .run_errors import not_of_a_flow
 from .run_rows import RunRow, row_of
@@ -20,9 +21,11 @@ class View:
     approvals: tuple[dict[str, Any], ...] = ()
     failure: RunFailed | None = None
     silence: NotRunning | None = None  # why the run itself says nothing
+    delays: tuple[Delay, ...] = ()  # also of its child flows
 
     def as_json(self) -> dict[str, Any]:
         told: dict[str, Any] = {**self.row.as_json(), "approvals": list(self.approvals)}
+        told["delays"] = [one.as_json() for one in self.delays]
         if self.failure is not None:
             told["error"] = {"message": str(self.failure), "type": self.failure.type, "task": self.failure.task}
         return told | {"tasks": [node_as_json(node) for top in self.nodes for node in top.walk()]}
@@ -49,24 +52,29 @@ class Watch:
         status = state["status"] if row.is_open and state["status"] in ("running", "paused", "waiting") else row.status
         nodes = tree_of(await self._flow(run), state, run.id)
         nodes = with_output(nodes, await live_output(execution, self.runs.client.data_converter))
-        return View(replace(row, status=status), await self._with_children(nodes), tuple(state["approvals"]), failure)
+        delays = list(delays_of(execution))
+        nodes = await self._with_children(nodes, delays)
+        return View(replace(row, status=status), nodes, tuple(state["approvals"]), failure, delays=tuple(delays))
 
-    async def _with_children(self, nodes: tuple[Node, ...]) -> tuple[Node, ...]:
+    async def _with_children(self, nodes: tuple[Node, ...], delays: list[Delay]) -> tuple[Node, ...]:
+        """`delays` gets those of the children."""
         under_way = [
             node.child for top in nodes for node in top.walk() if node.child is not None and node.status in UNDER_WAY
         ]
-        children = {child: await self._child(self.runs.get(child)) for child in under_way}
+        children = {child: await self._child(self.runs.get(child), delays) for child in under_way}
         return with_children(nodes, children) if children else nodes
 
-    async def _child(self, run: RunRef) -> tuple[Node, ...]:
+    async def _child(self, run: RunRef, delays: list[Delay]) -> tuple[Node, ...]:
         try:
             nodes = tree_of(await self._flow(run), await run.state(), run.id)
-            if any(node.word == Sandbox.word and node.status in UNDER_WAY for top in nodes for node in top.walk()):
-                output = await live_output(await run.execution(), self.runs.client.data_converter)
-                nodes = with_output(nodes, output)
+            words = {node.word for top in nodes for node in top.walk() if node.status in UNDER_WAY}
+            if words & {Sandbox.word, Tool.word}:
+                execution = await run.execution()
+                nodes = with_output(nodes, await live_output(execution, self.runs.client.data_converter))
+                delays += delays_of(execution)
         except (NotFound, NotRunning):  # it is just about to be started, or no worker has it yet
             return ()
-        return await self._with_children(nodes)
+        return await self._with_children(nodes, delays)
 
     async def _flow(self, run: RunRef) -> Flow:
         if run.id not in self.flows:

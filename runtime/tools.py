@@ -36,6 +36,7 @@ from .lazy_database import LazyDatabase
 from .policy import policy_of
 from .runs import Runs
 from .secrets import SecretsFromEnvironment
+from .session_reports import sessions_reported
 from .settings import Settings
 from .tool_imports import registration
 from .tool_runs import CallRuns
@@ -63,12 +64,15 @@ async def tools(settings: Settings, boxes: Sandboxes, client: Client) -> AsyncIt
     secrets = Secrets(known)
     uses = Uses(settings, boxes, caller(settings), client, database.open, secrets)
     registering = asyncio.create_task(register(toolbox, registry))
-    sources = ToolSources(toolbox, registry, Outside(known))
+    outside = Outside(known)
+    sources = ToolSources(toolbox, registry, outside)
     hands = ToolCaller(toolbox, policy, effects, approvals, audit, secrets, uses.of_plan, sources.look)
     try:
-        yield Tools(
-            CallTool(hands, Doubts(policy, effects, audit)), Approve(approvals, policy, toolbox, audit, sources.look)
-        )
+        async with sessions_reported(outside, database.open):
+            yield Tools(
+                CallTool(hands, Doubts(policy, effects, audit)),
+                Approve(approvals, policy, toolbox, audit, sources.look),
+            )
     finally:
         registering.cancel()
         await sources.close()

@@ -13,6 +13,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from ...actors.errors import RunFailed
+from ..delays import Delay
 from ..run_tree import PENDING, UNDER_WAY, Node
 from ..run_watch import View
 from .hints import as_given
@@ -53,7 +54,9 @@ def view(seen: View, now: datetime | None = None) -> RenderableType:
     head.append(f"  {length(row.started_at, row.ended_at, moment)}", "dim")
     silence = [Text(str(seen.silence), "yellow")] if seen.silence else []
     nodes = tuple(without_reason(seen.nodes, seen.failure))
-    return Group(head, tasks(nodes, moment), *silence, *(_question(row.id, one) for one in seen.approvals))
+    delays = [Text(sentence(str(one)), "yellow") for one in seen.delays]
+    questions = [_question(row.id, one) for one in seen.approvals]
+    return Group(head, tasks(nodes, moment), *silence, *delays, *questions)
 
 
 def without_reason(nodes: Iterable[Node], failure: RunFailed | None) -> Iterator[Node]:
@@ -149,6 +152,8 @@ class News:
             self._tell(node, "")
         if seen.silence is not None:
             self.silence(str(seen.silence))
+        for delay in seen.delays:
+            self.delay(delay)
         for approval in seen.approvals:
             self.approval(seen.row.id, approval)
 
@@ -192,6 +197,9 @@ class News:
 
     def silence(self, text: str) -> None:
         self._say(text)
+
+    def delay(self, delay: Delay) -> None:
+        self._say(str(delay))
 
     def approval(self, run: str, question: dict[str, Any]) -> None:
         self._say(_question(run, question).plain)

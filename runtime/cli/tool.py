@@ -14,7 +14,7 @@ from .plain_text import plain_text
 from .queries import print_facts, print_rows
 from .run_options import AsJson, Detach, NewId, with_runs
 from .tool_import import register as register_import
-from .tool_records import deprecate, history, quota, usage
+from .tool_records import deprecate, history, quota, sessions, usage
 from .toolbox import checked, toolbox_of
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="A name, as in text.co
 
 def register(app: typer.Typer) -> None:
     tool = typer.Typer(no_args_is_help=True, help="What agents and flows act with: list, look, call.")
-    for command in (list_, show, search, call, history, usage, deprecate):
+    for command in (list_, show, search, call, history, usage, sessions, deprecate):
         tool.command(command.__name__.rstrip("_"))(command)
     register_import(tool)
     tool.add_typer(quota, name="quota")
