@@ -21,6 +21,7 @@ BEGIN_THINKING = "brain.begin"
 DECIDE = "brain.decide"
 COMPACT = "brain.compact"
 END_THINKING = "brain.leave"
+EXPIRE_APPROVAL = "approval.expire"
 
 
 class AskInput(BaseModel):
@@ -151,6 +152,15 @@ class ApprovalInput(BaseModel):
     show: JsonValue = None
     form: dict[str, JsonValue] = {}
     lasts: timedelta | None = None
+
+
+class ExpiryInput(BaseModel):
+    """Nobody answered a task's question in time."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    approval: str
+    default: Literal["approve", "reject"] | None = Field(description="what the flow says holds then")
 
 
 class AnswerInput(BaseModel):

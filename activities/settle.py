@@ -1,6 +1,5 @@
 """How a run will think: its role, model and tools as they are now, so that what changes later does not change it."""
 
-import json
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase

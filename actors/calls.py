@@ -80,10 +80,6 @@ class Transport(Protocol):
         """Nobody wants the answer any more. May get lost."""
         ...
 
-    async def speech(self, host: HostSeen, agent: AgentAddress) -> str | None:
-        """What a model is saying to the agent. Raises Lost, TimeoutError."""
-        ...
-
 
 class Routes:
     def __init__(self) -> None:
@@ -120,17 +116,6 @@ class Caller:
         host = self.routes.host_of(AgentAddress.parse(envelope.recipient))
         if host is not None:
             self.transport.cancel(host, envelope)
-
-    async def speech(self, agent: AgentAddress) -> str | None:
-        """What a model is saying to the agent at this moment, for who watches: nothing hangs by it."""
-        if self.routes.host_of(agent) is None:
-            await self.look()
-        host = self.routes.host_of(agent)
-        try:
-            return await self.transport.speech(host, agent) if host is not None else None
-        except (Lost, TimeoutError):
-            await self.look()
-            return None
 
     async def call(self, envelope: Envelope, until: datetime) -> Replied | Accepted:
         address = AgentAddress.parse(envelope.recipient)

@@ -48,6 +48,7 @@ class ToolCare:
             verdict=decision.verdict,
             reasons=decision.reasons,
             policy=decision.policy,
+            grounds=decision.grounds,
         )
         await self.audit.append([event])
         if decision.verdict != "allow":

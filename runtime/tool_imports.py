@@ -10,7 +10,7 @@ from typing import Any
 
 from ..activities.tools.manifest import Permission
 from ..activities.tools.outside.choices import Known
-from ..activities.tools.policy import Decides, Denied, Question
+from ..activities.tools.policy import Decides, Decision, Denied, Question
 from ..activities.tools.tool import Tool
 from ..actors.errors import NotFound, Rejected
 from ..memory.audit import Audit, AuditEvent
@@ -45,7 +45,7 @@ class ToolImports:
         )
         decision = await self.policy.decide(question)
         arguments = {"source": source, "permissions": [str(one) for one in permissions]}
-        await self._write("decided", arguments, decision.verdict, decision.reasons, decision.policy)
+        await self._write("decided", arguments, decision)
         if decision.verdict != "allow":
             raise Denied(f"{self.by} may not import {source}: {' '.join(decision.reasons)}")
 
@@ -55,7 +55,7 @@ class ToolImports:
             known = ", ".join(map(str, clashing))
             raise Rejected(f"{known} is on record as another tool: raise the version, or choose another name.")
         told = {"source": source, "tools": [one.manifest.reference for one in tools]}
-        await self._write("imported", told, "allow", (), "")
+        await self._write("imported", told)
         await self.registry.add_source(source, kind, origin, self.by)
 
     async def remove(self, source: str) -> None:
@@ -63,12 +63,11 @@ class ToolImports:
         if source not in known:
             raise NotFound(f"there is no source {source!r}: there are {', '.join(known) or 'none'}.")
         await self.allow(source, ())
-        await self._write("removed", {"source": source}, "allow", (), "")
+        await self._write("removed", {"source": source})
         await self.registry.remove_source(source)
 
-    async def _write(
-        self, kind: str, arguments: dict[str, Any], verdict: str, reasons: Sequence[str], policy: str
-    ) -> None:
+    async def _write(self, kind: str, arguments: dict[str, Any], decision: Decision | None = None) -> None:
+        """What was decided, or, without a decision, what was done after one."""
         event = AuditEvent(
             kind=kind,
             tenant=self.tenant,
@@ -76,9 +75,10 @@ class ToolImports:
             step="tool.import",
             tool=str(arguments["source"]),
             arguments=arguments,
-            verdict=verdict,
-            reasons=reasons,
-            policy=policy,
+            verdict=decision.verdict if decision is not None else "allow",
+            reasons=decision.reasons if decision is not None else (),
+            policy=decision.policy if decision is not None else "",
+            grounds=decision.grounds if decision is not None else None,
         )
         await self.audit.append([event])
 

@@ -37,6 +37,7 @@ from .lazy_database import LazyDatabase
 from .policy import policy_of
 from .runs import Runs
 from .secrets import SecretsFromEnvironment
+from .session_reports import sessions_reported
 from .settings import Settings
 from .tool_imports import registration
 from .tool_runs import CallRuns
@@ -64,17 +65,19 @@ async def tools(settings: Settings, boxes: Sandboxes, client: Client) -> AsyncIt
     secrets = Secrets(known)
     uses = Uses(settings, boxes, caller(settings), client, database.open, secrets)
     registering = asyncio.create_task(register(toolbox, registry))
-    sources = ToolSources(toolbox, registry, Outside(known))
+    outside = Outside(known)
+    sources = ToolSources(toolbox, registry, outside)
 
     async def keep(payloads: Sequence[bytes]) -> list[bytes]:
         return await large_payloads.keep(await database.open(), payloads)
 
     hands = ToolCaller(toolbox, policy, effects, approvals, audit, secrets, uses.of_plan, sources.look)
     try:
-        yield Tools(
-            CallTool(hands, Doubts(policy, effects, audit), keep),
-            Approve(approvals, policy, toolbox, audit, sources.look),
-        )
+        async with sessions_reported(outside, database.open):
+            yield Tools(
+                CallTool(hands, Doubts(policy, effects, audit), keep),
+                Approve(approvals, policy, toolbox, audit, sources.look),
+            )
     finally:
         registering.cancel()
         await sources.close()

@@ -77,6 +77,7 @@ def make(client: Client, settings: Settings, sandboxes: Sandboxes, hands: Tools)
             hands.call.resolve,
             hands.approve.ask,
             hands.approve.answer,
+            hands.approve.expire,
         ],
         interceptors=[VeiledErrors()],
         workflow_runner=workflow_runner(),

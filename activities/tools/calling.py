@@ -24,12 +24,13 @@ from ...memory.audit import AuditEvent
 from ...memory.effects import Begun, Effect, Effects, Known, Limit, NoApproval, Over
 from ..contracts import ToolDone, ToolInDoubt, ToolInput, ToolWaits
 from .asking import Asking, waits
+from .gone import end_without_tool
 from .outcomes import ENDED, Outcomes, has_ended, recorded
 from .plan import Begin, Plan, is_call_of, plan_of
 from .policy import Decides, Decision, Denied
 from .secrets import Revealed, Secrets
 from .tool import Tool, ToolCall
-from .toolbox import Toolbox
+from .toolbox import Toolbox, UnknownTool
 
 OTHER_CALL = "what was approved was another call: another tool, version or other arguments."
 USED = "its approval was used before, or taken back; ask again."
@@ -165,7 +166,7 @@ class ToolCaller:
         whose = "" if limit.principal == "*" else f" by {limit.principal}"
         what = limit.tool if limit.tool != "*" else "tools"
         said = f"{what} may be called{whose} {limit.calls} times in {per:g} s"
-        await self.audit([plan.event("throttled", verdict="deny", reasons=(f"{said}.",))])
+        await self.audit([plan.event("throttled", verdict="deny", reasons=(f"{said}.",), is_news=True)])
         return Throttled(f"{said}, and was. Try again in {over.frees_in.total_seconds():.1f} s.", over.frees_in)
 
     # It began before.
@@ -177,7 +178,11 @@ class ToolCaller:
             return recorded(effect)
         if effect.state == "intended" and effect.contract == "at-most-once":
             return await self._outcomes.left(effect)
-        tool = self.toolbox.find(f"{effect.tool}@{effect.version}")
+        try:
+            tool = self.toolbox.find(f"{effect.tool}@{effect.version}")
+        except UnknownTool as error:
+            await end_without_tool(self.effects, effect, self.owner, str(error))
+            return await self._outcomes.on_record(effect.key)
         plan = plan_of(tool, json.loads(effect.arguments), request, run, newest=effect.version)
         if await self.effects.take_over(effect, self.owner, [_repeated(effect, plan)]):
             return await self._do(plan, Begin(effect.intended_at, effect.agains))

@@ -10,7 +10,7 @@ from ...actors.errors import BadArgument, NotFound, Rejected
 from ...memory.audit import AuditEvent
 from ...memory.effects import RESOLVED, Effect, Effects
 from ..contracts import ResolveInput
-from .policy import Decides, Denied, question_of
+from .policy import Decides, Decision, Denied, question_of
 
 PERSON = re.compile(r"(user|agent|run|tenant|service):.{1,250}")  # the others are told by policy that they may not
 
@@ -37,10 +37,10 @@ class Doubts:
         )  # fmt: skip
         decision = await self.policy.decide(question)
         if decision.verdict != "allow":
-            await self.audit([_event(effect, by, "refused", "deny", decision.reasons, decision.policy)])
+            await self.audit([_event(effect, by, "refused", decision.reasons, decision)])
             raise Denied(f"{by} may not resolve {effect.key}: {' '.join(decision.reasons)}")
         said = f"{request.resolution}{f': {request.comment}' if request.comment else ''}"
-        event = _event(effect, by, "resolved", "allow", (said,), decision.policy)
+        event = _event(effect, by, "resolved", (said,), decision)
         if not await self.effects.resolve(
             effect.key, request.resolution, by, request.comment, [event], result=request.result
         ):
@@ -68,7 +68,7 @@ def _was_said(effect: Effect, request: ResolveInput, by: str) -> bool:
             assert_never(request.resolution)
 
 
-def _event(effect: Effect, by: str, kind: str, verdict: str, reasons: Sequence[str], policy: str) -> AuditEvent:
+def _event(effect: Effect, by: str, kind: str, reasons: Sequence[str], decision: Decision) -> AuditEvent:
     return AuditEvent(
         kind=kind,
         tenant=effect.tenant,
@@ -78,7 +78,8 @@ def _event(effect: Effect, by: str, kind: str, verdict: str, reasons: Sequence[s
         tool=effect.tool,
         version=effect.version,
         arguments=json.loads(effect.arguments),
-        verdict=verdict,
+        verdict="allow" if kind == "resolved" else "deny",
         reasons=tuple(reasons),
-        policy=policy,
+        policy=decision.policy,
+        grounds=decision.grounds,
     )

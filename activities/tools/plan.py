@@ -70,6 +70,7 @@ class Plan:
             reasons=decision.reasons,
             policy=decision.policy,
             approval=approval,
+            grounds=decision.grounds,
         )
 
     def intent(self, owner: UUID) -> Intent:

@@ -71,6 +71,7 @@ class Decision:
     who: tuple[str, ...] = ()  # of `approve`: who may; empty: everybody who may answer approvals, but not the asker
     expires_seconds: float | None = None  # of `approve`: how long the question stands
     policy: str = ""  # the digest of the rules and grants that it was decided by
+    grounds: tuple[str, ...] = ()  # which of them made it so, as in `grant 7`, `role admin`, `rules`
 
 
 class Decides(Protocol):

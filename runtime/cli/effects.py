@@ -11,7 +11,7 @@ from .. import identity
 from ..stack.find import attach
 from .flags import settings_of
 from .hints import as_given
-from .queries import print_rows, query
+from .queries import print_facts, print_rows, query
 from .run_options import AsJson, Limit, with_runs
 
 if TYPE_CHECKING:
@@ -64,10 +64,7 @@ def show(ctx: typer.Context, key: Key, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps(told))
         return
-    for name, value in told.items():
-        if value not in (None, "", [], {}):
-            shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            typer.echo(f"{typer.style(f'{name:<12}', dim=True)}{shown}")
+    print_facts(told)
 
 
 def resolve(

@@ -13,7 +13,9 @@ _COMMAND = re.compile(r"`(resprout [^`]*)`")
 
 def as_given(sentence: str, words: Sequence[str] | None = None) -> str:
     options = _options(sys.argv[1:] if words is None else words)
-    return _COMMAND.sub(lambda found: f"`{found[1]}{options}`", sentence) if options else sentence
+    if not options:
+        return sentence
+    return _COMMAND.sub(lambda found: f"`{found[1].removesuffix(options)}{options}`", sentence)
 
 
 def _options(words: Sequence[str]) -> str:

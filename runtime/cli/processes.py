@@ -64,7 +64,7 @@ def worker(
 def gateway(
     ctx: typer.Context,
     host: Annotated[str | None, typer.Option("--host", help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option("--port", help="Port to listen on [8080].")] = None,
+    port: Annotated[int | None, typer.Option("--port", help="Port to listen on. Default: 8080.")] = None,
 ) -> None:
     """Serve HTTP: health, version, metrics."""
     given: Options = {"--host": (("gateway", "host"), host), "--port": (("gateway", "port"), port)}

@@ -18,6 +18,7 @@ from ...actors.errors import Rejected
 from ..settings import Settings
 from .hints import as_given
 from .inputs import remedy
+from .plain_text import for_stdout, sentence
 from .problems import doubts, show_problems
 from .results import text_of
 from .run_failure import remedy_of
@@ -96,7 +97,7 @@ async def followed(
     if show is not None:
         code = show(output)
     else:
-        typer.echo(text_of(output))
+        typer.echo(for_stdout(text_of(output)))
         code = 0
     _link(run)
     return code
@@ -107,7 +108,7 @@ def _show_failure(run: "RunRef", failure: "RunFailed", *, as_json: bool, with_re
         error = {"message": str(failure), "type": failure.type, "task": failure.task}
         typer.echo(json.dumps({**_told(run), "status": failure.status, "error": error}))
         return
-    typer.secho(f"{failure}", fg="red", err=True)
+    typer.secho(sentence(str(failure)), fg="red", err=True)
     if not with_remedy:
         return
     if failure.task is not None:

@@ -27,7 +27,7 @@ def exec_(
     cwd: Annotated[str, typer.Option("--cwd", help="Where it starts, beneath the working directory.")] = ".",
     stdin: Annotated[bool, typer.Option("--stdin", "-i", help="Hand standard input on.")] = False,
     timeout: Annotated[str, typer.Option("--timeout", metavar="TIME", help="Until it is killed, as in 90s.")] = "30s",
-    output: Annotated[str | None, typer.Option("--output", metavar="SIZE", help="Kept of it [1MB].")] = None,
+    output: Annotated[str | None, typer.Option("--output", metavar="SIZE", help="Kept of it. Default: 1MB.")] = None,
     key: Annotated[str | None, typer.Option("--key", help="Run this key at most once in this workspace.")] = None,
     detach: Annotated[
         bool, typer.Option("--detach", "-d", help="Leave it running, and print its key; --key comes back to it.")

@@ -1,4 +1,4 @@
-"""`resprout tool history | usage | deprecate | quota`: what is on record about tools."""
+"""`resprout tool history | usage | sessions | deprecate | quota`: what is on record about tools."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -13,7 +13,7 @@ from .. import identity
 from ..stack.find import attach
 from .effects import Run, Tool, print_effects
 from .flags import settings_of
-from .queries import print_rows, query
+from .queries import print_json, print_rows, query
 from .run_options import AsJson, Limit
 
 if TYPE_CHECKING:
@@ -55,6 +55,22 @@ def usage(
             for r in found
         ),
     )  # fmt: skip
+
+
+def sessions(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """List the sessions with MCP servers that workers have open: since when, and how many calls they made in them."""
+    from ...memory.tool_sessions import ToolSessions
+
+    found = query(ctx, lambda database: ToolSessions.of(database).every())
+    if as_json:
+        print_json(found)
+    elif not found:
+        typer.echo("no session is open: a worker opens one at the first call of a server's tool")
+    else:
+        print_rows(
+            ("source", "worker", "since", "calls", "last call", "server"),
+            ((s.source, s.worker, s.opened_at, s.calls, s.called_at, s.place) for s in found),
+        )
 
 
 def deprecate(

@@ -73,9 +73,6 @@ class House:
         if host.address in self.hosts:
             cancel(self.hosts[host.address].delivery, AgentAddress.parse(envelope.recipient), envelope.id)
 
-    async def speech(self, host: HostSeen, agent: AgentAddress) -> str | None:
-        return None
-
     # What a test says.
 
     async def asks(

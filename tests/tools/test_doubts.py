@@ -1,5 +1,6 @@
 """Calls that may happen once and whose process ended: nobody repeats them, and people say what became of them."""
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Literal
 
@@ -34,6 +35,36 @@ async def test_a_call_whose_tool_is_gone_since_is_in_doubt_all_the_same(desk: De
 
     assert isinstance(result, ToolInDoubt)
     assert result.tool == "world.once@1.0.0"
+
+
+@pytest.mark.parametrize(("name", "end"), [("keyed", "in-doubt"), ("safe", "failed")])
+async def test_a_call_whose_tool_is_gone_does_not_stay_begun_for_ever(desk: Desk, name: str, end: str) -> None:
+    request = desk.request(f"world.{name}", hang=True)
+    await desk.killed(request)
+    desk.caller.toolbox.leave_out(f"world.{name}", "1.0.0")
+
+    with suppress(RecordedFailure):
+        await desk.call(request)
+
+    effect = await desk.caller.effects.find(request.step)
+    assert effect is not None
+    assert (effect.state, f"there is no tool 'world.{name}'" in (effect.error or "")) == (end, True)
+    assert len(desk.world.done) == 1
+
+
+async def test_a_call_that_is_to_be_done_again_by_a_tool_that_is_gone_fails(desk: Desk) -> None:
+    request = desk.request("world.once", hang=True)
+    await desk.killed(request)
+    await desk.call(request)
+    await desk.doubts.resolve(ResolveInput(effect=request.step, resolution="again", by="ada"))
+    desk.caller.toolbox.leave_out("world.once", "1.0.0")
+
+    with pytest.raises(RecordedFailure, match="user:ada would have it done again, but there is no tool"):
+        await desk.call(request)
+
+    effect = await desk.caller.effects.find(request.step)
+    assert effect is not None
+    assert effect.state == "failed"
 
 
 async def test_a_call_in_doubt_that_was_done_goes_on_with_its_result(desk: Desk) -> None:

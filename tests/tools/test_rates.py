@@ -1,10 +1,13 @@
 """How often tools may be called."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from resprout.activities.tools.calling import Throttled
+from resprout.activities.tools.policy import Denied
+from resprout.memory.audit import Audit
 from resprout.memory.database import Database
 from resprout.memory.tools import ToolRegistry
 from support.desk import AGENT, Desk
@@ -21,6 +24,24 @@ async def test_a_rate_holds_and_says_when_to_come_back(desk: Desk) -> None:
     assert over.value.retry_after is not None
     assert timedelta(0) < over.value.retry_after <= timedelta(minutes=1)
     assert desk.world.done == ["it", "it"]
+
+
+async def test_a_call_that_is_throttled_again_and_again_leaves_one_row(desk: Desk, database: Database) -> None:
+    log = Audit(database.opened)
+    desk = replace(desk, caller=replace(desk.caller, audit=log.append))
+    for _ in range(2):
+        await desk.call(desk.request("world.rated"))
+    request = desk.request("world.rated")
+
+    for _ in range(3):
+        with pytest.raises(Throttled):
+            await desk.call(request)
+    desk.rules.verdict = "deny"
+    with pytest.raises(Denied):
+        await desk.call(request)
+
+    rows = await log.search(tenant=desk.tenant, text=request.step)
+    assert [row.kind for row in reversed(rows)] == ["throttled", "decided"]
 
 
 async def test_a_rate_holds_against_many_at_once(desk: Desk) -> None:
