@@ -16,13 +16,15 @@ from ..actors.errors import Broken, NotFound, Rejected
 from .attempt import Attempt
 from .contracts import CALL_TOOL, RESOLVE_EFFECT, ResolveInput, ToolInput, ToolOutput
 from .tools.calling import RecordedFailure, Throttled, ToolCaller
+from .tools.counted import CallsLeft, counted
 from .tools.doubts import Doubts
 
 
 class CallTool:
-    def __init__(self, caller: ToolCaller, doubts: Doubts) -> None:
+    def __init__(self, caller: ToolCaller, doubts: Doubts, budgets: CallsLeft) -> None:
         self.caller = caller
         self.doubts = doubts
+        self.budgets = budgets
 
     @activity.defn(name=CALL_TOOL)
     async def call(self, request: ToolInput) -> ToolOutput:
@@ -31,7 +33,8 @@ class CallTool:
         attempt = Attempt()
         caller = replace(self.caller, is_leaving=lambda: not attempt.was_called_off)
         with _told():
-            return ToolOutput(result=await attempt.until_done(caller.call(request, run)))
+            call = counted(self.budgets, request, lambda: caller.call(request, run))
+            return ToolOutput(result=await attempt.until_done(call))
 
     @activity.defn(name=RESOLVE_EFFECT)
     async def resolve(self, request: ResolveInput) -> None:

@@ -11,6 +11,7 @@ from temporalio.client import Client
 
 from ..activities.approve import Approve
 from ..activities.call_tool import CallTool
+from ..activities.open_budget import OpenBudget
 from ..activities.sandbox.sandboxes import Sandboxes
 from ..activities.secrets import Veil
 from ..activities.tools.calling import Begin, Plan, ToolCaller, idempotency_key
@@ -26,6 +27,7 @@ from ..actors.logger import get_logger
 from ..memory import large_payloads
 from ..memory.approvals import Approvals
 from ..memory.audit import Audit
+from ..memory.budgets import Budgets
 from ..memory.database import Database
 from ..memory.effects import Effects
 from ..memory.registry import Registry
@@ -50,6 +52,7 @@ class Tools:
 
     call: CallTool
     approve: Approve
+    budget: OpenBudget
 
 
 @asynccontextmanager
@@ -58,6 +61,7 @@ async def tools(settings: Settings, boxes: Sandboxes, client: Client) -> AsyncIt
     toolbox = known_tools(settings)
     audit = Audit(database.open).append
     effects, approvals = Effects(database.open), Approvals(database.open)
+    budgets = Budgets(database.open)
     policy = policy_of(settings, database.open)
     registry, known = ToolRegistry(database.open), SecretsFromEnvironment()
     secrets = Secrets(known)
@@ -67,7 +71,9 @@ async def tools(settings: Settings, boxes: Sandboxes, client: Client) -> AsyncIt
     hands = ToolCaller(toolbox, policy, effects, approvals, audit, secrets, uses.of_plan, sources.look)
     try:
         yield Tools(
-            CallTool(hands, Doubts(policy, effects, audit)), Approve(approvals, policy, toolbox, audit, sources.look)
+            CallTool(hands, Doubts(policy, effects, audit), budgets),
+            Approve(approvals, policy, toolbox, audit, sources.look),
+            OpenBudget(budgets),
         )
     finally:
         registering.cancel()
