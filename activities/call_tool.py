@@ -17,14 +17,16 @@ from .attempt import Attempt
 from .contracts import CALL_TOOL, RESOLVE_EFFECT, ResolveInput, ToolDone, ToolInput, ToolOutput
 from .results_aside import Keep, aside
 from .tools.calling import Throttled, ToolCaller
+from .tools.counted import CallsLeft, counted
 from .tools.doubts import Doubts
 from .tools.outcomes import RecordedFailure
 
 
 class CallTool:
-    def __init__(self, caller: ToolCaller, doubts: Doubts, keep: Keep) -> None:
+    def __init__(self, caller: ToolCaller, doubts: Doubts, budgets: CallsLeft, keep: Keep) -> None:
         self.caller = caller
         self.doubts = doubts
+        self.budgets = budgets
         self.keep = keep
 
     @activity.defn(name=CALL_TOOL)
@@ -34,7 +36,8 @@ class CallTool:
         attempt = Attempt()
         caller = replace(self.caller, is_leaving=lambda: not attempt.was_called_off)
         with _told():
-            result = await attempt.until_done(caller.call(request, run))
+            call = counted(self.budgets, request, lambda: caller.call(request, run))
+            result = await attempt.until_done(call)
             if isinstance(result, ToolDone) and request.aside_over is not None:
                 result = await aside(result, request.aside_over, self.keep)
             return ToolOutput(result=result)

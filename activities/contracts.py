@@ -1,6 +1,6 @@
 """The names, inputs and outputs of our activities: all that a workflow may know of them."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
@@ -22,6 +22,7 @@ DECIDE = "brain.decide"
 COMPACT = "brain.compact"
 END_THINKING = "brain.leave"
 EXPIRE_APPROVAL = "approval.expire"
+OPEN_BUDGET = "budget.open"
 
 
 class AskInput(BaseModel):
@@ -81,6 +82,7 @@ class ToolInput(BaseModel):
     task: str = Field(default="", description="the task that calls, for who reads of it")
     chain: tuple[str, ...] = Field(description="on whose behalf, whose will it is first")
     tenant: str = "default"
+    budget: str | None = Field(default=None, description="the innermost budget of which the call is one")
     aside_over: int | None = Field(
         default=None, ge=0, description="characters of JSON; a longer output is kept aside, and a reference to it given"
     )
@@ -173,6 +175,21 @@ class AnswerInput(BaseModel):
     arguments: dict[str, JsonValue] | None = Field(
         default=None, description="what is approved instead of what was asked"
     )
+
+
+class BudgetInput(BaseModel):
+    """What a task, with everything inside it, may spend. None: as much as the budgets around it allow."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    budget: str = Field(description="its id: the same however often it is opened")
+    parent: str | None = Field(default=None, description="the budget around it, which is spent too")
+    tenant: str = "default"
+    title: str
+    tokens: int | None = None
+    nanos: int | None = Field(default=None, description="money, in billionths of a US dollar")
+    calls: int | None = None
+    until: datetime | None = None
 
 
 class Thinking(BaseModel):

@@ -46,7 +46,7 @@ class PayloadRetention:
     async def remove_unused(self, now: datetime) -> int:
         """How many went."""
         dsn = self.settings.postgres.dsn
-        oldest = await self._oldest_run(now)
+        oldest = await self.oldest_run(now)
         if dsn is None or oldest is None:
             return 0
         await Schedules(self.client, self.settings.temporal).read_inputs()
@@ -59,7 +59,7 @@ class PayloadRetention:
                 await asyncio.sleep(PAUSE.total_seconds())
         return removed
 
-    async def _oldest_run(self, now: datetime) -> datetime | None:
+    async def oldest_run(self, now: datetime) -> datetime | None:
         """A moment before which none of Temporal's runs began: Temporal counts them, but does not sort them."""
         age = timedelta(days=self.settings.temporal.large_values_days)
         while age <= LONGEST:

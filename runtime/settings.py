@@ -168,6 +168,19 @@ class PluginsSettings(Section):
     index: str | None = Field(default=None, description="the signed index of plugins: a file or a URL")
 
 
+class ModelsSettings(Section):
+    prices: Path | None = Field(
+        default=None,
+        description="file with prices of your own (TOML), before those that ship, as docs/budgets.md tells",
+    )
+    recorded_days: int = Field(default=400, ge=1, le=3650, description="how long a call of a model is on record")
+
+    @field_validator("prices")
+    @classmethod
+    def _is_absolute(cls, value: Path | None) -> Path | None:
+        return value.absolute() if value is not None else None  # the services of a stack run elsewhere
+
+
 class GatewaySettings(Section):
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int | None = Port
@@ -202,6 +215,7 @@ class Settings(BaseSettings):
     sandbox: SandboxSettings = SandboxSettings()
     policy: PolicySettings = PolicySettings()
     plugins: PluginsSettings = PluginsSettings()
+    models: ModelsSettings = ModelsSettings()
     gateway: GatewaySettings = GatewaySettings()
     telemetry: TelemetrySettings = TelemetrySettings()
 

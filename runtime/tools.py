@@ -11,6 +11,7 @@ from temporalio.client import Client
 
 from ..activities.approve import Approve
 from ..activities.call_tool import CallTool
+from ..activities.open_budget import OpenBudget
 from ..activities.sandbox.sandboxes import Sandboxes
 from ..activities.secrets import Veil
 from ..activities.tools.calling import ToolCaller
@@ -27,6 +28,7 @@ from ..actors.logger import get_logger
 from ..memory import large_payloads
 from ..memory.approvals import Approvals
 from ..memory.audit import Audit
+from ..memory.budgets import Budgets
 from ..memory.database import Database
 from ..memory.effects import Effects
 from ..memory.registry import Registry
@@ -52,6 +54,7 @@ class Tools:
 
     call: CallTool
     approve: Approve
+    budget: OpenBudget
 
 
 @asynccontextmanager
@@ -60,6 +63,7 @@ async def tools(settings: Settings, boxes: Sandboxes, client: Client) -> AsyncIt
     toolbox = known_tools(settings)
     audit = Audit(database.open).append
     effects, approvals = Effects(database.open), Approvals(database.open)
+    budgets = Budgets(database.open)
     policy = policy_of(settings, database.open)
     registry, known = ToolRegistry(database.open), SecretsFromEnvironment()
     secrets = Secrets(known)
@@ -75,8 +79,9 @@ async def tools(settings: Settings, boxes: Sandboxes, client: Client) -> AsyncIt
     try:
         async with sessions_reported(outside, database.open):
             yield Tools(
-                CallTool(hands, Doubts(policy, effects, audit), keep),
+                CallTool(hands, Doubts(policy, effects, audit), budgets, keep),
                 Approve(approvals, policy, toolbox, audit, sources.look),
+                OpenBudget(budgets),
             )
     finally:
         registering.cancel()

@@ -21,6 +21,7 @@ from ..actors.logger import get_logger
 from ..workflows import search_attributes
 from . import temporal
 from .agent_modules import import_agents
+from .budget_retention import BudgetRetention
 from .calls import caller
 from .notify import STATE_FIELD, notify
 from .payload_retention import PayloadRetention
@@ -56,9 +57,11 @@ async def run(settings: Settings, metrics_port: int = 0) -> None:
     ):
         log.info("worker ready", task_queue=settings.temporal.task_queue, metrics=metrics.url)
         notify(READY=1, **{STATE_FIELD: {"metrics": metrics.url}})
-        clearing = asyncio.create_task(PayloadRetention(client, settings).run())
+        payloads = PayloadRetention(client, settings)
+        clearing = [asyncio.create_task(work) for work in (payloads.run(), BudgetRetention(payloads).run())]
         await _pulse(halt)
-        clearing.cancel()
+        for task in clearing:
+            task.cancel()
         boxes.leave()
         log.info("draining worker")
         notify(STOPPING=1)
@@ -78,6 +81,7 @@ def make(client: Client, settings: Settings, sandboxes: Sandboxes, hands: Tools)
             hands.approve.ask,
             hands.approve.answer,
             hands.approve.expire,
+            hands.budget.open,
         ],
         interceptors=[VeiledErrors()],
         workflow_runner=workflow_runner(),

@@ -36,6 +36,7 @@ class Question(BaseModel):
         "tool.import",
         "tool.quota",
         "tool.deprecate",
+        "budget.set",
     ]
     tool: str = ""  # name
     version: str = ""

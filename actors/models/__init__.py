@@ -3,6 +3,9 @@
 Nothing of any provider is in here. Adapters are in `activities/models`; whoever asks a model knows only these types.
 """
 
+from .account import Account
+from .budget import Amount, Limits, Refusal, Reservation
+from .call import CallBegun, CallEnded
 from .conversation import FromModel, FromTool, FromUser, Spoken, ToolUse
 from .errors import BadKey, BadPrompt, BudgetExceeded, ModelBusy, ModelFailed, ModelLost, PromptTooLong, UnknownModel
 from .model import Model, complete
@@ -10,13 +13,18 @@ from .reply import ModelReply, Piece, Stop, Usage
 from .request import AnswerForm, ModelRequest, ToolOffer
 
 __all__ = [
+    "Account",
+    "Amount",
     "AnswerForm",
     "BadKey",
     "BadPrompt",
     "BudgetExceeded",
+    "CallBegun",
+    "CallEnded",
     "FromModel",
     "FromTool",
     "FromUser",
+    "Limits",
     "Model",
     "ModelBusy",
     "ModelFailed",
@@ -25,6 +33,8 @@ __all__ = [
     "ModelRequest",
     "Piece",
     "PromptTooLong",
+    "Refusal",
+    "Reservation",
     "Spoken",
     "Stop",
     "ToolOffer",

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
+from .account import Account
 from .conversation import Spoken, Word
 
 
@@ -34,3 +35,4 @@ class ModelRequest(Word):
     seed: int | None = None
     timeout_seconds: float = Field(default=120.0, gt=0, le=3_600)
     conversation: str | None = Field(default=None, description="the same for calls that begin alike, for caches")
+    account: Account | None = Field(default=None, description="who pays; none: the tenant `default`, and no budget")

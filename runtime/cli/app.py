@@ -19,12 +19,14 @@ from . import (
     agent,
     approvals,
     audit,
+    budget,
     config,
     doctor,
     effects,
     flow,
     logs,
     mcp,
+    model,
     plugin,
     policy,
     processes,
@@ -115,6 +117,8 @@ task.register(app)
 sandbox.register(app)
 tool.register(app)
 mcp.register(app)
+model.register(app)
+budget.register(app)
 plugin.register(app)
 effects.register(app)
 approvals.register(app)

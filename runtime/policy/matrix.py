@@ -24,6 +24,7 @@ DUTIES = (
     "tool.import",
     "tool.quota",
     "tool.deprecate",
+    "budget.set",
 )
 FILE = "notes.txt"  # in the workspace, since it is no absolute path
 AGENT = "an agent"  # with no role: what it may do by itself

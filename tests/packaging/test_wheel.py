@@ -32,5 +32,5 @@ def test_the_wheel_holds_the_rooms_and_the_type_marker_and_nothing_else(names: l
 def test_the_wheel_holds_every_module_script_and_table_of_the_rooms(names: list[str]) -> None:
     for room in ROOMS:
         for path in (ROOT / room).rglob("*"):
-            if path.suffix in (".py", ".sql", ".sh", ".json"):
+            if path.suffix in (".py", ".sql", ".sh", ".json", ".toml"):
                 assert f"resprout/{path.relative_to(ROOT)}" in names

@@ -16,6 +16,7 @@ from resprout.activities.run_sandbox import RunSandbox
 from resprout.activities.sandbox.sandboxes import Sandboxes
 from resprout.activities.sandbox.spec import SandboxSpec
 from resprout.activities.tools.calling import ToolCaller
+from resprout.activities.tools.counted import CallsLeft
 from resprout.activities.tools.doubts import Doubts
 from resprout.actors.envelope import Envelope, Replied
 from resprout.actors.roles import Greet
@@ -137,7 +138,7 @@ async def test_a_call_of_a_tool_is_cancelled_by_who_wants_that(
     details: ActivityCancellationDetails, became: str
 ) -> None:
     calls, environment = Calls(), ActivityEnvironment(client=ANOTHER_ATTEMPT)
-    activity = CallTool(cast("ToolCaller", calls), cast("Doubts", None), cast("Keep", None))
+    activity = CallTool(cast("ToolCaller", calls), cast("Doubts", None), cast("CallsLeft", None), cast("Keep", None))
     attempt = asyncio.create_task(environment.run(activity.call, REQUEST))
     await calls.begun.wait()
 

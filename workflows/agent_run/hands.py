@@ -72,6 +72,7 @@ class Hands:
             task=key,
             chain=self.chain,
             tenant=self.given.tenant,
+            budget=self.given.budget,
             aside_over=ASIDE_OVER,
         )
         done = await ToolCalls(self.approvals, self.versions).done(call, use.name, _Told(self, key))

@@ -45,7 +45,7 @@ class Cache(Words):
 class Budget(Words):
     """What the task, with everything inside it, may use at most."""
 
-    tokens: Count | None = None
+    tokens: Annotated[int, Field(strict=True, ge=1, le=1_000_000_000_000)] | None = None
     """Tokens of language models, in and out."""
     cost: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
     """Money, in US dollars."""
@@ -53,6 +53,11 @@ class Budget(Words):
     """Calls of language models and tools."""
     time: Duration | None = None
     """Time from the start of the task."""
+
+    @property
+    def is_counted(self) -> bool:
+        """In the ledger; time alone needs none."""
+        return (self.tokens, self.cost, self.calls) != (None, None, None)
 
 
 class Save(Words):

@@ -30,6 +30,7 @@ class Frame:
     tasks: Seen = field(default_factory=ChainMap)
     prefix: str = ""  # of the keys of tasks: the rounds of loops that it is in, as in `pages[3].`
     tries: str = ""  # the attempts that it is in, beyond the first ones, as in `/pay:2`
+    budget: str | None = None  # the innermost one, which everything here spends
     loop: Mapping[str, Any] | None = None
     error: Mapping[str, Any] | None = None
     keys: list[str] = field(default_factory=list)  # of the tasks that began in this round
@@ -71,6 +72,14 @@ class Frame:
     def attempt(self, key: str, number: int) -> "Frame":
         """An attempt at a task, in a scope of compensation of its own. What is done in another one is done anew."""
         return replace(self, undo=[], tries=self.tries + (f"/{key}:{number}" if number > 1 else ""))
+
+    def within(self, budget: str) -> "Frame":
+        """The same place, with what is spent there counted."""
+        return replace(self, budget=budget)
+
+    def undoing(self) -> "Frame":
+        """In a scope of its own, and free: what is spent must keep nothing from being undone."""
+        return replace(self, undo=[], budget=None)
 
     def catching(self, error: Mapping[str, Any]) -> "Frame":
         return replace(self, error=error)

@@ -26,6 +26,7 @@ from temporalio import workflow
 from ..flow import Flow, evaluate, evaluate_condition
 from ..flow.model import Loop, Parallel, Retry, TaskBase, Try
 from .blocks import Blocks
+from .budgets import is_counted
 from .failures import BUDGET, HOPELESS, TIMEOUT, TaskFailed, failure_of
 from .frame import Frame, Undoable
 from .ledger import Ledger, inside
@@ -47,7 +48,7 @@ class Interpreter:
         self.ledger = Ledger(carried.finished)
         self.steps = steps
         self.blocks = Blocks(self)
-        self.top = Frame(roots)
+        self.top = Frame(roots, budget=steps.run_input.budget)
 
     async def run(self) -> Any:
         """The flow's output. Raises TaskFailed."""
@@ -139,10 +140,15 @@ class Interpreter:
         try:
             if task.if_ is not None and not evaluate_condition(task.if_, frame.scope):
                 return Finished(status="skipped")
-            output = await self._in_time(task, frame, key)
+            output = await self._in_time(task, await self._in_budget(task, frame, key), key)
             return Finished(status="completed", output=output, from_cache=key in self.steps.from_cache)
         except Exception as error:  # noqa: BLE001 - goes on as a failure
             return Finished(status="failed", error=failure_of(error, task.key).as_json())
+
+    async def _in_budget(self, task: TaskBase, frame: Frame, key: str) -> Frame:
+        if not is_counted(task):
+            return frame
+        return frame.within(await self.steps.open_budget(task, frame, key, self.ledger))
 
     def _forget_clocks(self, key: str) -> None:
         """When it is begun again, its time and its attempts begin again too."""
@@ -233,7 +239,7 @@ class Interpreter:
         for done in sorted(scope.undo, key=lambda one: one.turn, reverse=True):
             assert done.task.compensate is not None
             try:
-                await self.blocks.run_list(done.task.compensate, done.frame.scoped())
+                await self.blocks.run_list(done.task.compensate, done.frame.undoing())
             except TaskFailed as failure:
                 workflow.logger.error("compensation of %s failed: %s", done.frame.key_of(done.task), failure)
         scope.undo.clear()

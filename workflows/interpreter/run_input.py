@@ -63,6 +63,7 @@ class RunInput(BaseModel):
     tenant: Label = "default"
     tags: Labels = ()
     chain: tuple[str, ...] = Field(default=(), description="on whose behalf it runs, whose will it is first")
+    budget: str | None = Field(default=None, description="the budget of the run that started it: it spends that, too")
     direct: bool = Field(default=False, description="a call that somebody makes himself: the run is nobody of its own")
     carried: Carried | None = None
 

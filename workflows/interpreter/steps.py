@@ -22,6 +22,7 @@ from ..asking import HEARTBEAT_TIMEOUT, RETRY, ask
 from ..flow import Flow, evaluate
 from ..flow.model import Approval, Ask, Child, Emit, Goal, Sandbox, TaskBase, Tool, Wait
 from .approvals import Approvals, PendingTask, decision_on, put_in_inbox
+from .budgets import open_budget
 from .cache import Place, place_of
 from .failures import ID_TAKEN, UNFIT, TaskFailed, failure_of
 from .frame import Frame
@@ -193,6 +194,7 @@ class Steps:
             task=key,
             chain=self.chain,
             tenant=self.run_input.tenant,
+            budget=frame.budget,
         )
         return await self.tools.call(call, task.title, _Told(self, key, ledger))
 
@@ -274,11 +276,12 @@ class Steps:
             tenant=self.run_input.tenant,
             tags=self.run_input.tags,
             chain=self.chain,
+            budget=frame.budget,
         )
         return await self._run_of_its_own("flow", given, child_id(run, key, attempt), task, key)
 
     async def _goal(self, task: Goal, frame: Frame, key: str, ledger: Ledger) -> Any:
-        given = agent_run_of(task, self.flow, frame.scope, self.run_input, self.chain, None)
+        given = agent_run_of(task, self.flow, frame.scope, self.run_input, self.chain, frame.budget)
         run = child_id(workflow.info().workflow_id, key, ledger.progress[key].attempt)
         result = await self._run_of_its_own("agent", given, run, task, key, AgentResult)
         return answer_of(result, run, task)
@@ -330,6 +333,21 @@ class Steps:
             if is_cancelled_exception(error):
                 raise
             workflow.logger.info("%s has ended before it could be told: %s", child.id, error)
+
+    # Budgets.
+
+    async def open_budget(self, task: TaskBase, frame: Frame, key: str, ledger: Ledger) -> str:
+        """Its id, for what is inside the task."""
+        budget = self._step_id(key, frame)
+        async with self.load.activities:
+            await self._gate(key, ledger)
+            self.in_flight += 1
+            try:
+                await self.load.admit(0)
+                await open_budget(task, budget, frame.budget, self.run_input.tenant)
+            finally:
+                self.in_flight -= 1
+        return budget
 
     # The cache.
 

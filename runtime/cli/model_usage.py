@@ -1,0 +1,62 @@
+"""`resprout model usage`: what calls of language models took and cost."""
+
+import json
+from dataclasses import asdict
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from ...actors.duration import parse_duration
+from ...actors.errors import Rejected
+from ...actors.models.money import dollars
+from .queries import print_rows, query
+from .run_options import AsJson, Limit
+
+if TYPE_CHECKING:
+    from ...memory.model_calls import Used
+
+By = Literal["model", "agent", "run", "tenant", "day"]
+
+
+def usage(
+    ctx: typer.Context,
+    by: Annotated[By, typer.Option("--by", help="What is counted together.")] = "model",
+    since: Annotated[str | None, typer.Option("--since", metavar="TIME", help="How far back, as in 24h or 7d.")] = None,
+    tenant: Annotated[str | None, typer.Option("--tenant", help="Only of this tenant.")] = None,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Count calls of models: tokens and cost. `at most` is for calls that did not tell: lost, failed or in flight."""
+    from ...memory.model_calls import ModelCalls
+
+    length = _length(since) if since is not None else None
+    found = query(ctx, lambda database: ModelCalls.of(database).used(by, length, tenant, limit))
+    if as_json:
+        typer.echo(json.dumps([asdict(one) for one in found]))
+    elif not found:
+        typer.echo("no model was called")
+    else:
+        columns = (by, "calls", "in", "cached", "written", "out", "cost", "seconds")
+        print_rows(columns, (_cells(one) for one in found))
+
+
+def _cells(used: "Used") -> tuple[object, ...]:
+    tokens = (used.input_tokens, used.cached_tokens, used.written_tokens, used.output_tokens)
+    return (used.name or "none", f"{used.calls:,}", *(f"{n:,}" for n in tokens), _cost(used), f"{used.seconds:.1f}")
+
+
+def _cost(used: "Used") -> str:
+    said = dollars(used.nanos)
+    if used.unsure:
+        said += f", and at most {dollars(used.unsure_nanos)} of {used.unsure:,} that did not tell"
+    if used.unpriced:
+        said += f", and {used.unpriced:,} of unknown cost"
+    return said
+
+
+def _length(text: str) -> timedelta:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise Rejected(f"--since {text}: {error}") from None
