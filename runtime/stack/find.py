@@ -3,7 +3,8 @@
 from pydantic import BaseModel
 
 from ...actors.errors import NotRunning
-from ..settings import Key, Settings, as_plain, flatten
+from ..setting_keys import Key
+from ..settings import Settings, as_plain, flatten
 from . import state
 from .paths import StackPaths
 

@@ -15,7 +15,8 @@ from .. import ray_link
 from ..agent_modules import import_agents
 from ..doctor.kernel import missing_features
 from ..identity import user_name
-from ..settings import Key, Settings, TemporalSettings
+from ..setting_keys import Key
+from ..settings import Settings, TemporalSettings
 from ..temporal import connect as connect_temporal
 from . import state
 from .environment import environment
