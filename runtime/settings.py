@@ -183,6 +183,36 @@ class TelemetrySettings(Section):
     )
 
 
+class LocalModelSettings(Section):
+    url: str | None = Field(
+        default=None, description="http://host:port of the model server that is asked; the stack's own if unset"
+    )
+    weights: Path | None = Field(default=None, description="GGUF file of another model; the bundled one if unset")
+    window: int = Field(default=8_192, ge=256, le=1 << 20, description="tokens that a conversation may have")
+    slots: int = Field(
+        default=2, ge=1, le=64, description="calls that are answered at once; each takes a window's memory"
+    )
+    threads: int = Field(default=2, ge=1, le=256, description="of those that reckon, at most as many as processors")
+    idle_seconds: int = Field(default=600, ge=1, description="unused for so long it leaves memory until the next call")
+    port: int | None = Port
+
+    @field_validator("weights")
+    @classmethod
+    def _is_absolute(cls, value: Path | None) -> Path | None:
+        return value.absolute() if value is not None else None  # the services of a stack run elsewhere
+
+    @field_validator("url")
+    @classmethod
+    def _is_address(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"https?://[^/@\s]+/?", value):
+            raise ValueError("it must be http://host:port, without a path or a user")
+        return value and value.rstrip("/")
+
+
+class ModelsSettings(Section):
+    local: LocalModelSettings = LocalModelSettings()
+
+
 class Settings(BaseSettings):
     """Frozen: a process reads its settings once."""
 
@@ -201,6 +231,7 @@ class Settings(BaseSettings):
     hosts: HostsSettings = HostsSettings()
     sandbox: SandboxSettings = SandboxSettings()
     policy: PolicySettings = PolicySettings()
+    models: ModelsSettings = ModelsSettings()
     plugins: PluginsSettings = PluginsSettings()
     gateway: GatewaySettings = GatewaySettings()
     telemetry: TelemetrySettings = TelemetrySettings()
@@ -362,6 +393,14 @@ def flatten(table: Mapping[str, Any], prefix: Key = ()) -> Iterator[tuple[Key, A
             yield from flatten(value, key)
         else:
             yield key, value
+
+
+def nested(flat: Mapping[Key, Any]) -> dict[str, Any]:
+    """The reverse of `flatten`."""
+    table: dict[str, Any] = {}
+    for key, value in flat.items():
+        _put(table, key, value)
+    return table
 
 
 def _put(nested: dict[str, Any], key: Key, value: Any) -> None:
