@@ -1,5 +1,6 @@
 """The settings of language models: `[models]`, and each provider as `[models.providers.NAME]`."""
 
+import re
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -7,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator
 
 from ..activities.secrets import REFERENCE
-from .sections import Listed, Section
+from .sections import Listed, Port, Section
 from .setting_keys import GIVEN_NAME
 
 Protocol = Literal["openai-chat", "openai-responses", "anthropic"]
@@ -38,6 +39,32 @@ class ProviderSettings(Section):
         return value
 
 
+class LocalModelSettings(Section):
+    url: str | None = Field(
+        default=None, description="http://host:port of the model server that is asked; the stack's own if unset"
+    )
+    weights: Path | None = Field(default=None, description="GGUF file of another model; the bundled one if unset")
+    window: int = Field(default=8_192, ge=256, le=1 << 20, description="tokens that a conversation may have")
+    slots: int = Field(
+        default=2, ge=1, le=64, description="calls that are answered at once; each takes a window's memory"
+    )
+    threads: int = Field(default=2, ge=1, le=256, description="of those that reckon, at most as many as processors")
+    idle_seconds: int = Field(default=600, ge=1, description="unused for so long it leaves memory until the next call")
+    port: int | None = Port
+
+    @field_validator("weights")
+    @classmethod
+    def _is_absolute(cls, value: Path | None) -> Path | None:
+        return value.absolute() if value is not None else None  # the services of a stack run elsewhere
+
+    @field_validator("url")
+    @classmethod
+    def _is_address(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"https?://[^/@\s]+/?", value):
+            raise ValueError("it must be http://host:port, without a path or a user")
+        return value and value.rstrip("/")
+
+
 class ModelsSettings(Section):
     default: Listed = Field(
         default=("local",), min_length=1, description="the model of who names none, and those to fall back on"
@@ -48,9 +75,15 @@ class ModelsSettings(Section):
     cassette_mode: Literal["replay", "record"] = Field(
         default="replay", description="record: what is not on the cassette is asked, and added"
     )
+    prices: Path | None = Field(
+        default=None,
+        description="file with prices of your own (TOML), before those that ship, as docs/budgets.md tells",
+    )
+    recorded_days: int = Field(default=400, ge=1, le=3650, description="how long a call of a model is on record")
+    local: LocalModelSettings = LocalModelSettings()
     providers: dict[str, ProviderSettings] = {}  # noqa: RUF012 - a field
 
-    @field_validator("cassette")
+    @field_validator("cassette", "prices")
     @classmethod
     def _is_absolute(cls, value: Path | None) -> Path | None:
         return value.absolute() if value is not None else None  # the hosts that use it run elsewhere

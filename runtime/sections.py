@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 
 class Section(BaseModel):
@@ -14,3 +14,5 @@ def _split(value: object) -> object:
 
 
 Listed = Annotated[tuple[str, ...], BeforeValidator(_split)]  # with commas in the environment
+
+Port = Field(default=None, ge=1, le=65535)

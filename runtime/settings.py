@@ -22,7 +22,7 @@ from pydantic_settings import (
 
 from ..actors.errors import ConfigError
 from .model_settings import ModelsSettings
-from .sections import Listed, Section
+from .sections import Listed, Port, Section
 from .setting_keys import Key, as_variable, fits, is_one_of, keys_within, of_variable, present
 
 CONFIG_FILE = "resprout.toml"
@@ -34,8 +34,6 @@ STACK_MARK = "RESPROUT_STACK"
 SERVICE_MARK = "RESPROUT_SERVICE"
 NOT_SETTINGS = {CONFIG_ENV, STACK_MARK, SERVICE_MARK}
 SECRET_PREFIX = "RESPROUT_SECRET_"  # and the name of a secret: its value
-
-Port = Field(default=None, ge=1, le=65535)
 
 
 class PostgresSettings(Section):
@@ -160,19 +158,6 @@ class PluginsSettings(Section):
     index: str | None = Field(default=None, description="the signed index of plugins: a file or a URL")
 
 
-class ModelsSettings(Section):
-    prices: Path | None = Field(
-        default=None,
-        description="file with prices of your own (TOML), before those that ship, as docs/budgets.md tells",
-    )
-    recorded_days: int = Field(default=400, ge=1, le=3650, description="how long a call of a model is on record")
-
-    @field_validator("prices")
-    @classmethod
-    def _is_absolute(cls, value: Path | None) -> Path | None:
-        return value.absolute() if value is not None else None  # the services of a stack run elsewhere
-
-
 class GatewaySettings(Section):
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int | None = Port
@@ -208,7 +193,6 @@ class Settings(BaseSettings):
     policy: PolicySettings = PolicySettings()
     models: ModelsSettings = ModelsSettings()
     plugins: PluginsSettings = PluginsSettings()
-    models: ModelsSettings = ModelsSettings()
     gateway: GatewaySettings = GatewaySettings()
     telemetry: TelemetrySettings = TelemetrySettings()
 
@@ -380,6 +364,14 @@ def flatten(table: Mapping[str, Any], prefix: Key = ()) -> Iterator[tuple[Key, A
             yield from flatten(value, key)
         else:
             yield key, value
+
+
+def nested(flat: Mapping[Key, Any]) -> dict[str, Any]:
+    """The reverse of `flatten`."""
+    table: dict[str, Any] = {}
+    for key, value in flat.items():
+        _put(table, key, value)
+    return table
 
 
 def _put(nested: dict[str, Any], key: Key, value: Any) -> None:
