@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..actors.errors import ConfigError
 from ..actors.models import UnknownModel
 from .model_server.serving import USUAL_PORT, Serving, bundled_weights, missing
-from .settings import LocalModelSettings
+from .model_settings import LocalModelSettings
 
 if TYPE_CHECKING:
     from ..activities.models.local import LocalModel

@@ -5,12 +5,11 @@ What carries its moves to the tools and back is the workflow `agent`; what it th
 
 from .brain import Brain
 from .messages import Begin, Begun, Compact, Compacted, Decide, Heard, Leave, Line, Lines, Look, Move
-from .mind import Behalf, Mind, Thought
+from .mind import Mind, Thought
 
 __all__ = [
     "Begin",
     "Begun",
-    "Behalf",
     "Brain",
     "Compact",
     "Compacted",

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from ..agent import Agent, ephemeral, on
 from ..errors import Broken, Rejected
-from ..models import FromModel, FromTool, FromUser, ModelRequest, PromptTooLong, Spoken
+from ..models import Account, FromModel, FromTool, FromUser, ModelRequest, PromptTooLong, Spoken
 from .compacting import divided, rendered, request_for
 from .entries import ENTRY, Entry, Said, Set, Summary
 from .messages import (
@@ -28,7 +28,7 @@ from .messages import (
     Move,
     Setting,
 )
-from .mind import Behalf, Mind
+from .mind import Mind
 from .moves import move_of, said_by
 from .transcript import BYTES_PER_TOKEN, Transcript
 
@@ -36,6 +36,8 @@ GO_ON = "Go on with what was not finished."
 INTERRUPTED = "The run that asked for it ended before anything came of it."
 FULL = 0.8  # of the window
 LOOK_BYTES = 700_000  # of one page of the conversation
+LONGEST_THOUGHT = 3_600.0  # seconds
+TO_WRITE_DOWN = 5.0
 
 
 class NotYours(Rejected):
@@ -93,10 +95,12 @@ class Brain(Agent, kind="brain", turn_timeout=timedelta(hours=1)):
             answer=setting.answer,
             max_tokens=setting.max_tokens,
             temperature=setting.temperature,
+            timeout_seconds=self._seconds_left(),
             conversation=str(self.address),
+            account=self._account(message),
         )
         try:
-            thought = await self._mind.think(request, self._behalf(message))
+            thought = await self._mind.think(request)
         except PromptTooLong as error:
             if divided(self.transcript, self._room(setting)) is None:
                 raise
@@ -119,7 +123,10 @@ class Brain(Agent, kind="brain", turn_timeout=timedelta(hours=1)):
         first = self.summary.first if self.summary is not None else old[0].number
         text = rendered(self.summary.text if self.summary is not None else "", old)
         request = request_for(setting.model, text, self._mind.window(setting.model), str(self.address))
-        thought = await self._mind.think(request, self._behalf(message))
+        request = request.model_copy(
+            update={"account": self._account(message), "timeout_seconds": self._seconds_left()}
+        )
+        thought = await self._mind.think(request)
         self.summary = Summary(
             entry="summary",
             at=_now(),
@@ -207,10 +214,16 @@ class Brain(Agent, kind="brain", turn_timeout=timedelta(hours=1)):
             raise Broken("this host has no models to think with. That is a defect of whoever started it.")
         return Brain.mind
 
-    def _behalf(self, message: Decide | Compact) -> Behalf:
-        return Behalf(
-            run=message.run, agent=str(self.address), tenant=message.tenant, budget=message.budget, step=message.step
+    def _account(self, message: Decide | Compact) -> Account:
+        run = message.run.rpartition("@")[0] or message.run  # as people call it, not one of its histories
+        return Account(
+            run=run, agent=str(self.address), tenant=message.tenant, budget=message.budget, step=message.step
         )
+
+    def _seconds_left(self) -> float:
+        """For the model: what is left of the turn, less the time to write down what it said."""
+        left = (self.deadline - _now()).total_seconds() if self.deadline is not None else LONGEST_THOUGHT
+        return min(max(left - TO_WRITE_DOWN, 1.0), LONGEST_THOUGHT)
 
     def _shown(self) -> list[Spoken]:
         spoken = list(self.transcript)

@@ -6,23 +6,13 @@ from ..models import ModelReply, ModelRequest
 from ..models.conversation import Word
 
 
-class Behalf(Word):
-    """For whom a call of a model is made, and of what it is a part."""
-
-    run: str
-    agent: str
-    tenant: str = "default"
-    budget: str | None = None
-    step: str  # names this call: the same each time that it is tried
-
-
 class Thought(Word):
     reply: ModelReply
     cost_nanos: int | None = None  # in billionths of a US dollar; None: the model's price is not known
 
 
 class Mind(Protocol):
-    async def think(self, request: ModelRequest, behalf: Behalf) -> Thought:
+    async def think(self, request: ModelRequest) -> Thought:
         """Raises one of `actors.models.errors`."""
         ...
 

@@ -41,9 +41,10 @@ async def test_a_goal_a_tool_and_an_answer(house: House, mind: ScriptedMind) -> 
 
     assert (first.kind, [one.name for one in first.uses], first.text) == ("use", ["text.count"], "let me count")
     assert (second.kind, second.text, second.usage.tokens, second.cost_nanos) == ("answer", "two", 15, 1_000)
-    request, behalf = mind.asked[1]
+    request, account = mind.asked[1], mind.asked[1].account
+    assert account is not None
     assert (request.system, roles(request.messages)) == ("You count.", ["user", "assistant", "tool"])
-    assert (behalf.run, behalf.agent, behalf.step) == ("run-1", "brain/a", "2")
+    assert (account.run, account.agent, account.step) == ("run-1", "brain/a", "2")
 
 
 async def test_a_decision_that_is_asked_again_costs_nothing(house: House, mind: ScriptedMind) -> None:
@@ -65,8 +66,8 @@ async def test_the_conversation_outlives_its_host(database: Database, mind: Scri
     async with hosts(PostgresStore(database)) as (house, _):
         await moves(house, decide("2", Heard(use="u1", text="7")))
 
-    assert roles(mind.asked[-1][0].messages) == ["user", "assistant", "tool"]
-    assert texts(mind.asked[-1][0]) == ["count the words", "", "7"]
+    assert roles(mind.asked[-1].messages) == ["user", "assistant", "tool"]
+    assert texts(mind.asked[-1]) == ["count the words", "", "7"]
 
 
 async def test_what_cannot_be_called_is_told_to_the_model_at_once(house: House, mind: ScriptedMind) -> None:
@@ -80,7 +81,7 @@ async def test_what_cannot_be_called_is_told_to_the_model_at_once(house: House, 
 
     assert (some.kind, [one.id for one in some.uses]) == ("use", ["u3"])
     assert none.kind == "again"
-    told = [one for one in mind.asked[-1][0].messages if isinstance(one, FromTool)]
+    told = [one for one in mind.asked[-1].messages if isinstance(one, FromTool)]
     assert [(one.use, one.failed) for one in told] == [("u1", True), ("u2", True), ("u3", False), ("u4", True)]
     assert "There is no tool `no.such` here. There are: text.count." in told[0].text
     assert "are no JSON object" in told[1].text
@@ -95,7 +96,7 @@ async def test_an_answer_that_is_to_be_json_is_read_or_asked_for_again(house: Ho
     second = await moves(house, decide("2"))
 
     assert (first.kind, second.kind, second.value) == ("again", "answer", {"a": [1, 2]})
-    assert "not the JSON that was asked for" in texts(mind.asked[1][0])[-1]
+    assert "not the JSON that was asked for" in texts(mind.asked[1])[-1]
 
 
 async def test_two_runs_in_one_conversation_do_not_mix(house: House, mind: ScriptedMind) -> None:
@@ -110,7 +111,7 @@ async def test_two_runs_in_one_conversation_do_not_mix(house: House, mind: Scrip
     assert await house.asks("brain/a", begin("run-2", "and now?")) == Begun()
     await moves(house, decide(run="run-2"))
 
-    assert texts(mind.asked[-1][0]) == ["count the words", "and now?"]
+    assert texts(mind.asked[-1]) == ["count the words", "and now?"]
 
 
 async def test_a_run_that_is_known_to_be_over_makes_way_and_leaves_no_use_unanswered(
@@ -124,7 +125,7 @@ async def test_a_run_that_is_known_to_be_over_makes_way_and_leaves_no_use_unansw
     assert await house.asks("brain/a", taken) == Begun()
     await moves(house, decide(run="run-2"))
 
-    messages = mind.asked[-1][0].messages
+    messages = mind.asked[-1].messages
     assert roles(messages) == ["user", "assistant", "tool", "tool", "user"]
     assert all(one.failed for one in messages if isinstance(one, FromTool))
 
@@ -138,7 +139,7 @@ async def test_a_provider_without_room_is_no_decision(house: House, mind: Script
         await moves(house, decide("1", Heard(text="hurry")), message_id=message)
     await moves(house, decide("1", Heard(text="hurry")), message_id=message)
 
-    assert texts(mind.asked[-1][0]) == ["count the words", "hurry"]  # said once
+    assert texts(mind.asked[-1]) == ["count the words", "hurry"]  # said once
 
 
 async def test_a_conversation_that_fills_the_window_is_shortened_and_its_originals_kept(
@@ -156,7 +157,7 @@ async def test_a_conversation_that_fills_the_window_is_shortened_and_its_origina
     assert full.kind == "compact"
     assert isinstance(short, Compacted)
     assert (short.first, move.text) == (2, "the answer")
-    shown = texts(mind.asked[-1][0])
+    shown = texts(mind.asked[-1])
     assert shown[0].startswith("count the words\n\nWhat was done and found before")
     assert "the summary" in shown[0]
     assert shown[-1].startswith("11 ")
@@ -196,7 +197,7 @@ async def test_a_summary_stays_when_the_host_goes(database: Database, mind: Scri
     async with hosts(PostgresStore(database)) as (house, _):
         await moves(house, decide("3", Heard(text="and?")))
 
-    before, after = texts(mind.asked[-2][0]), texts(mind.asked[-1][0])
+    before, after = texts(mind.asked[-2]), texts(mind.asked[-1])
     assert after[: len(before)] == before
     assert after[-1] == "and?"
 

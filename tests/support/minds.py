@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from resprout.actors.brain import Behalf, Thought
+from resprout.actors.brain import Thought
 from resprout.actors.models import FromModel, ModelReply, ModelRequest, Stop, ToolUse, Usage
 
 Script = Callable[[ModelRequest], ModelReply]
@@ -28,14 +28,14 @@ def use(name: str, id: str = "u1", **arguments: object) -> ToolUse:  # noqa: A00
 class ScriptedMind:
     replies: list[ModelReply | Exception] = field(default_factory=list)
     tokens: int = 100_000
-    asked: list[tuple[ModelRequest, Behalf]] = field(default_factory=list)
+    asked: list[ModelRequest] = field(default_factory=list)
     hold: asyncio.Event | None = None  # while it is not set, every thought takes for ever
 
     def will(self, *replies: ModelReply | Exception) -> None:
         self.replies += replies
 
-    async def think(self, request: ModelRequest, behalf: Behalf) -> Thought:
-        self.asked.append((request, behalf))
+    async def think(self, request: ModelRequest) -> Thought:
+        self.asked.append(request)
         if self.hold is not None:
             await self.hold.wait()
         reply = self.replies.pop(0) if self.replies else says(f"reply {len(self.asked)}")
