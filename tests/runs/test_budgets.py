@@ -3,10 +3,15 @@
 import json
 import os
 import signal
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from resprout.runtime.budget_retention import BudgetRetention
+from resprout.runtime.payload_retention import PayloadRetention
+from resprout.runtime.settings import Settings
+from resprout.runtime.stack.find import attach
 from runs.test_tools import effects, say, until_exists
 from support.flow_tasks import step
 from support.runs import Runs
@@ -143,3 +148,22 @@ async def test_no_budget_of_that_name_is_said_in_words(runs: Runs) -> None:
 
     assert done.returncode == 2
     assert "there is no budget 'nowhere', and no run of that id has one: see `resprout budget list" in done.stderr
+
+
+async def test_budgets_and_calls_of_models_are_cleared_when_they_are_of_no_run_any_more(runs: Runs) -> None:
+    await runs.result([step("a")])
+    for name, days in (("old", 40), ("new", 20)):
+        runs.stack.sql(
+            "INSERT INTO resprout.budgets (id, lineage, tenant, title, used_at) "
+            f"VALUES ('{name}-budget', '{{{name}-budget}}', 'clear', '', now() - interval '{days} days') RETURNING 1"
+        )
+        runs.stack.sql(
+            "INSERT INTO resprout.model_calls (key, attempt, tenant, model, bound_tokens, at) "
+            f"VALUES ('{name}-call', 1, 'clear', 'local', 1, now() - interval '{days * 15} days') RETURNING 1"
+        )
+    settings = attach(Settings(data_dir=runs.stack.data_dir), "temporal.address", "postgres.dsn")
+
+    await BudgetRetention(PayloadRetention(runs.client, settings)).remove_unused(datetime.now(UTC))
+
+    assert runs.stack.sql("SELECT id FROM resprout.budgets WHERE tenant = 'clear'") == [("new-budget",)]
+    assert runs.stack.sql("SELECT key FROM resprout.model_calls WHERE tenant = 'clear'") == [("new-call",)]
