@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import assert_never
@@ -44,7 +45,8 @@ class Doubts:
         if not await self.effects.resolve(
             effect.key, request.resolution, by, request.comment, [event], result=request.result
         ):
-            raise Rejected(f"the effect {effect.key} is not in doubt any more: see `resprout effects show`.")
+            see = shlex.join(["resprout", "effects", "show", effect.key])
+            raise Rejected(f"the effect {effect.key} is not in doubt any more: see `{see}`.")
 
 
 def by_name(name: str) -> str:

@@ -1,6 +1,7 @@
 """`resprout effects …`: what tools did, and what nobody knows whether they did."""
 
 import json
+import shlex
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -53,9 +54,9 @@ def in_doubt(
     """List calls of which nobody knows whether they were done."""
     found = print_effects(ctx, tool, run, "in-doubt", limit, as_json=as_json)
     if found and not as_json:
-        typer.echo(
-            as_given("say what became of one: `resprout effects resolve KEY done`, `failed` or `again`"), err=True
-        )
+        key = shlex.quote(found[0].key)
+        ways = ", ".join(f"`resprout effects resolve {key} {way}`" for way in ("done", "failed", "again"))
+        typer.echo(as_given(f"say what became of one, as in {ways}"), err=True)
 
 
 def show(ctx: typer.Context, key: Key, as_json: AsJson = False) -> None:

@@ -122,7 +122,7 @@ def grants(
     if as_json:
         typer.echo(json.dumps([asdict(one) for one in kept], default=str))
     elif not kept:
-        typer.echo(as_given("there are no grants: make one with `resprout policy grant`"))
+        typer.echo(as_given("there are no grants: `resprout policy grant --help` shows how one is made"))
     else:
         print_rows(
             ("number", "grant", "by", "at", "until", "why"),

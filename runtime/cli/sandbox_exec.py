@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from .inputs import read_pairs
+from .plain_text import plain_text
 from .run_options import AsJson
 from .sandbox_run import Shown, exit_code, mute, tell_cut
 from .sandbox_workspaces import Name, Within, with_workspaces
@@ -60,7 +61,7 @@ def exec_(
         shown.catch_up(result)
         tell_cut(result)
         if result.reason:
-            typer.secho(result.reason, fg="red" if not result.is_success else None, err=True)
+            typer.secho(plain_text(result.reason), fg="red" if not result.is_success else None, err=True)
     raise typer.Exit(exit_code(result))
 
 

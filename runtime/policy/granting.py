@@ -55,8 +55,8 @@ def _check_role(grant: Grant, rules: Rules) -> None:
 
 def _no_role_for(grant: Grant, role: dict[str, Any]) -> str:
     """A role is a person's: what it lets a person decide, no machine may, and the rest can be granted by itself."""
-    may = f" to {' or '.join(role['may'])}" if role["may"] else ""
-    said = f"{grant.principal} cannot be {grant.role}: roles are for people, and no agent, run or service is let{may}."
+    never = f", and no agent, run or service ever may {role['may'][0]}" if role["may"] else ""
+    said = f"{grant.principal} cannot be {grant.role}: roles are for people{never}."
     actions = [word for action in role["allow"] for word in ("--action", action)]
     words = ["resprout", "policy", "grant", grant.principal, *actions]
     tenant = ["--tenant", grant.tenant] if grant.tenant != "default" else []

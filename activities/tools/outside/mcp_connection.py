@@ -175,7 +175,7 @@ class Connection:
         said = "does not exist any more" if now is None else "has another description or schema than when imported"
         raise Changed(
             f"{tool.manifest.name} {said}: the MCP server {self.name} has changed. Look at what it says now and import "
-            f"it anew, with `resprout tool import mcp {self.name} …`."
+            f"it anew, with `{self.origin.importing(self.name)}`."
         )
 
     # A call.
