@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
-from .agent import Agent, Handler
+from .agent import Agent
 from .arguments import described
 from .envelope import Envelope, Replied
 from .errors import AgentFailed, DeadlinePassed, ResproutError
+from .handlers import Handler
 from .logger import get_logger
 from .mailbox import Entry
 from .message import Message, parse_stored, problems

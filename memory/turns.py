@@ -19,10 +19,11 @@ import asyncpg
 from opentelemetry import trace
 
 from ..actors.address import AgentAddress
-from ..actors.agent import Bounds, agent_class, agent_classes
 from ..actors.envelope import Envelope, Replied
 from ..actors.errors import UnknownKind
+from ..actors.kinds import agent_class, agent_classes
 from ..actors.marks import Mark, digest_of
+from ..actors.options import Bounds
 from ..actors.store import (
     Advance,
     CommitOutcome,

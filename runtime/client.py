@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 from uuid import UUID
 
 from ..actors.address import AgentAddress
-from ..actors.agent import Agent, Asking, address_of
+from ..actors.agent import Agent, address_of
 from ..actors.arguments import check_id, check_message, check_moment, check_priority, check_span
+from ..actors.asking import Asking
 from ..actors.calls import Caller, Lost
 from ..actors.envelope import Envelope, Priority
 from ..actors.errors import ClientClosed, DeadlineInPast, NotRunning, OutcomeUnknown, ResproutError, RunFailed

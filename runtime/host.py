@@ -15,7 +15,6 @@ from uuid import UUID, uuid4
 
 from .. import __version__
 from ..actors.address import AgentAddress
-from ..actors.agent import agent_classes
 from ..actors.brain import Brain
 from ..actors.calls import Caller
 from ..actors.cancelling import cancel
@@ -23,6 +22,7 @@ from ..actors.catalogue import describe
 from ..actors.delivery import Delivery
 from ..actors.envelope import Envelope, Replied
 from ..actors.errors import ResproutError
+from ..actors.kinds import agent_classes
 from ..actors.limits import Limits
 from ..actors.logger import get_logger
 from ..actors.shards import SHARED, HostSeen, View

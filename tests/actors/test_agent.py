@@ -10,7 +10,7 @@ import pytest
 from pydantic import Field
 from resprout.actors import ids
 from resprout.actors.address import AgentAddress
-from resprout.actors.agent import Agent, Bounds, DedicatedHosts, agent_class, ephemeral, on
+from resprout.actors.agent import Agent, Bounds, DedicatedHosts, ephemeral, on
 from resprout.actors.catalogue import catalogue, describe
 from resprout.actors.envelope import Envelope, Replied
 from resprout.actors.errors import (
@@ -23,6 +23,7 @@ from resprout.actors.errors import (
     UnknownKind,
     UnknownMessage,
 )
+from resprout.actors.kinds import agent_class
 from resprout.actors.message import Message, parse, parse_stored
 from resprout.actors.roles import Greet, Greeter, Greeting
 from resprout.actors.roles.greeter import ordinal

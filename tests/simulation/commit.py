@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from uuid import UUID
 
 from resprout.actors.address import AgentAddress
-from resprout.actors.agent import agent_class
 from resprout.actors.envelope import Envelope
+from resprout.actors.kinds import agent_class
 from resprout.actors.marks import Mark, digest_of
 from resprout.actors.store import Advance, CommitOutcome, Committed, Duplicate, Fenced, Full, Superseded
 
