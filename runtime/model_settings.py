@@ -1,5 +1,6 @@
 """The settings of language models: `[models]`, and each provider as `[models.providers.NAME]`."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -49,6 +50,10 @@ class ModelsSettings(Section):
         default="replay", description="record: what is not on the cassette is asked, and added"
     )
     providers: dict[str, ProviderSettings] = {}  # noqa: RUF012 - a field
+
+    @property
+    def give_up(self) -> timedelta:
+        return timedelta(seconds=self.give_up_seconds)
 
     @field_validator("cassette")
     @classmethod
