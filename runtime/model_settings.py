@@ -1,6 +1,7 @@
 """The settings of language models: `[models]`, and each provider as `[models.providers.NAME]`."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -82,6 +83,10 @@ class ModelsSettings(Section):
     recorded_days: int = Field(default=400, ge=1, le=3650, description="how long a call of a model is on record")
     local: LocalModelSettings = LocalModelSettings()
     providers: dict[str, ProviderSettings] = {}  # noqa: RUF012 - a field
+
+    @property
+    def give_up(self) -> timedelta:
+        return timedelta(seconds=self.give_up_seconds)
 
     @field_validator("cassette", "prices")
     @classmethod

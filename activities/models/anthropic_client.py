@@ -4,6 +4,7 @@ Nothing from the environment decides where requests go or what they carry. Its r
 time; so are its spans, which the environment could make to hold what was said.
 """
 
+import logging
 from datetime import timedelta
 from typing import Any
 
@@ -18,10 +19,13 @@ from .retry_after import retry_after
 
 CONNECT_SECONDS = 10.0
 
+# Its debug lines hold whole requests, and a variable of the environment turns them on when it is imported.
+logging.getLogger("anthropic").setLevel(logging.WARNING)
+
 
 class AnthropicClient:
     def __init__(self, provider: Provider) -> None:
-        without: dict[str, Any] = {"X-Api-Key": anthropic.omit} if provider.key is None else {}
+        without: dict[str, Any] = {"Authorization": anthropic.omit} if provider.key is None else {}
         self._sdk = anthropic.AsyncAnthropic(
             api_key=provider.key or "none",  # without any, the SDK would take one that is meant for others
             base_url=provider.base_url,

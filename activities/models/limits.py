@@ -62,17 +62,21 @@ class Limited:
     async def stream(self, request: ModelRequest) -> AsyncIterator[Piece | ModelReply]:
         asked = guessed_input(request)
         await self._enter(asked + request.max_tokens)
-        used = asked
+        reply = None
         try:
             async with aclosing(closable(self._model.stream(request))) as said:
                 async for part in said:
                     if isinstance(part, ModelReply):
-                        used = part.usage.tokens
-                    yield part
+                        reply = part
+                    else:
+                        yield part
         finally:
             self._at_once.release()
             if self._tokens:
+                used = reply.usage.tokens if reply else asked
                 self._tokens.take(used - asked - request.max_tokens, _now())
+        if reply is not None:
+            yield reply  # when the place is free again: who has the reply need not read on
 
     async def _enter(self, tokens: int) -> None:
         self.waiting += 1

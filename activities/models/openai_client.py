@@ -4,6 +4,7 @@ The SDK reads much from variables of the environment (keys, organizations, heade
 where our requests go or what they carry: settings alone do. Its retries are off: ours know budgets and time.
 """
 
+import logging
 import re
 from hashlib import sha256
 from typing import Any
@@ -19,6 +20,9 @@ from .provider import Provider
 from .retry_after import retry_after
 
 CONNECT_SECONDS = 10.0
+
+# Its debug lines hold whole requests, and a variable of the environment turns them on when it is imported.
+logging.getLogger("openai").setLevel(logging.WARNING)
 FOREIGN_HEADERS = ("OpenAI-Organization", "OpenAI-Project")
 
 # They think before they speak, and refuse a temperature.
@@ -28,14 +32,13 @@ _THINKS = re.compile(r"(o\d|gpt-([5-9]|\d\d))(?!.*-chat)")
 class OpenAIClient:
     def __init__(self, provider: Provider) -> None:
         self.provider = provider
-        without: dict[str, Any] = dict.fromkeys(FOREIGN_HEADERS, openai.Omit())
+        self._headers: dict[str, str | openai.Omit] = dict.fromkeys(FOREIGN_HEADERS, openai.Omit())
         if provider.key is None:
-            without["Authorization"] = openai.Omit()
+            self._headers["Authorization"] = openai.Omit()
         self._sdk = openai.AsyncOpenAI(
             api_key=provider.key or "none",  # without any, the SDK would take one that is meant for others
             admin_api_key="",
             base_url=provider.base_url,
-            default_headers=without,
             max_retries=0,
             timeout=httpx2.Timeout(None, connect=CONNECT_SECONDS),
             # A redirection would carry the prompt to whom no setting names.
@@ -44,7 +47,12 @@ class OpenAIClient:
 
     async def begin(self, path: str, body: dict[str, Any]) -> Begun:
         stream = await self._sdk.post(
-            path, cast_to=object, body=body, stream=True, stream_cls=openai.AsyncStream[object]
+            path,
+            cast_to=object,
+            body=body,
+            options={"headers": self._headers},
+            stream=True,
+            stream_cls=openai.AsyncStream[object],
         )
         return Begun(stream, stream.response.headers.get("content-type", ""))
 
