@@ -51,6 +51,12 @@ def run(
         typer.Option("--max-iterations", min=1, max=10_000, help="Decisions that it has; else its role's, or 30."),
     ] = None,
     tokens: Annotated[int | None, typer.Option("--max-tokens", min=1, help="Of one thing that the model says.")] = None,
+    budget: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--budget", metavar="K=V", help="What it may spend: cost=0.5, tokens=…, calls=…, time=10m; repeatable."
+        ),
+    ] = None,
     person: Annotated[bool, typer.Option("--person", help="It may ask a person, who answers in the inbox.")] = False,
     name: Annotated[str | None, typer.Option("--id", help="Id of the run.")] = None,
     tags: Annotated[list[str] | None, typer.Option("--tag", help="A label to find the run by; repeatable.")] = None,
@@ -70,6 +76,7 @@ def run(
         with_=read_pairs(facts or [], "--with", "city=Bern"),
         answer=_schema(answer),
         person=person,
+        limits=read_pairs(budget or [], "--budget", "cost=0.50") or None,
         tags=tuple(tags or ()),
         **({"tenant": tenant} if tenant else {}),
         **{word: value for word, value in words.items() if value is not None},

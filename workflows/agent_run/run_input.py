@@ -11,6 +11,7 @@ from ...activities.contracts import HeardAside
 from ...actors.address import AgentAddress
 from ...actors.brain import Heard
 from ...actors.models import Usage
+from ..flow.handling import Budget
 from ..flow.schemas import check_schema
 from ..flow.terms import Kind, Label, Labels
 
@@ -73,6 +74,7 @@ class AgentRunInput(BaseModel):
     person: bool = Field(default=False, description="whether it may ask a person")
     crew: dict[str, CrewMember] = Field(default={}, description="agents that it may give work to, by name")
     budget: str | None = Field(default=None, description="id of the budget that it spends")
+    limits: Budget | None = Field(default=None, description="what it may spend at most: tokens, cost, calls, time")
     tenant: Label = "default"
     tags: Labels = ()
     chain: tuple[str, ...] = Field(default=(), description="on whose behalf it runs, whose will it is first")

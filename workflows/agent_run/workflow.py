@@ -33,6 +33,7 @@ from .. import search_attributes
 from ..asking import HEARTBEAT_TIMEOUT, RETRY
 from ..flow.schemas import sentences
 from ..interpreter.approvals import Answer, Approvals
+from ..interpreter.budgets import open_budget
 from ..interpreter.failures import TaskFailed, failure_of
 from ..interpreter.run_input import bad_input
 from ..interpreter.shield import shielded
@@ -54,8 +55,11 @@ class AgentRun:
     @workflow.init
     def __init__(self, given: AgentRunInput) -> None:
         info = workflow.info()
-        self.given = given
         self.run_name = f"{info.workflow_id}@{info.first_execution_run_id}"
+        self.around = given.budget  # of who started it
+        if given.limits is not None:
+            given = given.model_copy(update={"budget": self.run_name})
+        self.given = given
         self.agent = f"{KIND}/{_key(given, info.workflow_id)}"
         self.chain = (*(given.chain or (UNKNOWN_STARTER,)), f"agent:{given.principal}"[:250])
         carried = self.carried = given.carried or CarriedOn(started_at=info.start_time.isoformat())
@@ -136,6 +140,8 @@ class AgentRun:
 
     async def _begin(self) -> None:
         given = self.given
+        if given.limits is not None:
+            await open_budget(given.limits, given.principal, self.run_name, self.around, given.tenant)
         request = BeginInput(
             agent=self.agent,
             run=self.run_name,

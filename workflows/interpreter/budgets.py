@@ -11,7 +11,7 @@ from temporalio import workflow
 from ...activities.contracts import OPEN_BUDGET, BudgetInput
 from ...actors.models.money import nanos_of
 from ..asking import RETRY
-from ..flow.model import TaskBase
+from ..flow.model import Budget, TaskBase
 
 OPENED = "budget-opened"  # runs that began before this had tasks with budgets that nobody counted
 OPENING = timedelta(seconds=30)
@@ -21,15 +21,13 @@ def is_counted(task: TaskBase) -> bool:
     return task.budget is not None and task.budget.is_counted and workflow.patched(OPENED)
 
 
-async def open_budget(task: TaskBase, budget: str, parent: str | None, tenant: str) -> None:
+async def open_budget(words: Budget, title: str, budget: str, parent: str | None, tenant: str) -> None:
     """Waits for Postgres, if need be: without the ledger nothing may be spent."""
-    assert task.budget is not None
-    words = task.budget
     given = BudgetInput(
         budget=budget,
         parent=parent,
         tenant=tenant,
-        title=task.title,
+        title=title,
         tokens=words.tokens,
         nanos=nanos_of(words.cost) if words.cost is not None else None,
         calls=words.calls,
@@ -40,5 +38,5 @@ async def open_budget(task: TaskBase, budget: str, parent: str | None, tenant: s
         given,
         start_to_close_timeout=OPENING,
         retry_policy=RETRY,
-        summary=f"budget of {task.title}"[:200],
+        summary=f"budget of {title}"[:200],
     )

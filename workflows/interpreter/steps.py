@@ -338,13 +338,14 @@ class Steps:
 
     async def open_budget(self, task: TaskBase, frame: Frame, key: str, ledger: Ledger) -> str:
         """Its id, for what is inside the task."""
+        assert task.budget is not None
         budget = self._step_id(key, frame)
         async with self.load.activities:
             await self._gate(key, ledger)
             self.in_flight += 1
             try:
                 await self.load.admit(0)
-                await open_budget(task, budget, frame.budget, self.run_input.tenant)
+                await open_budget(task.budget, task.title, budget, frame.budget, self.run_input.tenant)
             finally:
                 self.in_flight -= 1
         return budget
