@@ -25,6 +25,7 @@ from . import (
     flow,
     logs,
     mcp,
+    model,
     plugin,
     policy,
     processes,
@@ -114,6 +115,7 @@ task.register(app)
 sandbox.register(app)
 tool.register(app)
 mcp.register(app)
+model.register(app)
 plugin.register(app)
 effects.register(app)
 approvals.register(app)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 import pytest
 from resprout.activities.models.tool_names import spelled
@@ -163,7 +164,7 @@ async def test_a_thought_goes_back_to_whom_it_came_from_and_to_nobody_else() -> 
 async def test_what_begins_alike_is_cached() -> None:
     chat, responses, anthropic = PROTOCOLS
     messages = [FromUser(text="One?"), FromModel(text="Two."), FromUser(text="Three?")]
-    fields = {"messages": messages, "system": "Count.", "tools": [tool("a"), tool("b")]}
+    fields: dict[str, Any] = {"messages": messages, "system": "Count.", "tools": [tool("a"), tool("b")]}
     for protocol in (chat, responses):
         async with speaking(protocol, Turn(text="Four.")) as speaker:
             await complete(speaker.model, speaker.request(conversation="counter/ada", **fields))
@@ -183,7 +184,7 @@ async def test_what_begins_alike_is_cached() -> None:
 
 
 async def test_fields_go_only_to_who_takes_them() -> None:
-    fields = {"temperature": 0.0, "seed": 7, "conversation": "c"}
+    fields: dict[str, Any] = {"temperature": 0.0, "seed": 7, "conversation": "c"}
     bodies = {}
     for protocol in PROTOCOLS:
         async with speaking(protocol, Turn(text="x"), provider="house") as speaker:

@@ -213,7 +213,9 @@ def one_after_the_other(*turns: Turn) -> Script:
 def as_process(dialect: Dialect) -> None:
     """PORT (0: any free one) JOURNAL [SCRIPT]; SCRIPT is a JSON list of turns. Prints the port when it listens."""
     port, journal = int(sys.argv[1]), Path(sys.argv[2])
-    script = json.loads(Path(sys.argv[3]).read_text()) if len(sys.argv) > 3 else [{"text": "done"}]
+    script: list[dict[str, Any]] = [{"text": "done"}]
+    if len(sys.argv) > 3:
+        script = json.loads(Path(sys.argv[3]).read_text())
     turns = [Turn(**{**one, "uses": tuple(Use(**use) for use in one.get("uses", ()))}) for one in script]
 
     async def serve() -> None:
