@@ -128,6 +128,7 @@ async def test_a_conversation_goes_out_with_the_answers_of_tools_first(speaks: S
     assert places == sorted(places)
     assert "Be brief." in said
     assert said.count("text__count") == 3
+    assert speaker.protocol.dialect.position(speaker.asked) == 1
 
 
 @pytest.mark.parametrize(("choice", "words"), [("required", ("required", "any")), ("none", ("none",))])
