@@ -202,3 +202,15 @@ async def test_fields_go_only_to_who_takes_them() -> None:
     assert not {"seed", "temperature"} & bodies["anthropic"].keys()
     assert "temperature" not in speaker.asked
     assert speaker.asked["max_completion_tokens"] == 4096
+
+
+async def test_a_server_that_refuses_to_be_asked_for_usage_is_counted_by_a_guess_and_not_asked_again() -> None:
+    where = [{"loc": ["body", "stream_options"], "msg": "Extra inputs are not permitted"}]
+    refusal = Turn(status=422, error={"message": {"detail": where}})
+    async with speaking(PROTOCOLS[0], refusal, Turn(text="x" * 40), provider="house") as speaker:
+        for _ in range(2):
+            reply = await complete(speaker.model, speaker.request("y" * 400))
+
+    assert ["stream_options" in call.body for call in speaker.server.heard] == [True, False, False]
+    assert 100 <= reply.usage.input_tokens <= 130
+    assert reply.usage.output_tokens == 11
