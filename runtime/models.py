@@ -7,7 +7,7 @@ belongs to one event loop.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from difflib import get_close_matches
 from typing import Protocol, Self
@@ -53,9 +53,9 @@ class Models:
         if settings.cassette is not None:
             self._model = Cassette(settings.cassette, settings.cassette_mode, self._model, lambda: SEEN.veil)
 
-    def stream(self, request: ModelRequest) -> AsyncIterator[Piece | ModelReply]:
+    def stream(self, request: ModelRequest) -> AsyncGenerator[Piece | ModelReply, None]:
         """The name may be a chain, with commas: each is there for when those before it cannot answer."""
-        return self._model.stream(request)
+        return closable(self._model.stream(request))
 
     @property
     def default(self) -> str:

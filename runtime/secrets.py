@@ -27,6 +27,10 @@ def variable_of(name: str) -> str:
     return SECRET_PREFIX + name.upper().replace("-", "_")
 
 
+def is_set(name: str) -> bool:
+    return bool(os.environ.get(variable_of(name)))
+
+
 class SecretsFromEnvironment:
     """`secret://api-key` is the variable RESPROUT_SECRET_API_KEY of the process that runs the tool or the sandbox."""
 

@@ -60,7 +60,7 @@ class Limited:
         self.waiting = 0
 
     async def stream(self, request: ModelRequest) -> AsyncIterator[Piece | ModelReply]:
-        asked = guessed_input(request)
+        asked = guessed_input(request) if self._tokens else 0
         await self._enter(asked + request.max_tokens)
         reply = None
         try:

@@ -4,29 +4,42 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import openai
+
 from ...actors.models import FromModel, FromTool, FromUser, ModelReply, ModelRequest, Piece, ToolOffer
-from .exchange import exchange
+from .exchange import Begun, exchange
 from .failures import Failures
 from .openai_chat_hearing import ChatHearing
-from .openai_client import OpenAIClient, cache_key, is_strict, takes_temperature, translate
+from .openai_client import OpenAIClient, cache_key, is_strict, refuses, takes_temperature, translate
 from .provider import Provider, own_name
 from .tool_names import spelled
 from .turns import arguments_of, turns
+
+PATH = "/chat/completions"
+USAGE = "stream_options"
 
 
 class OpenAIChat:
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
         self._client = OpenAIClient(provider)
+        self._tells_usage = True
 
     def stream(self, request: ModelRequest) -> AsyncIterator[Piece | ModelReply]:
         body = _body(request, self._provider)
-        return exchange(
-            lambda: self._client.begin("/chat/completions", body),
-            ChatHearing(request),
-            Failures(self._provider, request),
-            translate,
-        )
+        failures = Failures(self._provider, request)
+        return exchange(lambda: self._begin(body), ChatHearing(request), failures, translate)
+
+    async def _begin(self, body: dict[str, Any]) -> Begun:
+        """Some servers refuse to be asked for usage; of these, some tell it unasked."""
+        asked = body | ({USAGE: {"include_usage": True}} if self._tells_usage else {})
+        try:
+            return await self._client.begin(PATH, asked)
+        except openai.APIStatusError as error:
+            if not (self._tells_usage and refuses(error, USAGE)):
+                raise
+        self._tells_usage = False
+        return await self._client.begin(PATH, body)
 
     async def close(self) -> None:
         await self._client.close()
@@ -38,7 +51,6 @@ def _body(request: ModelRequest, provider: Provider) -> dict[str, Any]:
         "model": name,
         "messages": list(_messages(request)),
         "stream": True,
-        "stream_options": {"include_usage": True},
         "max_completion_tokens" if provider.is_openai else "max_tokens": request.max_tokens,
         "temperature": request.temperature if takes_temperature(provider, name) else None,
         "seed": request.seed,

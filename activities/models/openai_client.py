@@ -60,6 +60,10 @@ class OpenAIClient:
         await self._sdk.close()
 
 
+def refuses(error: openai.APIStatusError, field: str) -> bool:
+    return error.status_code in (400, 422) and field in str(error.body)
+
+
 def thinks(name: str) -> bool:
     return _THINKS.match(name) is not None
 

@@ -11,11 +11,13 @@ import typer
 if TYPE_CHECKING:
     from ..runs import Runs
 
-from ...actors.errors import ConfigError, NotFound
+from ...actors.errors import NotFound
 from .flags import settings_of
 from .inputs import read_pairs
+from .plain_text import for_stdout
 from .run_again import answered, follow
 from .run_options import AsJson, Detach, with_runs
+from .schema_file import schema_in
 
 PAGE = 200
 
@@ -74,7 +76,7 @@ def run(
         system=system,
         tools=tuple(tools or ()),
         with_=read_pairs(facts or [], "--with", "city=Bern"),
-        answer=_schema(answer),
+        answer=schema_in(answer, "--answer") if answer is not None else None,
         person=person,
         limits=read_pairs(budget or [], "--budget", "cost=0.50") or None,
         tags=tuple(tags or ()),
@@ -104,7 +106,7 @@ def conversation(
     for line in lines:
         uses = "".join(f"  → {use.name} {json.dumps(use.arguments, ensure_ascii=False)}" for use in line.uses)
         typer.secho(f"{line.number:>4}  {line.role}", fg="cyan", nl=False)
-        typer.echo(f"  {_clean(line.text)}{_clean(uses)}")
+        typer.echo(for_stdout(f"  {line.text}{uses}"))
 
 
 async def _lines(ctx: typer.Context, key: str, first: int, most: int) -> list[Any]:
@@ -123,22 +125,3 @@ async def _lines(ctx: typer.Context, key: str, first: int, most: int) -> list[An
                 break
             found += page.lines
     return found
-
-
-def _schema(file: Path | None) -> dict[str, Any] | None:
-    if file is None:
-        return None
-    try:
-        schema = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"--answer {file} cannot be read: {error.strerror}.") from None
-    except ValueError as error:
-        raise ConfigError(f"--answer {file} is not valid JSON: {error}.") from None
-    if not isinstance(schema, dict):
-        raise ConfigError(f"--answer {file} must hold a JSON Schema, an object.")
-    return schema
-
-
-def _clean(text: str) -> str:
-    """No model shall move the cursor of who reads it."""
-    return "".join(char if char.isprintable() or char in "\n\t" else "�" for char in text)

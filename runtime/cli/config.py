@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 import typer
 from pydantic import SecretStr
-from rich.console import Console
 from rich.table import Table
 
 from ..settings import Settings, keys_of, value_of
 from ..stack.find import attach
 from .flags import settings_of
+from .stack_view import console
 
 
 def register(app: typer.Typer) -> None:
@@ -34,7 +34,7 @@ def show(
     for name, (value, origin) in rows.items():
         style = "dim" if origin == "default" else None
         table.add_row(name, "-" if value is None else str(value), origin, style=style)
-    Console(markup=False, emoji=False).print(table)  # a value may hold brackets
+    console().print(table)
 
 
 def _shown(settings: Settings, key: tuple[str, ...]) -> Any:

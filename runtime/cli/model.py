@@ -1,11 +1,136 @@
-"""`resprout model …`: language models."""
+"""`resprout model list | ask | usage`: the providers there are, asking a model by hand, what was used."""
+
+import asyncio
+import json
+import sys
+from contextlib import aclosing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ...actors.errors import Rejected
+from .flags import settings_of
 from .model_usage import usage
+from .queries import print_rows
+from .run_options import AsJson
+from .schema_file import schema_in
+
+if TYPE_CHECKING:
+    from ...actors.models import AnswerForm, ModelReply, ModelRequest
+    from ..model_providers import Offered
+    from ..models import Models
 
 
 def register(app: typer.Typer) -> None:
-    model = typer.Typer(no_args_is_help=True, help="Language models.")
+    model = typer.Typer(no_args_is_help=True, help="Language models: where they come from, and asking one.")
+    model.command("list")(list_)
+    model.command("ask")(ask)
     model.command("usage")(usage)
     app.add_typer(model, name="model")
+
+
+def list_(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """List the providers, whether each has a key here, and the limits of a process."""
+    from ..model_providers import providers_of
+
+    models = settings_of(ctx).settings.models
+    told = [_told(offered) for offered in providers_of(models).values()]
+    if as_json:
+        typer.echo(json.dumps({"default": list(models.default), "providers": told}))
+        return
+    print_rows(
+        ("provider", "protocol", "where", "key", "calls at once", "calls a minute", "tokens a minute"),
+        ([one[column] for column in COLUMNS] for one in told),
+    )
+    typer.echo(f"default: {', '.join(models.default)}", err=True)
+
+
+COLUMNS = ("provider", "protocol", "base_url", "key", "at_once", "requests_per_minute", "tokens_per_minute")
+
+
+def _told(offered: "Offered") -> dict[str, Any]:
+    from ..secrets import is_set, variable_of
+
+    if offered.secret is None:
+        key = "none needed"
+    else:
+        variable = variable_of(offered.secret)
+        key = f"set ({variable})" if is_set(offered.secret) else f"missing: set {variable}"
+    limits = offered.settings.model_dump(include={"at_once", "requests_per_minute", "tokens_per_minute"})
+    return {
+        "provider": offered.name,
+        "protocol": offered.protocol,
+        "base_url": offered.base_url,
+        "key": key,
+        "has_key": offered.secret is None or is_set(offered.secret),
+        **limits,
+    }
+
+
+def ask(
+    ctx: typer.Context,
+    text: Annotated[str, typer.Argument(help="What to ask; - reads it from standard input.")],
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="provider/name, or a chain with commas [models.default].")
+    ] = None,
+    system: Annotated[str, typer.Option("--system", help="What it is told about itself.")] = "",
+    schema: Annotated[
+        Path | None, typer.Option("--schema", help="A JSON Schema that the answer is to have, in a file.")
+    ] = None,
+    max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, help="At most so many tokens of answer.")] = 4096,
+    as_json: AsJson = False,
+) -> None:
+    """Ask a model. Its words come as it says them; what they cost in tokens goes to standard error."""
+    from ...actors.models import FromUser, ModelRequest
+    from ..models import Models
+
+    models = Models(settings_of(ctx).settings.models)
+    asked = sys.stdin.read() if text == "-" else text
+    if not asked.strip():
+        raise Rejected("there is nothing to ask: write a question.")
+    request = ModelRequest(
+        model=model or models.default,
+        system=system,
+        messages=(FromUser(text=asked),),
+        answer=_form(schema),
+        max_tokens=max_tokens,
+    )
+    reply = asyncio.run(_followed(models, request, is_shown=not as_json))
+    if as_json:
+        typer.echo(reply.model_dump_json())
+    else:
+        _tell_usage(reply)
+
+
+def _form(schema: Path | None) -> "AnswerForm | None":
+    from ...actors.models import AnswerForm
+
+    return AnswerForm(shape=schema_in(schema, "--schema")) if schema is not None else None
+
+
+async def _followed(models: "Models", request: "ModelRequest", *, is_shown: bool) -> "ModelReply":
+    from ...actors.models import ModelLost, ModelReply
+
+    reply = None
+    async with models, aclosing(models.stream(request)) as said:
+        async for part in said:
+            if isinstance(part, ModelReply):
+                reply = part
+            elif is_shown:
+                # What was said cannot be taken back from a terminal: it stands above a line.
+                typer.echo("\n--- again:\n" if part.anew else part.text, nl=False)
+    if reply is None:
+        raise ModelLost(f"{request.model} ended without a reply: ask again.")
+    if is_shown:
+        typer.echo()
+    return reply
+
+
+def _tell_usage(reply: "ModelReply") -> None:
+    used = reply.usage
+    cached = f" ({used.cached_tokens} from the cache)" if used.cached_tokens else ""
+    stop = {"length": ", cut at --max-tokens", "refused": ", refused", "tools": "", "end": ""}[reply.stop]
+    typer.secho(
+        f"{reply.model}: {used.input_tokens} tokens in{cached}, {used.output_tokens} out{stop}", dim=True, err=True
+    )

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 from ...actors.errors import ConfigError
 from .hints import as_given
 from .inputs import read_pairs
+from .plain_text import for_stdout
 from .results import text_of
 from .run_flow import followed, tell_started
 from .run_options import AsJson, Detach, NewId, RunId, with_runs
@@ -106,7 +107,7 @@ async def follow(run: "RunRef", *, detach: bool, as_json: bool, show: "Callable[
 def answered(run: str, result: dict[str, Any]) -> int:
     """Prints what an agent has answered, or how it can go on. Returns the exit code."""
     if result["status"] == "answered":
-        typer.echo(text_of(result["answer"]))
+        typer.echo(for_stdout(text_of(result["answer"])))
         return 0
     typer.secho(f"{result['agent']} stopped unfinished: {result['note']}", fg="yellow", err=True)
     typer.echo(as_given(f"let it go on: `resprout runs continue {run}`"), err=True)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 import pytest
 from resprout.activities.models.tool_names import spelled
@@ -127,6 +128,7 @@ async def test_a_conversation_goes_out_with_the_answers_of_tools_first(speaks: S
     assert places == sorted(places)
     assert "Be brief." in said
     assert said.count("text__count") == 3
+    assert speaker.protocol.dialect.position(speaker.asked) == 1
 
 
 @pytest.mark.parametrize(("choice", "words"), [("required", ("required", "any")), ("none", ("none",))])
@@ -163,7 +165,7 @@ async def test_a_thought_goes_back_to_whom_it_came_from_and_to_nobody_else() -> 
 async def test_what_begins_alike_is_cached() -> None:
     chat, responses, anthropic = PROTOCOLS
     messages = [FromUser(text="One?"), FromModel(text="Two."), FromUser(text="Three?")]
-    fields = {"messages": messages, "system": "Count.", "tools": [tool("a"), tool("b")]}
+    fields: dict[str, Any] = {"messages": messages, "system": "Count.", "tools": [tool("a"), tool("b")]}
     for protocol in (chat, responses):
         async with speaking(protocol, Turn(text="Four.")) as speaker:
             await complete(speaker.model, speaker.request(conversation="counter/ada", **fields))
@@ -183,7 +185,7 @@ async def test_what_begins_alike_is_cached() -> None:
 
 
 async def test_fields_go_only_to_who_takes_them() -> None:
-    fields = {"temperature": 0.0, "seed": 7, "conversation": "c"}
+    fields: dict[str, Any] = {"temperature": 0.0, "seed": 7, "conversation": "c"}
     bodies = {}
     for protocol in PROTOCOLS:
         async with speaking(protocol, Turn(text="x"), provider="house") as speaker:
@@ -200,3 +202,15 @@ async def test_fields_go_only_to_who_takes_them() -> None:
     assert not {"seed", "temperature"} & bodies["anthropic"].keys()
     assert "temperature" not in speaker.asked
     assert speaker.asked["max_completion_tokens"] == 4096
+
+
+async def test_a_server_that_refuses_to_be_asked_for_usage_is_counted_by_a_guess_and_not_asked_again() -> None:
+    where = [{"loc": ["body", "stream_options"], "msg": "Extra inputs are not permitted"}]
+    refusal = Turn(status=422, error={"message": {"detail": where}})
+    async with speaking(PROTOCOLS[0], refusal, Turn(text="x" * 40), provider="house") as speaker:
+        for _ in range(2):
+            reply = await complete(speaker.model, speaker.request("y" * 400))
+
+    assert ["stream_options" in call.body for call in speaker.server.heard] == [True, False, False]
+    assert 100 <= reply.usage.input_tokens <= 130
+    assert reply.usage.output_tokens == 11

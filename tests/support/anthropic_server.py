@@ -27,7 +27,7 @@ class AnthropicDialect:
             "cache_read_input_tokens": turn.cached_tokens,
             "output_tokens": 1,
         }
-        message = {
+        message: dict[str, Any] = {
             "id": "msg_1",
             "type": "message",
             "role": "assistant",
@@ -67,7 +67,7 @@ def _blocks(turn: Turn) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]
     if turn.text:
         yield {"type": "text", "text": ""}, [{"type": "text_delta", "text": text} for text in pieces(turn.text)]
     for use in turn.uses:
-        block = {
+        block: dict[str, Any] = {
             "type": "tool_use",
             "id": use.id,
             "name": use.name.replace(".", "__"),

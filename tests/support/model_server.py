@@ -2,8 +2,8 @@
 
 `Turn` is what a model is to say, or how its provider is to fail, in no protocol's words; a `Dialect` writes it as one
 protocol has it. In a test, turns are taken one after the other. As a process (`python openai_server.py PORT JOURNAL
-[SCRIPT]`), where callers are killed and ask again, the turn is found by how far the conversation is: a request that
-comes twice is answered alike, and stands in the journal twice.
+[SCRIPT]`), where callers are killed and ask again, the turn is found by how far the conversation is, among those whose
+`when` fits: a request that comes twice is answered alike, and stands in the journal twice.
 """
 
 import asyncio
@@ -37,6 +37,8 @@ class Turn:
     error: dict[str, Any] | None = None  # code, type, message, as the dialect places them
     headers: dict[str, str] = field(default_factory=dict)
     delay_seconds: float = 0.0  # before it begins to answer
+    pause_seconds: float = 0.0  # between events, so that it can be killed in the middle
+    when: str = ""  # as a process: only for requests in which this text stands
     cut_after: int | None = None  # events, then the connection is closed
     stall_after: int | None = None  # events, then nothing more comes
     garble_after: int | None = None  # events, then one that is not of the protocol
@@ -160,6 +162,7 @@ class ModelServer:
                 _write_chunk(writer, self.dialect.error_event(turn.error or {}))
             _write_chunk(writer, event)
             await writer.drain()
+            await asyncio.sleep(turn.pause_seconds)
         writer.write(b"0\r\n\r\n")
         await writer.drain()
         return True
@@ -213,13 +216,18 @@ def one_after_the_other(*turns: Turn) -> Script:
 def as_process(dialect: Dialect) -> None:
     """PORT (0: any free one) JOURNAL [SCRIPT]; SCRIPT is a JSON list of turns. Prints the port when it listens."""
     port, journal = int(sys.argv[1]), Path(sys.argv[2])
-    script = json.loads(Path(sys.argv[3]).read_text()) if len(sys.argv) > 3 else [{"text": "done"}]
+    script: list[dict[str, Any]] = [{"text": "done"}]
+    if len(sys.argv) > 3:
+        script = json.loads(Path(sys.argv[3]).read_text())
     turns = [Turn(**{**one, "uses": tuple(Use(**use) for use in one.get("uses", ()))}) for one in script]
 
+    def said(heard: Heard, _: int) -> Turn:
+        body = json.dumps(heard.body, ensure_ascii=False)
+        fitting = [turn for turn in turns if turn.when in body]
+        return fitting[min(dialect.position(heard.body), len(fitting) - 1)]
+
     async def serve() -> None:
-        server = ModelServer(
-            dialect, lambda heard, _: turns[min(dialect.position(heard.body), len(turns) - 1)], journal
-        )
+        server = ModelServer(dialect, said, journal)
         async with server.listening(port):
             print(server.port, flush=True)
             await asyncio.Event().wait()
