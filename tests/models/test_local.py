@@ -238,9 +238,9 @@ async def test_who_stops_listening_frees_the_slot(server: ModelServer) -> None:
     with ModelServer(bundled(window=WINDOW, slots=1)) as one:
         model = LocalModel(one.url)
         stream = model.stream(endless)
-        await anext(aiter(stream))
+        await anext(stream)
 
-        await stream.aclose()  # type: ignore[attr-defined] - it is a generator
+        await stream.aclose()
         reply = await complete(model, request(max_tokens=4, timeout_seconds=20))
 
     assert reply.usage.output_tokens <= 4

@@ -182,6 +182,8 @@ def test_a_number_is_bounded_within_its_own_bounds(schema: dict[str, Any]) -> No
 
     low = kept.get("minimum", kept.get("exclusiveMinimum"))
     high = kept.get("maximum", kept.get("exclusiveMaximum"))
+    assert isinstance(low, int | float)
+    assert isinstance(high, int | float)
     assert schema.get("minimum", schema.get("exclusiveMinimum", low)) <= low < high
     assert high <= schema.get("maximum", schema.get("exclusiveMaximum", high))
     assert high - low <= 2 * 10**9
