@@ -164,3 +164,26 @@ def test_what_was_said_stands_in_the_prompt_in_the_form_in_which_it_is_said() ->
 @pytest.mark.parametrize("schema", [{}, {"type": "object"}, {"properties": {"a": {}}, "required": ["a", "b"]}])
 def test_what_is_left_is_a_schema(schema: dict[str, Any]) -> None:
     Draft202012Validator.check_schema(reduced(schema))
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "number", "minimum": -1e100, "maximum": 1e100},
+        {"type": "integer", "minimum": 10**12},
+        {"type": "integer", "maximum": -(10**12)},
+        {"type": "integer", "minimum": 10**12, "maximum": 10**15},
+        {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 0.001},
+        {"type": "number", "minimum": 3, "exclusiveMinimum": 4},
+    ],
+)
+def test_a_number_is_bounded_within_its_own_bounds(schema: dict[str, Any]) -> None:
+    kept = reduced(schema)
+
+    low = kept.get("minimum", kept.get("exclusiveMinimum"))
+    high = kept.get("maximum", kept.get("exclusiveMaximum"))
+    assert isinstance(low, int | float)
+    assert isinstance(high, int | float)
+    assert schema.get("minimum", schema.get("exclusiveMinimum", low)) <= low < high
+    assert high <= schema.get("maximum", schema.get("exclusiveMaximum", high))
+    assert high - low <= 2 * 10**9

@@ -7,7 +7,7 @@ seed is the same. Whoever stops listening closes the connection, and the server 
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from datetime import timedelta
 from http import HTTPStatus
@@ -52,7 +52,7 @@ class LocalModel:
     async def close(self) -> None:
         await self._http.aclose()
 
-    async def stream(self, request: ModelRequest) -> AsyncIterator[Piece | ModelReply]:
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Piece | ModelReply]:
         form = Form.of(request)
         heard, ending = Heard(form), Ending()
         async with aclosing(self._events(_asked(request, form), request.timeout_seconds)) as events:

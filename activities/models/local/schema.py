@@ -20,9 +20,9 @@ from ....actors.models import BadPrompt
 
 Schema = dict[str, Any]
 
-LONGEST_TEXT = 2_000
+LONGEST_TEXT = 1_000
 MOST_ITEMS = 8
-MOST_ITEMS_ASKED = 64
+MOST_ITEMS_ASKED = 16
 MOST_FREE_NAMES = 4
 FREE_NAME = "^[a-zA-Z_][a-zA-Z0-9_]{0,29}$"
 LARGEST_NUMBER = 1_000_000_000
@@ -162,26 +162,28 @@ def _text(schema: Schema) -> Schema:
 
 
 def _number(schema: Schema, *, whole: bool) -> Schema:
-    low, high = schema.get("minimum"), schema.get("maximum")
-    kept: Schema = {}
-    for word, bound in (("exclusiveMinimum", low), ("exclusiveMaximum", high)):
-        given = schema.get(word)
-        if given is True:  # as it was written before 2019
-            kept[word] = bound
-        elif given is not None and given is not False:
-            kept[word] = given
-    if low is not None and schema.get("exclusiveMinimum") is not True:
-        kept["minimum"] = low
-    if high is not None and schema.get("exclusiveMaximum") is not True:
-        kept["maximum"] = high
-    lowest = kept.get("minimum", kept.get("exclusiveMinimum"))
-    highest = kept.get("maximum", kept.get("exclusiveMaximum"))
-    if lowest is None:
-        kept["minimum"] = lowest = min(-LARGEST_NUMBER, -LARGEST_NUMBER + int(highest or 0))
-    if highest is None:
-        kept["maximum"] = highest = max(LARGEST_NUMBER, LARGEST_NUMBER + int(lowest or 0))
+    kept = _bounds(schema)
+    low, high = kept.get("minimum", kept.get("exclusiveMinimum")), kept.get("maximum", kept.get("exclusiveMaximum"))
+    if low is None or (low < -LARGEST_NUMBER and (high is None or high > -LARGEST_NUMBER)):
+        kept.pop("exclusiveMinimum", None)
+        kept["minimum"] = low = min(-LARGEST_NUMBER, (high or 0) - LARGEST_NUMBER)
+    if high is None or high > max(LARGEST_NUMBER, low + LARGEST_NUMBER):
+        kept.pop("exclusiveMaximum", None)
+        kept["maximum"] = high = max(LARGEST_NUMBER, low + LARGEST_NUMBER)
     if "multipleOf" in schema:
         kept["multipleOf"] = schema["multipleOf"]
-    elif not whole and highest - lowest >= WIDE_ENOUGH:
+    elif not whole and high - low >= WIDE_ENOUGH:
         kept["multipleOf"] = SMALLEST_STEP
+    return kept
+
+
+def _bounds(schema: Schema) -> Schema:
+    """An exclusive bound was a flag beside the other one until 2019; OpenAPI documents still have it so."""
+    kept: Schema = {}
+    for word, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
+        bound, other = schema.get(word), schema.get(exclusive)
+        if isinstance(other, bool) or other is None:
+            kept |= {} if bound is None else {exclusive if other else word: bound}
+        else:
+            kept |= {exclusive: other} | ({} if bound is None else {word: bound})
     return kept
