@@ -14,11 +14,17 @@ from temporalio.exceptions import ApplicationError
 from ..actors.errors import NotFound, Rejected
 from ..memory.approvals import Approval, Approvals, Asked
 from ..memory.audit import AuditEvent
-from .contracts import ANSWER_APPROVAL, ASK_APPROVAL, AnswerInput, ApprovalInput
-from .tools.calling import Denied
+from .contracts import (
+    ANSWER_APPROVAL,
+    ASK_APPROVAL,
+    EXPIRE_APPROVAL,
+    AnswerInput,
+    ApprovalInput,
+    ExpiryInput,
+)
 from .tools.digest import digest_of
 from .tools.doubts import by_name
-from .tools.policy import Decides, question_of
+from .tools.policy import Decides, Decision, Denied, question_of
 from .tools.toolbox import Toolbox
 
 
@@ -54,6 +60,12 @@ class Approve:
         )
         await self.approvals.ask(asked, [_event_of_task(asked)])
 
+    @activity.defn(name=EXPIRE_APPROVAL)
+    async def expire(self, request: ExpiryInput) -> None:
+        settled = f"; by the default of the task it is a {request.default}." if request.default else "."
+        verdict = "allow" if request.default == "approve" else "deny"
+        await self.approvals.expire(request.approval, f"nobody answered in time{settled}", verdict)
+
     @activity.defn(name=ANSWER_APPROVAL)
     async def answer(self, request: AnswerInput) -> None:
         try:
@@ -72,8 +84,8 @@ class Approve:
                 return  # the step is tried again
             raise Rejected(f"{approval.title} is {approval.state} already{_by(approval)}.")
         edited, digest = await self._edited(approval, request)
-        await self._refuse_unfit(approval, by, edited)
-        event = _event(approval, by, state, edited, (request.comment,) if request.comment else ())
+        decision = await self._refuse_unfit(approval, by, edited)
+        event = _event(approval, by, state, edited, (request.comment,) if request.comment else (), decision)
         if not await self.approvals.answer(
             approval.id, state, by, request.comment, [event], edited=edited, digest=digest
         ):
@@ -91,13 +103,14 @@ class Approve:
         self.toolbox.find(f"{approval.tool}@{approval.version}").parse(request.arguments)
         return request.arguments, digest_of(approval.tool, approval.version, request.arguments)
 
-    async def _refuse_unfit(self, approval: Approval, by: str, edited: dict[str, Any] | None) -> None:
+    async def _refuse_unfit(self, approval: Approval, by: str, edited: dict[str, Any] | None) -> Decision | None:
+        """What policy said; None where the flow itself says who answers."""
         if approval.who and by not in approval.who and by.removeprefix("user:") not in approval.who:
             await self._refused(approval, by, said := f"it is for {', '.join(approval.who)} to answer, not for {by}.")
             raise Denied(said)
         if approval.kind == "task":
             await self._refuse_machines(approval, by)
-            return
+            return None
         question = question_of(
             chain=(by,),
             tenant=approval.tenant,
@@ -111,8 +124,9 @@ class Approve:
         )
         decision = await self.policy.decide(question)
         if decision.verdict != "allow":
-            await self._refused(approval, by, said := " ".join(decision.reasons), decision.policy)
+            await self._refused(approval, by, said := " ".join(decision.reasons), decision)
             raise Denied(f"{by} may not answer {approval.title}: {said}")
+        return decision
 
     async def _refuse_machines(self, approval: Approval, by: str) -> None:
         """A flow's own question is to people, whoever they are, unless the flow names them: nothing is permitted by
@@ -122,8 +136,8 @@ class Approve:
             await self._refused(approval, by, said)
             raise Denied(said)
 
-    async def _refused(self, approval: Approval, by: str, said: str, policy: str = "") -> None:
-        await self.audit([_event(approval, by, "refused", None, (said,), policy)])
+    async def _refused(self, approval: Approval, by: str, said: str, decision: Decision | None = None) -> None:
+        await self.audit([_event(approval, by, "refused", None, (said,), decision)])
 
 
 def _by(approval: Approval) -> str:
@@ -131,7 +145,12 @@ def _by(approval: Approval) -> str:
 
 
 def _event(
-    approval: Approval, by: str, kind: str, edited: dict[str, Any] | None, reasons: Sequence[str], policy: str = ""
+    approval: Approval,
+    by: str,
+    kind: str,
+    edited: dict[str, Any] | None,
+    reasons: Sequence[str],
+    decision: Decision | None,
 ) -> AuditEvent:
     return AuditEvent(
         kind=kind,
@@ -144,7 +163,8 @@ def _event(
         arguments=edited if edited is not None else json.loads(approval.arguments or "{}"),
         verdict="deny" if kind in ("rejected", "refused") else "allow",
         reasons=tuple(reasons),
-        policy=policy,
+        policy=decision.policy if decision is not None else "",
+        grounds=decision.grounds if decision is not None else None,
     )
 
 

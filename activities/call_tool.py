@@ -14,17 +14,20 @@ from temporalio.exceptions import ApplicationError
 
 from ..actors.errors import Broken, NotFound, Rejected
 from .attempt import Attempt
-from .contracts import CALL_TOOL, RESOLVE_EFFECT, ResolveInput, ToolInput, ToolOutput
-from .tools.calling import RecordedFailure, Throttled, ToolCaller
+from .contracts import CALL_TOOL, RESOLVE_EFFECT, ResolveInput, ToolDone, ToolInput, ToolOutput
+from .results_aside import Keep, aside
+from .tools.calling import Throttled, ToolCaller
 from .tools.counted import CallsLeft, counted
 from .tools.doubts import Doubts
+from .tools.outcomes import RecordedFailure
 
 
 class CallTool:
-    def __init__(self, caller: ToolCaller, doubts: Doubts, budgets: CallsLeft) -> None:
+    def __init__(self, caller: ToolCaller, doubts: Doubts, budgets: CallsLeft, keep: Keep) -> None:
         self.caller = caller
         self.doubts = doubts
         self.budgets = budgets
+        self.keep = keep
 
     @activity.defn(name=CALL_TOOL)
     async def call(self, request: ToolInput) -> ToolOutput:
@@ -34,7 +37,10 @@ class CallTool:
         caller = replace(self.caller, is_leaving=lambda: not attempt.was_called_off)
         with _told():
             call = counted(self.budgets, request, lambda: caller.call(request, run))
-            return ToolOutput(result=await attempt.until_done(call))
+            result = await attempt.until_done(call)
+            if isinstance(result, ToolDone) and request.aside_over is not None:
+                result = await aside(result, request.aside_over, self.keep)
+            return ToolOutput(result=result)
 
     @activity.defn(name=RESOLVE_EFFECT)
     async def resolve(self, request: ResolveInput) -> None:

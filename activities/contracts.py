@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from ..actors.brain import Heard
+from ..actors.brain.special import Member
 from ..actors.envelope import Priority
 from .sandbox.spec import SandboxSpec
 
@@ -15,6 +17,11 @@ CALL_TOOL = "tool.call"
 RESOLVE_EFFECT = "effect.resolve"
 ASK_APPROVAL = "approval.ask"
 ANSWER_APPROVAL = "approval.answer"
+BEGIN_THINKING = "brain.begin"
+DECIDE = "brain.decide"
+COMPACT = "brain.compact"
+END_THINKING = "brain.leave"
+EXPIRE_APPROVAL = "approval.expire"
 OPEN_BUDGET = "budget.open"
 
 
@@ -76,12 +83,24 @@ class ToolInput(BaseModel):
     chain: tuple[str, ...] = Field(description="on whose behalf, whose will it is first")
     tenant: str = "default"
     budget: str | None = Field(default=None, description="the innermost budget of which the call is one")
+    aside_over: int | None = Field(
+        default=None, ge=0, description="characters of JSON; a longer output is kept aside, and a reference to it given"
+    )
+
+
+class KeptAside(BaseModel):
+    """A value that is in the store of large payloads, and not in the history."""
+
+    key: str = Field(description="its content's hash, in hex")
+    characters: int
+    preview: str
 
 
 class ToolDone(BaseModel):
     outcome: Literal["done"] = "done"
     tool: str = Field(description="name and version of what was called")
     output: JsonValue
+    aside: KeptAside | None = Field(default=None, description="where the output is, when it is kept aside")
 
 
 class ToolWaits(BaseModel):
@@ -137,6 +156,15 @@ class ApprovalInput(BaseModel):
     lasts: timedelta | None = None
 
 
+class ExpiryInput(BaseModel):
+    """Nobody answered a task's question in time."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    approval: str
+    default: Literal["approve", "reject"] | None = Field(description="what the flow says holds then")
+
+
 class AnswerInput(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -162,3 +190,46 @@ class BudgetInput(BaseModel):
     nanos: int | None = Field(default=None, description="money, in billionths of a US dollar")
     calls: int | None = None
     until: datetime | None = None
+
+
+class Thinking(BaseModel):
+    """A step of an agent run: whose, in which conversation."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    agent: str = Field(description="the address of the brain, brain/key")
+    run: str = Field(description="names the run in all the histories that it is carried over into")
+    tenant: str = "default"
+
+
+class BeginInput(Thinking):
+    goal: str
+    role: str | None = None
+    system: str = ""
+    model: str | None = None
+    tools: tuple[str, ...] = ()
+    answer: dict[str, JsonValue] | None = Field(default=None, description="JSON Schema of the answer")
+    max_tokens: int | None = None
+    temperature: float | None = None
+    person: bool = Field(default=False, description="whether it may ask a person")
+    crew: tuple[Member, ...] = ()
+
+
+class BeginOutput(BaseModel):
+    taken_by: str | None = Field(default=None, description="the run that has the conversation")
+    tools: dict[str, str] = Field(default={}, description="what each offered name means: name and version")
+    model: str = ""
+
+
+class HeardAside(BaseModel):
+    """What came of a tool, where it is kept."""
+
+    use: str
+    aside: KeptAside
+
+
+class DecideInput(Thinking):
+    step: str = Field(description="names this decision within all runs")
+    heard: tuple[Heard | HeardAside, ...] = ()
+    budget: str | None = None
+    timeout_seconds: float = 900.0

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from .errors import BadAddress
 
 _KIND = re.compile(r"[a-z][a-z0-9._-]{0,62}")
-_LONGEST_KEY = 200
+LONGEST_KEY = 200
 
 
 class AgentAddress(NamedTuple):
@@ -20,8 +20,8 @@ class AgentAddress(NamedTuple):
             raise BadAddress(
                 f"{kind!r} is not an agent kind: lower-case letters, digits and . _ -, beginning with a letter."
             )
-        if not isinstance(key, str) or not 1 <= len(key) <= _LONGEST_KEY or not key.isprintable():
-            raise BadAddress(f"{key!r} is not an agent key: 1 to {_LONGEST_KEY} printable characters.")
+        if not isinstance(key, str) or not 1 <= len(key) <= LONGEST_KEY or not key.isprintable():
+            raise BadAddress(f"{key!r} is not an agent key: 1 to {LONGEST_KEY} printable characters.")
         return cls(kind, key)
 
     @classmethod

@@ -12,114 +12,34 @@ or key what it does there by `self.envelope.id`.
 """
 
 import copy
-import inspect
 import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from difflib import get_close_matches
-from functools import partial
-from typing import Any, ClassVar, Literal, TypeVar, cast, get_args, get_type_hints, overload
+from typing import Any, ClassVar, TypeVar, cast
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from .address import AgentAddress
-from .arguments import check_message, described
+from .asking import Asking
 from .capabilities import Capability
 from .envelope import Envelope, Priority
-from .errors import BadClass, BadMessage, Broken, NewerVersion, NoHandler, Rejected, UnknownKind, UnknownMessage
-from .fullness import refuse_unfit
+from .errors import BadClass, Broken, NewerVersion, Rejected, UnknownKind, UnknownMessage
+from .handlers import Handler, handlers_of, on
+from .kinds import check_handled, check_told, register
 from .logger import get_logger
-from .message import Message, body_of
+from .message import Message
+from .options import Bounds, DedicatedHosts, Options, options_of
 from .reminders import Missed
 from .storable import overrides, refuse_unstorable, refuse_version
-from .supervision import Supervision
-from .turn import LARGEST_BODY, Turn, current
+from .turn import Turn, current
 
-_kinds: dict[str, type["Agent"]] = {}
-Method = TypeVar("Method", bound=Callable[..., Awaitable[Any]])
+__all__ = ["Agent", "Bounds", "DedicatedHosts", "address_of", "ephemeral", "on"]  # what a developer imports is here
+
 Other = TypeVar("Other", bound="Agent")
-WhenBusy = Literal["queue", "reject", "join"]
 
 _IMMUTABLE = (str, int, float, bool, type(None), bytes, UUID, datetime, date, timedelta, Decimal, Message)
-
-
-@dataclass(frozen=True)
-class Handler:
-    method: str
-    message: type[Message]
-    reply: type[Message] | None
-    busy: WhenBusy
-
-
-@dataclass(frozen=True)
-class DedicatedHosts:
-    """Hosts that only this kind lives on, each a Ray actor with these resources."""
-
-    count: int = 1
-    cpus: float = 0
-    gpus: float = 0
-    memory_bytes: int = 0
-    resources: Mapping[str, float] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.count < 1:
-            raise BadClass(f"DedicatedHosts(count={self.count}): a kind with hosts of its own has at least one.")
-        if min(self.cpus, self.gpus, self.memory_bytes, *self.resources.values()) < 0:
-            raise BadClass(f"{self}: no resource can be less than 0.")
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """Of one agent's mailbox and state."""
-
-    rows: int = 10_000
-    bytes: int = 64_000_000
-    state_bytes: int = LARGEST_BODY
-
-    def __post_init__(self) -> None:
-        if min(self.rows, self.bytes, self.state_bytes) < 1:
-            raise BadClass(f"{self}: a bound is at least 1.")
-
-
-@dataclass(frozen=True)
-class Options:
-    """The class arguments of an agent besides its kind."""
-
-    version: int = 1  # of the state; raise it together with `upcast`
-    ephemeral: bool = False  # state and mailbox in memory only: fast, and gone with the host
-    supervision: Supervision = field(default_factory=Supervision)
-    hosts: DedicatedHosts | None = None
-    bounds: Bounds = Bounds()
-    turn_timeout: timedelta = timedelta(minutes=10)
-    capabilities: tuple[Capability, ...] = ()
-    models: tuple[str, ...] = ()
-    framework: str = "resprout"
-    labels: Mapping[str, str] = field(default_factory=dict)
-
-
-@overload
-def on(method: Method) -> Method: ...
-@overload
-def on(*, busy: WhenBusy) -> Callable[[Method], Method]: ...
-def on(method: Method | None = None, *, busy: WhenBusy = "queue") -> Method | Callable[[Method], Method]:
-    """Marks a method as the handler of the message type that its parameter is annotated with.
-
-    `busy` says what a message meets while the agent is in a turn: `queue` waits, `reject` refuses with Busy, `join`
-    shares the turn and the reply of an equal message in flight.
-    """
-    if busy not in get_args(WhenBusy):
-        raise BadClass(f"@on(busy={busy!r}): write one of {', '.join(get_args(WhenBusy))}.")
-    if method is None:
-        return cast("Callable[[Method], Method]", partial(_mark, busy=busy))
-    return _mark(method, busy)
-
-
-def _mark(method: Method, busy: WhenBusy) -> Method:
-    method.__resprout_handler__ = busy  # type: ignore[attr-defined]
-    return method
 
 
 def ephemeral(**kwargs: Any) -> Any:
@@ -151,19 +71,16 @@ class Agent(BaseModel):
             )
         AgentAddress.of(kind, "any")
         cls.kind = kind
-        cls.options = _options(cls.__name__, options)
+        cls.options = options_of(cls.__name__, options)
         refuse_version(cls.__name__, cls.options.version, upcasts=overrides(cls, Agent, "upcast"))
         refuse_unstorable(
             cls, "Use a type that JSON has, a pydantic model, or `ephemeral(default=…)` for what shall go."
         )
-        cls.handlers = {handler.message.message_name: handler for handler in _handlers_of(cls)}
+        cls.handlers = {handler.message.message_name: handler for handler in handlers_of(cls, Agent)}
         missing = [name for name, about in cls.model_fields.items() if about.is_required()]
         if missing:
             raise BadClass(f"{cls.__name__}.{missing[0]} needs a default: an agent exists before its first message.")
-        known = _kinds.setdefault(kind, cls)
-        if (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
-            raise BadClass(f"two agent classes have the kind {kind!r}: {known} and {cls}. Rename one.")
-        _kinds[kind] = cls
+        register(kind, cls)
 
     @classmethod
     def upcast(cls, version: int, state: dict[str, Any]) -> dict[str, Any]:
@@ -251,6 +168,15 @@ class Agent(BaseModel):
         """Takes a reminder back. Nothing happens if there is none of that name."""
         self._kept_turn("cancel reminders").cancel(name)
 
+    def enter(self, number: int, entry: BaseModel) -> None:
+        """Puts an entry into the agent's journal, with this turn's commit: for what grows, and is not to be written
+        anew with the state of each turn. The agent counts by itself; a number that is there is written over."""
+        self._kept_turn("keep a journal").enter(number, entry.model_dump_json())
+
+    async def journal(self, first: int, last: int) -> Sequence[str]:
+        """The entries from one number to another as JSON, as they are stored."""
+        return await self._kept_turn("keep a journal").read_journal(first, last)
+
     def describe(self, *, labels: Mapping[str, str] | None = None, capabilities: Iterable[Capability] = ()) -> None:
         """Says in the registry what this very agent is, on top of what its kind says."""
         self._kept_turn("describe itself").describe(
@@ -318,33 +244,6 @@ class Agent(BaseModel):
         self.__pydantic_private__["_turn"] = None
 
 
-class Asking:
-    """Looks like an agent to the type checker; calling a handler on it asks."""
-
-    def __init__(self, kind: type[Agent], ask: Callable[[Message], Awaitable[Message | None]]) -> None:
-        self._by_method = {handler.method: handler for handler in kind.handlers.values()}
-        self._kind = kind
-        self._ask = ask
-
-    def __getattr__(self, name: str) -> Callable[..., Awaitable[Message | None]]:
-        handler = self._by_method.get(name)
-        if handler is None:
-            raise NoHandler(
-                f"kind {self._kind.kind!r} has no handler named {name!r}. "
-                f"Its handlers: {', '.join(sorted(self._by_method)) or 'none'}."
-            )
-
-        def ask(*given: Message, **fields: object) -> Awaitable[Message | None]:
-            wanted = handler.message.__name__
-            if len(given) != 1 or fields:
-                raise BadMessage(f"{name} takes one {wanted} and nothing else: {name}({wanted}(…)).")
-            if not isinstance(given[0], handler.message):
-                raise BadMessage(f"{name} takes a {wanted}, not {described(given[0])}.")
-            return self._ask(given[0])
-
-        return ask
-
-
 def address_of(kind: object, key: str) -> AgentAddress:
     """Of an agent by its class."""
     if not isinstance(kind, type) or not issubclass(kind, Agent) or kind is Agent:
@@ -353,105 +252,3 @@ def address_of(kind: object, key: str) -> AgentAddress:
             'kind="counter")`, or use the address.'
         )
     return AgentAddress.of(kind.kind, key)
-
-
-def agent_class(kind: str) -> type[Agent]:
-    try:
-        return _kinds[kind]
-    except KeyError:
-        near = get_close_matches(kind, _kinds, n=1)
-        hint = f": did you mean `{near[0]}`?" if near else f". Known here: {', '.join(sorted(_kinds)) or 'none'}."
-        raise UnknownKind(f"no agent class has the kind {kind!r}{hint}") from None
-
-
-def check_handled(recipient: str, message: object) -> type[Agent] | None:
-    """Refuses what the recipient's kind has no handler for. A kind that is not known here may be known elsewhere."""
-    address = AgentAddress.parse(recipient)
-    check_message(message, recipient)
-    kind = _kinds.get(address.kind)
-    if kind is not None and isinstance(message, Message):
-        kind.handler_of(message.message_name)
-    return kind
-
-
-def check_told(recipient: str, message: Message) -> None:
-    """Also refuses what the recipient's mailbox could never hold."""
-    kind = check_handled(recipient, message)
-    if kind is not None and not kind.options.ephemeral and kind.options.bounds.bytes < LARGEST_BODY:
-        size = len(body_of(message))
-        refuse_unfit(message.message_name, size, AgentAddress.parse(recipient), kind.options.bounds)
-
-
-def bounds_of(recipient: str) -> Bounds:
-    """A kind that is not known here may be known elsewhere: then the usual ones."""
-    kind = _kinds.get(AgentAddress.parse(recipient).kind)
-    return kind.options.bounds if kind is not None else Bounds()
-
-
-def shares_hosts(kind: str) -> bool:
-    """Whether the kind is known here and asks for no hosts of its own."""
-    return kind in _kinds and _kinds[kind].options.hosts is None
-
-
-def agent_classes() -> list[type[Agent]]:
-    return [_kinds[kind] for kind in sorted(_kinds)]
-
-
-def _options(name: str, given: Mapping[str, Any]) -> Options:
-    known = [field.name for field in fields(Options)]
-    for argument in given:
-        if argument not in known:
-            raise BadClass(f"{name}: agent classes take no argument {argument!r}. They take kind, {', '.join(known)}.")
-    return Options(**given)
-
-
-def _handlers_of(cls: type[Agent]) -> list[Handler]:
-    found = [
-        _handler(cls, name, method)
-        for name, method in inspect.getmembers(cls, inspect.isfunction)
-        if hasattr(method, "__resprout_handler__")
-    ]
-    _refuse_forgotten(cls, {handler.method for handler in found})
-    by_message: dict[str, Handler] = {}
-    for handler in found:
-        other = by_message.setdefault(handler.message.message_name, handler)
-        if other is not handler:
-            raise BadClass(f"{cls.__name__}: {other.method} and {handler.method} both handle the same message type.")
-    return found
-
-
-def _refuse_forgotten(cls: type[Agent], handlers: set[str]) -> None:
-    """What is made as a handler is: without its mark, its messages would be refused when they come."""
-    for name, method in inspect.getmembers(cls, inspect.iscoroutinefunction):
-        if name.startswith("_") or name in handlers or hasattr(Agent, name):
-            continue
-        if (message := _message_taken(method)) is not None:
-            raise BadClass(
-                f"{cls.__name__}.{name} takes a {message.__name__} and is no handler. Write `@on` above it, or begin "
-                "its name with an underscore."
-            )
-
-
-def _message_taken(method: Callable[..., Any]) -> type[Message] | None:
-    """By a method that takes this one message and nothing else."""
-    parameters = list(inspect.signature(method).parameters)[1:]  # without self
-    try:
-        taken = get_type_hints(method).get(parameters[0]) if len(parameters) == 1 else None
-    except NameError:  # names that are there for the type checker only
-        return None
-    return taken if isinstance(taken, type) and issubclass(taken, Message) and taken is not Message else None
-
-
-def _handler(cls: type[Agent], name: str, method: Callable[..., Any]) -> Handler:
-    hints = get_type_hints(method)
-    reply = hints.pop("return", object)
-    messages = [hints.get(parameter) for parameter in list(inspect.signature(method).parameters)[1:]]  # without self
-    if len(messages) != 1 or not (isinstance(messages[0], type) and issubclass(messages[0], Message)):
-        raise BadClass(f"{cls.__name__}.{name} must take one parameter annotated with a Message class.")
-    if reply is type(None):
-        reply = None
-    if reply is not None and not (isinstance(reply, type) and issubclass(reply, Message) and reply is not Message):
-        raise BadClass(f"{cls.__name__}.{name} must be annotated to return a Message class or None.")
-    if not inspect.iscoroutinefunction(method):
-        raise BadClass(f"{cls.__name__}.{name} must be `async def`.")
-    return Handler(name, messages[0], reply, method.__resprout_handler__)  # type: ignore[attr-defined]

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from .agent import Agent, agent_classes
+from .agent import Agent
+from .kinds import agent_classes
 from .message import message_types
 
 

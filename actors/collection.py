@@ -10,11 +10,11 @@ from collections.abc import Sequence
 
 from .activation import Activation
 from .address import AgentAddress
-from .agent import agent_class
 from .backlog import Backlog
 from .burial import Burial
 from .errors import AgentFailed, ResproutError
 from .holdings import Holdings
+from .kinds import agent_class
 from .logger import get_logger
 from .mailbox import Entry
 from .population import Population

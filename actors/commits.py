@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, assert_never
 from uuid import UUID
 
-from .agent import Agent, bounds_of
+from .agent import Agent
 from .envelope import Envelope, Failed, Replied, failed
 from .errors import IdTaken, Rejected, ResproutError
 from .fullness import mailbox_full
+from .kinds import bounds_of
 from .lanes import Lane, Pending
 from .logger import get_logger
 from .mailbox import Entry

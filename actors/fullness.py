@@ -7,7 +7,7 @@ from .errors import MailboxFull, TooLarge
 
 if TYPE_CHECKING:
     from .address import AgentAddress
-    from .agent import Bounds
+    from .options import Bounds
 
 Bound = Literal["rows", "bytes"]
 

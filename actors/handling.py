@@ -5,7 +5,7 @@ own is interrupted. Whatever it raises is its message's failure.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
-from .agent import Agent, Handler
+from .agent import Agent
 from .arguments import described
 from .envelope import Envelope, Replied
 from .errors import AgentFailed, DeadlinePassed, ResproutError
+from .handlers import Handler
 from .logger import get_logger
 from .mailbox import Entry
 from .message import Message, parse_stored, problems
@@ -55,7 +56,13 @@ class Handling:
         handler = activation.kind.handler_of(envelope.type)
         if envelope.lost:
             entry.begins()
-        turn = Turn(activation.address, envelope, self.station.clock, partial(self._ask, activation))
+        turn = Turn(
+            activation.address,
+            envelope,
+            self.station.clock,
+            partial(self._ask, activation),
+            partial(self._read_journal, activation),
+        )
         after = activation.agent.for_turn(turn)
         with self.stoppable(activation, envelope):
             try:
@@ -77,13 +84,21 @@ class Handling:
 
     async def _ask(self, activation: "Activation", envelope: Envelope) -> Replied:
         """An ask is seen outside: so everything that this turn builds on must be durable first."""
+        await self._settled(activation)
+        return await self.outlet.ask(envelope)
+
+    async def _read_journal(self, activation: "Activation", first: int, last: int) -> Sequence[str]:
+        """What the turns before have entered is there to be read."""
+        await self._settled(activation)
+        return await self.station.store.journal(activation.address, first, last)
+
+    async def _settled(self, activation: "Activation") -> None:
         uncommitted = activation.uncommitted
         generation = uncommitted.generation
         if uncommitted.entries:
             await uncommitted.flushed()
         if uncommitted.generation != generation:
             raise Abandoned
-        return await self.outlet.ask(envelope)
 
     # While it runs.
 

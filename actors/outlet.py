@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from .address import AgentAddress
-from .agent import agent_class
 from .envelope import Envelope, Replied
 from .errors import ResproutError
 from .holdings import Holdings
+from .kinds import agent_class
 from .lanes import Pending
 from .shards import HostSeen
 from .station import Station

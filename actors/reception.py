@@ -11,7 +11,6 @@ from typing import assert_never
 
 from .activation import Activation
 from .address import AgentAddress
-from .agent import Handler, agent_class
 from .backlog import Backlog
 from .batching import Batcher
 from .collection import Collection
@@ -30,7 +29,9 @@ from .errors import (
     UnknownMessage,
 )
 from .fullness import mailbox_full
+from .handlers import Handler
 from .holdings import Holdings
+from .kinds import agent_class
 from .mailbox import Answer, Entry
 from .marks import digest_of, refuse_another
 from .population import Population

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from .address import AgentAddress
-from .agent import agent_class
 from .batching import Batcher
 from .envelope import Envelope, Replied
+from .kinds import agent_class
 from .mailbox import Entry
 from .marks import Mark, digest_of
 from .station import Station

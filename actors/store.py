@@ -201,6 +201,10 @@ class Store(Protocol):
 
     async def load(self, agents: Sequence[AgentAddress]) -> list[Snapshot]: ...
 
+    async def journal(self, agent: AgentAddress, first: int, last: int) -> Sequence[str]:
+        """The entries from one number to another, in their order. Those that are not there are left out."""
+        ...
+
     async def marks(self, asked: Sequence[tuple[AgentAddress, UUID]]) -> list[Mark | None]:
         """Of those that were handled. Mailbox rows that are left of these are swept out."""
         ...

@@ -12,9 +12,9 @@ from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
-from .agent import shares_hosts
 from .delivery import Delivery
 from .errors import ResproutError
+from .kinds import shares_hosts
 from .logger import get_logger
 from .shards import SHARED, Plan, Shard, View, plan
 from .store import Held, HostRecord, LeaseLost, Store

@@ -8,11 +8,11 @@ import asyncio
 from datetime import datetime
 
 from .address import AgentAddress
-from .agent import bounds_of
 from .envelope import Envelope
 from .errors import OutcomeUnknown, ResproutError
 from .holdings import Holdings
 from .ids import derived_id
+from .kinds import bounds_of
 from .logger import get_logger
 from .reminders import fire
 from .station import Station

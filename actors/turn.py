@@ -3,7 +3,7 @@
 Nothing that is collected here happens before the commit, and all of it happens with it.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -25,6 +25,7 @@ MOST_SENT = 1_000  # messages in one turn, told and published
 MOST_SENT_BYTES = 4_000_000  # of all these: they are one commit
 
 Ask = Callable[[Envelope], Awaitable[Replied]]
+Read = Callable[[int, int], Awaitable[Sequence[str]]]
 
 
 class Published(NamedTuple):
@@ -40,6 +41,7 @@ class Effects:
     reminders: dict[str, Reminder | None] = field(default_factory=dict)  # by name; None: cancelled
     topics: dict[str, bool] = field(default_factory=dict)  # True: subscribed, False: not any more
     described: dict[str, Any] | None = None  # what the registry shall say of this agent
+    entries: dict[int, str] = field(default_factory=dict)  # of the journal, by number
 
     @property
     def size(self) -> int:
@@ -50,15 +52,21 @@ class Effects:
 class Turn:
     """What `self.tell`, `self.ask` and their kin work on while a handler runs."""
 
-    __slots__ = ("address", "ask_agent", "clock", "effects", "envelope", "sent_bytes", "steps")
+    __slots__ = ("address", "ask_agent", "clock", "effects", "envelope", "read_journal", "sent_bytes", "steps")
 
     def __init__(
-        self, address: AgentAddress, envelope: Envelope, clock: Callable[[], datetime], ask_agent: Ask
+        self,
+        address: AgentAddress,
+        envelope: Envelope,
+        clock: Callable[[], datetime],
+        ask_agent: Ask,
+        read_journal: Read,
     ) -> None:
         self.address = address
         self.envelope = envelope
         self.clock = clock
         self.ask_agent = ask_agent
+        self.read_journal = read_journal
         self.effects: Effects | None = None  # most turns have none
         self.steps = 0
         self.sent_bytes = 0
@@ -138,6 +146,12 @@ class Turn:
 
     def describe(self, described: dict[str, Any]) -> None:
         self._effects().described = described
+
+    def enter(self, number: int, entry: str) -> None:
+        if number < 1:
+            raise Rejected(f"the journal of {self.address} begins with entry 1: there is no entry {number}.")
+        refuse_large(entry, "entry %s of the journal of %s", number, self.address)
+        self._effects().entries[number] = entry
 
     def _effects(self) -> Effects:
         if self.effects is None:

@@ -8,8 +8,6 @@ activities (`_10` and `_1000`: as many tasks). `one_task_latency`: one task, alo
 in flight.
 """
 
-import argparse
-import asyncio
 import statistics
 import time
 from typing import Any
@@ -17,11 +15,10 @@ from uuid import uuid4
 
 from measuring.load import in_flight
 from measuring.one_worker import QUEUE, flow_of, one_worker
-from measuring.report import keep_stdout, measure, print_report
-from measuring.stack import running
+from measuring.program import report_on_stack
+from measuring.report import measure
 from resprout.runtime import temporal
 from resprout.runtime.settings import Settings
-from resprout.runtime.stack.find import attach
 from temporalio.client import Client
 
 AT_MOST = 1.3
@@ -77,17 +74,5 @@ async def main_on(settings: Settings, *, quick: bool) -> dict[str, Any]:
         return await run(client, quick=quick)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="under a minute")
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
-    keep_stdout()
-    with running() as stack:
-        settings = attach(Settings(data_dir=stack.data_dir), "temporal.address", "postgres.dsn")
-        measures = asyncio.run(main_on(settings, quick=arguments.quick))
-    print_report("flows", measures, as_json=arguments.json)
-
-
 if __name__ == "__main__":
-    main()
+    report_on_stack("flows", __doc__, main_on)

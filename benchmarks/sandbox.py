@@ -18,11 +18,10 @@ from typing import Any
 from uuid import uuid4
 
 from measuring.report import keep_stdout, measure, print_report
-from resprout.activities.sandbox.backend import Backend, Job
+from resprout.activities.sandbox.backend import Backend, Job, unwatched
 from resprout.activities.sandbox.docker import DockerBackend, Engine
 from resprout.activities.sandbox.docker.images import image_name
 from resprout.activities.sandbox.process.sandbox import ProcessSandbox
-from resprout.activities.sandbox.sandboxes import unwatched
 from resprout.activities.sandbox.spec import Isolation, SandboxSpec
 
 SPEC = SandboxSpec(language="python", run=("python3", "-c", "print(1)"))

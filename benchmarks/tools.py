@@ -10,7 +10,6 @@ that it has not; `decision_us_200_grants`: that one, of a call that connects, wh
 `audit_rows_per_s`: decisions written into the audit log, each in a commit of its own, 16 at once and one by one.
 """
 
-import argparse
 import asyncio
 import statistics
 import time
@@ -18,8 +17,8 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
-from measuring.report import keep_stdout, measure, print_report
-from measuring.stack import running
+from measuring.program import report_on_stack
+from measuring.report import measure
 from measuring.tool_worker import QUEUE, TEXT, tool_worker
 from resprout.activities.tools.manifest import Permission
 from resprout.activities.tools.policy import Question
@@ -30,7 +29,6 @@ from resprout.runtime import temporal
 from resprout.runtime.policy.policy import FixedGrants, Policy
 from resprout.runtime.policy.rules import load
 from resprout.runtime.settings import Settings
-from resprout.runtime.stack.find import attach
 from temporalio.client import Client
 
 STEPS = 20
@@ -56,10 +54,7 @@ async def overhead(client: Client, rounds: int) -> dict[str, Any]:
 
 
 async def decisions(database: Database, asked: int) -> dict[str, Any]:
-    async def opened() -> Database:
-        return database
-
-    asker = Asker(Policy(load(), Grants(opened)))
+    asker = Asker(Policy(load(), Grants(database.opened)))
     new = await asker.us([_question(f"user:{n}") for n in range(asked)])
     cached = await asker.us([_question(f"user:{n}") for n in range(asked)])
     among = Asker(Policy(load(), FixedGrants(_grants(200))))
@@ -101,10 +96,7 @@ def _grants(count: int) -> list[Grant]:
 
 
 async def audit_rows(database: Database, rows: int) -> dict[str, Any]:
-    async def opened() -> Database:
-        return database
-
-    log = Audit(opened)
+    log = Audit(database.opened)
     event = AuditEvent(kind="decided", tenant="default", chain=("user:bench",), tool="text.count", verdict="allow")
 
     async def rate(at_once: int) -> float:
@@ -133,17 +125,5 @@ async def run(settings: Settings, *, quick: bool) -> dict[str, Any]:
         return measures | await audit_rows(database, 300 if quick else 3_000)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="under a minute")
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
-    keep_stdout()
-    with running() as stack:
-        settings = attach(Settings(data_dir=stack.data_dir), "temporal.address", "postgres.dsn")
-        measures = asyncio.run(run(settings, quick=arguments.quick))
-    print_report("tools", measures, as_json=arguments.json)
-
-
 if __name__ == "__main__":
-    main()
+    report_on_stack("tools", __doc__, run)

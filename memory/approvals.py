@@ -41,6 +41,12 @@ SET state = $2, answered_by = $3, comment = $4, edited = $5, digest = coalesce($
 WHERE id = $1 AND state = 'pending' AND (expires_at IS NULL OR expires_at > now()) RETURNING id
 """
 
+EXPIRE = """
+UPDATE resprout.approvals SET state = 'expired', answered_at = now()
+WHERE id = $1 AND state = 'pending'
+RETURNING id, tenant, run, chain, tool, version, arguments
+"""
+
 WITHDRAW = """
 UPDATE resprout.approvals SET state = 'withdrawn', answered_at = now()
 WHERE id = ANY ($1::text[]) AND state = 'pending'
@@ -116,15 +122,6 @@ class Approval:
 class Approvals:
     open: Callable[[], Awaitable[Database]]  # a pool, the first time and again
 
-    @classmethod
-    def of(cls, database: Database) -> "Approvals":
-        """On a pool that is open already."""
-
-        async def opened() -> Database:
-            return database
-
-        return cls(opened)
-
     async def ask(self, asked: Asked, events: Sequence[AuditEvent]) -> Approval:
         """Asks, or finds what was asked by this id before."""
         values = (asked.id, asked.kind, asked.tenant, asked.run, asked.task, asked.title, list(asked.chain))
@@ -175,7 +172,15 @@ class Approvals:
         with translated():
             async with (await self.open()).pool.acquire() as connection, connection.transaction():
                 rows = await connection.fetch(WITHDRAW, list(ids))
-                await append(connection, [_withdrawn(row, why) for row in rows])
+                await append(connection, [_ended("withdrawn", row, why, None) for row in rows])
+
+    async def expire(self, id: str, why: str, verdict: str) -> None:  # noqa: A002
+        """Nobody answered in time, says who waits for it. What was answered, or expired before, stays what it is."""
+        with translated():
+            async with (await self.open()).pool.acquire() as connection, connection.transaction():
+                row = await connection.fetchrow(EXPIRE, id)
+                if row is not None:
+                    await append(connection, [_ended("expired", row, why, verdict)])
 
     async def latest(
         self, *, state: str | None = None, tenant: str | None = None, run: str | None = None, limit: int = 100
@@ -186,9 +191,9 @@ class Approvals:
         return [Approval(**row) for row in rows]
 
 
-def _withdrawn(row: Any, why: str) -> AuditEvent:
+def _ended(kind: str, row: Any, why: str, verdict: str | None) -> AuditEvent:
     return AuditEvent(
-        kind="withdrawn",
+        kind=kind,
         tenant=row["tenant"],
         chain=row["chain"],
         run=row["run"],
@@ -196,6 +201,7 @@ def _withdrawn(row: Any, why: str) -> AuditEvent:
         tool=row["tool"] or "",
         version=row["version"] or "",
         arguments=_parsed(row["arguments"]) or {},
+        verdict=verdict,
         reasons=(why,),
     )
 

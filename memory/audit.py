@@ -22,9 +22,20 @@ COMPACT = (",", ":")
 
 APPEND = "SELECT resprout.append_audit($1::text[])"
 
+# What is tried again and again is said once, until something else is said of its step.
+APPEND_NEWS = """
+SELECT resprout.append_audit(ARRAY[$1::text])
+WHERE NOT EXISTS (
+    SELECT FROM (
+        SELECT kind, reasons FROM resprout.audit WHERE run = $4 AND step = $5 ORDER BY seq DESC LIMIT 1
+    ) AS last
+    WHERE kind = $2 AND reasons = $3::text[]
+)
+"""
+
 _COLUMNS = (
     "seq, at, kind, tenant, chain, run, step, tool, version, verdict, reasons, policy, approval, arguments, digest, "
-    "previous, hash"
+    "previous, hash, grounds"
 )
 
 AFTER = f"SELECT {_COLUMNS} FROM resprout.audit WHERE seq > $1 ORDER BY seq LIMIT $2"
@@ -35,7 +46,8 @@ WHERE ($1::timestamptz IS NULL OR at >= $1) AND ($2::timestamptz IS NULL OR at <
   AND ($3::text IS NULL OR $3 = ANY (chain)) AND ($4::text IS NULL OR tool = $4)
   AND ($5::text IS NULL OR run = $5) AND ($6::text IS NULL OR verdict = $6)
   AND ($7::text IS NULL OR kind = $7) AND ($8::text IS NULL OR tenant = $8)
-  AND ($9::text IS NULL OR strpos(lower(arguments::text || array_to_string(reasons, ' ') || step), lower($9)) > 0)
+  AND ($9::text IS NULL OR strpos(lower(concat_ws(' ', arguments::text, array_to_string(reasons, ' '), step,
+                                              array_to_string(grounds, ' '))), lower($9)) > 0)
 ORDER BY seq DESC LIMIT $10
 """
 
@@ -54,6 +66,8 @@ class AuditEvent:
     reasons: Sequence[str] = ()
     policy: str = ""
     approval: str | None = None
+    grounds: Sequence[str] | None = None  # of a decision: the grants, roles or rules that made it so
+    is_news: bool = False  # said only when the row before of its step said something else
 
 
 @dataclass(frozen=True)
@@ -75,6 +89,7 @@ class AuditRow:
     digest: str
     previous: bytes
     hash: bytes
+    grounds: Sequence[str] | None = None  # None: it decides nothing, or is from before they were kept
 
     @property
     def expected_hash(self) -> bytes:
@@ -88,10 +103,12 @@ class AuditRow:
         return _said(
             *(self.kind, self.tenant, list(self.chain), self.run, self.step, self.tool, self.version, self.verdict),
             *(list(self.reasons), self.policy, self.approval, self.arguments, self.digest),
+            grounds=self.grounds,
         )
 
     def as_json(self) -> dict[str, Any]:
         told = vars(self) | {"chain": list(self.chain), "reasons": list(self.reasons)}
+        told["grounds"] = list(self.grounds) if self.grounds is not None else None
         at = self.at.astimezone(UTC).isoformat(timespec="microseconds")
         return told | {"at": at, "previous": self.previous.hex(), "hash": self.hash.hex()}
 
@@ -122,11 +139,14 @@ def _saying(event: AuditEvent) -> str:
     return _said(
         *(event.kind, event.tenant, list(event.chain), event.run, event.step, event.tool, event.version),
         *(event.verdict, reasons, event.policy, event.approval, arguments, digest),
+        grounds=event.grounds,
     )
 
 
-def _said(*columns: Any) -> str:
-    return json.dumps(columns, separators=COMPACT, ensure_ascii=True)
+def _said(*columns: Any, grounds: Sequence[str] | None) -> str:
+    """Without grounds a row is what it was before there were any."""
+    every = columns if grounds is None else (*columns, list(grounds))
+    return json.dumps(every, separators=COMPACT, ensure_ascii=True)
 
 
 @dataclass(frozen=True)
@@ -141,7 +161,12 @@ class Audit:
 
     async def append(self, events: Sequence[AuditEvent]) -> None:
         with translated():
-            await append((await self.open()).pool, events)
+            pool = (await self.open()).pool
+            await append(pool, [event for event in events if not event.is_news])
+            for event in events:
+                if event.is_news:
+                    where = (event.kind, list(event.reasons), event.run, event.step)
+                    await pool.execute(APPEND_NEWS, _saying(event), *where)
 
     async def head(self) -> Head:
         with translated():
@@ -159,6 +184,11 @@ class Audit:
             if len(page) < PAGE:
                 return
             after = page[-1]["seq"]
+
+    async def row(self, seq: int) -> AuditRow | None:
+        with translated():
+            found = await (await self.open()).pool.fetch(AFTER, seq - 1, 1)
+        return next((AuditRow(**row) for row in found if row["seq"] == seq), None)
 
     async def search(
         self,

@@ -55,6 +55,10 @@ class Database:
         )
         return cls(pool)
 
+    async def opened(self) -> "Database":
+        """For stores, which ask for a pool each time, since elsewhere it is opened when it is first needed."""
+        return self
+
     async def close(self) -> None:
         await self.pool.close()
 

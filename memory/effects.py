@@ -198,15 +198,6 @@ class _Undo(Exception):
 class Effects:
     open: Callable[[], Awaitable[Database]]  # a pool, the first time and again
 
-    @classmethod
-    def of(cls, database: Database) -> "Effects":
-        """On a pool that is open already."""
-
-        async def opened() -> Database:
-            return database
-
-        return cls(opened)
-
     async def find(self, key: str) -> Effect | None:
         with translated():
             row = await (await self.open()).pool.fetchrow(FIND, key)

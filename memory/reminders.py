@@ -30,16 +30,13 @@ room AS MATERIALIZED (
     FROM (SELECT bytes FROM resprout.mailbox WHERE kind = $4 AND key = $5 LIMIT $9::bigint) AS seen
 )"""
 
-FIRE = f"""
-WITH {FENCE},
-{ROOM},
-moved AS (
-    UPDATE resprout.reminders SET due_at = coalesce($14::timestamptz, due_at)
+# The reminder, as long as it is due as it was read, and there is room for what it tells.
+THIS_ONE = """
     WHERE kind = $4 AND key = $5 AND name = $6 AND id = $7 AND due_at = $8 AND shard IN (SELECT id FROM fence)
           AND (SELECT left_over FROM room)
-    RETURNING kind, key, shard
-),
-told AS (
+    RETURNING kind, key, shard"""
+
+TOLD = """told AS (
     INSERT INTO resprout.mailbox (kind, key, shard, message_id, envelope, bytes, in_memory)
     SELECT moved.kind, moved.key, moved.shard, t.message_id, t.envelope::jsonb, t.bytes, false
     FROM moved, unnest($11::uuid[], $12::text[], $13::integer[]) AS t (message_id, envelope, bytes)
@@ -48,23 +45,21 @@ told AS (
 SELECT EXISTS (SELECT FROM moved) AS moved, left_over FROM room
 """
 
+FIRE = f"""
+WITH {FENCE},
+{ROOM},
+moved AS (
+    UPDATE resprout.reminders SET due_at = coalesce($14::timestamptz, due_at){THIS_ONE}
+),
+{TOLD}"""
+
 END = f"""
 WITH {FENCE},
 {ROOM},
 moved AS (
-    DELETE FROM resprout.reminders
-    WHERE kind = $4 AND key = $5 AND name = $6 AND id = $7 AND due_at = $8 AND shard IN (SELECT id FROM fence)
-          AND (SELECT left_over FROM room)
-    RETURNING kind, key, shard
+    DELETE FROM resprout.reminders{THIS_ONE}
 ),
-told AS (
-    INSERT INTO resprout.mailbox (kind, key, shard, message_id, envelope, bytes, in_memory)
-    SELECT moved.kind, moved.key, moved.shard, t.message_id, t.envelope::jsonb, t.bytes, false
-    FROM moved, unnest($11::uuid[], $12::text[], $13::integer[]) AS t (message_id, envelope, bytes)
-    ON CONFLICT DO NOTHING
-)
-SELECT EXISTS (SELECT FROM moved) AS moved, left_over FROM room
-"""
+{TOLD}"""
 
 
 class Reminders:

@@ -13,11 +13,11 @@ from .database import Database
 from .translated import translated
 
 REGISTER = """
-INSERT INTO resprout.tools (name, version, digest, manifest, source, deprecated)
-SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::json[], $5::text[], $6::text[])
-ON CONFLICT (name, version) DO UPDATE SET manifest = excluded.manifest, source = excluded.source
+INSERT INTO resprout.tools (name, version, digest, manifest, source, deprecated, seen_at)
+SELECT *, now() FROM unnest($1::text[], $2::text[], $3::text[], $4::json[], $5::text[], $6::text[])
+ON CONFLICT (name, version) DO UPDATE SET
+    manifest = excluded.manifest, source = excluded.source, seen_at = excluded.seen_at
 WHERE resprout.tools.digest = excluded.digest
-  AND (resprout.tools.manifest::text, resprout.tools.source) <> (excluded.manifest::text, excluded.source)
 """
 
 CLASHING = """
@@ -27,7 +27,8 @@ WHERE t.digest <> given.digest
 """
 
 LIST = """
-SELECT name, version, digest, manifest, source, deprecated, registered_at FROM resprout.tools ORDER BY name, version
+SELECT name, version, digest, manifest, source, deprecated, registered_at, seen_at FROM resprout.tools
+ORDER BY name, version
 """
 
 DEPRECATED = "SELECT name, version, deprecated FROM resprout.tools WHERE deprecated IS NOT NULL"
@@ -69,6 +70,7 @@ class RegisteredTool:
     source: str
     deprecated: str | None
     registered_at: datetime
+    seen_at: datetime | None  # when a process that has it started last; None: before that was kept
 
 
 @dataclass(frozen=True)
@@ -107,15 +109,6 @@ class Clash:
 @dataclass(frozen=True)
 class ToolRegistry:
     open: Callable[[], Awaitable[Database]]  # a pool, the first time and again
-
-    @classmethod
-    def of(cls, database: Database) -> "ToolRegistry":
-        """On a pool that is open already."""
-
-        async def opened() -> Database:
-            return database
-
-        return cls(opened)
 
     async def register(self, given: Sequence[Registration]) -> list[Clash]:
         """The registered ones of those that clash stay what they were."""

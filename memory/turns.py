@@ -19,10 +19,11 @@ import asyncpg
 from opentelemetry import trace
 
 from ..actors.address import AgentAddress
-from ..actors.agent import Bounds, agent_class, agent_classes
 from ..actors.envelope import Envelope, Replied
 from ..actors.errors import UnknownKind
+from ..actors.kinds import agent_class, agent_classes
 from ..actors.marks import Mark, digest_of
+from ..actors.options import Bounds
 from ..actors.store import (
     Advance,
     CommitOutcome,
@@ -46,6 +47,10 @@ FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS asked (kind, key, n)
 LEFT JOIN resprout.agents a USING (kind, key)
 LEFT JOIN resprout.quarantined q USING (kind, key)
 ORDER BY asked.n
+"""
+
+JOURNAL = """
+SELECT entry FROM resprout.journal WHERE kind = $1 AND key = $2 AND number BETWEEN $3 AND $4 ORDER BY number
 """
 
 MARKS = """
@@ -179,6 +184,12 @@ described AS (
     SELECT moved.kind, moved.key, d.described::jsonb
     FROM unnest($51::bigint[], $52::text[]) AS d (n, described) JOIN moved USING (n)
     ON CONFLICT (kind, key) DO UPDATE SET described = excluded.described
+),
+entered AS (
+    INSERT INTO resprout.journal (kind, key, number, entry)
+    SELECT moved.kind, moved.key, e.number, e.entry
+    FROM unnest($58::bigint[], $59::bigint[], $60::text[]) AS e (n, number, entry) JOIN moved USING (n)
+    ON CONFLICT (kind, key, number) DO UPDATE SET entry = excluded.entry
 )
 """
 
@@ -201,6 +212,10 @@ class Turns:
         with translated(), tracer.start_as_current_span("sql.load_agents"):
             rows = await self.pool.fetch(LOAD, [a.kind for a in agents], [a.key for a in agents])
         return [Snapshot(row["state"], row["state_version"] or 1, row["version"], row["quarantined"]) for row in rows]
+
+    async def journal(self, agent: AgentAddress, first: int, last: int) -> Sequence[str]:
+        with translated(), tracer.start_as_current_span("sql.read_journal"):
+            return [row["entry"] for row in await self.pool.fetch(JOURNAL, *agent, first, last)]
 
     async def marks(self, asked: Sequence[tuple[AgentAddress, UUID]]) -> list[Mark | None]:
         with translated(), tracer.start_as_current_span("sql.marks"):
@@ -308,6 +323,7 @@ class Rows:
         self._cancelled: list[tuple[Any, ...]] = []
         self._topics: dict[bool, list[tuple[Any, ...]]] = {True: [], False: []}
         self._described: list[tuple[Any, ...]] = []
+        self._entries: list[tuple[Any, ...]] = []
         claims = claims_of([a.held for a in advances])
         for n, (a, claim) in enumerate(zip(advances, claims, strict=True), 1):
             agents.append((*a.address, claim, a.expected, len(a.handled), a.state, a.state_version))
@@ -342,9 +358,10 @@ class Rows:
             (self._topics[False], 2),
             (self._described, 2),
         )
-        if not any(rows for rows, _ in parts):
+        if not (self._entries or any(rows for rows, _ in parts)):
             return None
-        return [*(column for rows, width in parts for column in _columns(rows, width)), *_bounds_of_subscribers()]
+        columns = (column for rows, width in parts for column in _columns(rows, width))
+        return [*columns, *_bounds_of_subscribers(), *_columns(self._entries, 3)]
 
     def _add_mail(self, n: int, advance: Advance) -> None:
         for handled in advance.handled:
@@ -372,8 +389,9 @@ class Rows:
         return (n, *address, shard, envelope.id, envelope.model_dump_json(), len(envelope.body))
 
     def _add_rare(self, n: int, advance: Advance) -> None:
-        """Of a reminder, topic or description that several turns of the batch change, the last word counts."""
+        """Of what several turns of the batch change (a reminder, a topic, an entry), the last word counts."""
         reminders: dict[str, Any] = {}
+        entries: dict[int, str] = {}
         topics: dict[str, bool] = {}
         described = None
         for handled in advance.handled:
@@ -381,6 +399,7 @@ class Rows:
                 continue
             reminders.update(effects.reminders)
             topics.update(effects.topics)
+            entries.update(effects.entries)
             described = effects.described or described
         for name, r in reminders.items():
             if r is None:
@@ -389,6 +408,7 @@ class Rows:
                 self._reminders.append((n, name, r.id, r.due, r.every, r.missed, r.type, r.version, r.body, r.tenant))
         for topic, wanted in topics.items():
             self._topics[wanted].append((n, topic))
+        self._entries += [(n, number, entry) for number, entry in entries.items()]
         if described is not None:
             self._described.append((n, json.dumps(described)))
 

@@ -13,7 +13,7 @@ from ..actors.errors import Rejected
 from ..memory.audit import AuditRow
 
 LISTS = ("chain", "reasons")
-MAY_BE_NONE = ("run", "verdict", "approval")
+MAY_BE_NONE = ("run", "verdict", "approval", "grounds")
 
 
 async def write(rows: AsyncIterator[AuditRow], to: TextIO, *, as_csv: bool) -> int:
@@ -66,4 +66,4 @@ def _cell(name: str, value: Any) -> Any:
 def _from_csv(file: TextIO) -> Iterator[dict[str, Any]]:
     for cells in csv.DictReader(file):
         told: dict[str, Any] = {**cells, "seq": int(cells["seq"])}
-        yield told | {name: json.loads(cells[name]) for name in (*LISTS, *MAY_BE_NONE)}
+        yield told | {name: json.loads(cells[name]) for name in (*LISTS, *MAY_BE_NONE) if name in cells}

@@ -17,6 +17,7 @@ class BlockingRun:
         self.pause = thread.blocking(run.pause)
         self.resume = thread.blocking(run.resume)
         self.signal = thread.blocking(run.signal)
+        self.steer = thread.blocking(run.steer)
         self.answer = thread.blocking(run.answer)
         self.cancel = thread.blocking(run.cancel)
         self.terminate = thread.blocking(run.terminate)

@@ -23,11 +23,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 from uuid import UUID
 
 from ..actors.address import AgentAddress
-from ..actors.agent import Agent, Asking, address_of
+from ..actors.agent import Agent, address_of
 from ..actors.arguments import check_id, check_message, check_moment, check_priority, check_span
+from ..actors.asking import Asking
 from ..actors.calls import Caller, Lost
 from ..actors.envelope import Envelope, Priority
-from ..actors.errors import ClientClosed, DeadlineInPast, NotRunning, OutcomeUnknown, ResproutError
+from ..actors.errors import ClientClosed, DeadlineInPast, NotRunning, OutcomeUnknown, ResproutError, RunFailed
 from ..actors.ids import new_id
 from ..actors.message import Message, body_of, parse_stored
 from ..actors.roles.topic import Publish
@@ -148,6 +149,32 @@ class Client:
         given = run_input(freeze_flow(flow), inputs or {}, tenant=self.tenant, tags=tags)
         run = await (await self.runs()).start(given, id)
         return await run.result() if wait else run
+
+    async def run_agent(
+        self,
+        goal: str,
+        *,
+        id: str | None = None,  # noqa: A002
+        wait: bool = True,
+        **words: Any,
+    ) -> Any:
+        """Gives an agent a goal: its answer, or without `wait` a reference to the run. The words are those of
+        `AgentRunInput`: role, system, model, tools, agent (the key of a conversation), answer (JSON Schema), …
+
+        Raises Rejected for what no agent can be given, RunFailed when the run fails or stops unfinished.
+        """
+        from ..workflows.agent_run.run_input import AgentResult
+        from ..workflows.flow.error_types import UNFINISHED
+        from .agent_runs import agent_run_input, start
+
+        given = agent_run_input(goal=goal, **{"tenant": self.tenant, **words})
+        run = await start(await self.runs(), given, id, once=id is not None)
+        if not wait:
+            return run
+        result = AgentResult.model_validate(await run.result())
+        if result.status != "answered":
+            raise RunFailed(run.id, "stopped unfinished", result.note, UNFINISHED)
+        return result.answer
 
     async def call_tool(
         self,

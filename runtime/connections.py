@@ -85,6 +85,10 @@ class Connections:
     async def stop(self, host: HostSeen, agent: AgentAddress) -> bool:
         return bool(await (await self._to(host.address)).ask("stop", agent=str(agent)))
 
+    async def speech(self, host: HostSeen, agent: AgentAddress) -> str | None:
+        said: str | None = await (await self._to(host.address)).ask("speech", agent=str(agent))
+        return said
+
     def close(self) -> None:
         for connection in list(self.open.values()):
             connection.drop()

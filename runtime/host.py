@@ -15,13 +15,14 @@ from uuid import UUID, uuid4
 
 from .. import __version__
 from ..actors.address import AgentAddress
-from ..actors.agent import agent_classes
+from ..actors.brain import Brain
 from ..actors.calls import Caller
 from ..actors.cancelling import cancel
 from ..actors.catalogue import describe
 from ..actors.delivery import Delivery
 from ..actors.envelope import Envelope, Replied
 from ..actors.errors import ResproutError
+from ..actors.kinds import agent_classes
 from ..actors.limits import Limits
 from ..actors.logger import get_logger
 from ..actors.shards import SHARED, HostSeen, View
@@ -209,6 +210,8 @@ class Outside:
                 return True
             case "stop":
                 return await self.delivery.stop(AgentAddress.parse(question["agent"]))
+            case "speech":
+                return Brain.mind.speech(str(question["agent"])) if Brain.mind is not None else None
             case "cancel":
                 return cancel(self.delivery, AgentAddress.parse(question["agent"]), UUID(question["message"]))
             case other:

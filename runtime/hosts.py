@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..actors.agent import Agent, DedicatedHosts, agent_classes
+from ..actors.agent import Agent
 from ..actors.errors import NotRunning
+from ..actors.kinds import agent_classes
 from ..actors.logger import get_logger
+from ..actors.options import DedicatedHosts
 from ..actors.waiting import wait_until_set
 from ..memory.database import check
 from ..memory.migrate import pending

@@ -85,6 +85,11 @@ def failure(run: str, error: WorkflowFailureError) -> RunFailed:
             return RunFailed(run, "failed", str(cause))
 
 
+def not_of_an_agent(run: str, kind: str) -> Rejected:
+    what = "a flow" if kind == "flow" else f"the workflow `{kind}`"
+    return Rejected(f"{run} is a run of {what}, not of an agent: only an agent has a conversation to go on with.")
+
+
 def not_of_a_flow(run: str, kind: str) -> Rejected:
     if kind == "task":
         ways = f"see `resprout task show {run}`, end it with `resprout task cancel {run}`"

@@ -73,7 +73,7 @@ def row_of(execution: WorkflowExecution) -> RunRow:
 
 def query(
     *,
-    kind: str = "flow",
+    kinds: Iterable[str] = ("flow", "agent"),
     statuses: Iterable[str] = (),
     flow: str | None = None,
     tags: Iterable[str] = (),
@@ -81,7 +81,8 @@ def query(
     children: bool = False,
 ) -> str:
     """In the language of Temporal's lists. Raises Rejected for a status that there is not."""
-    parts = [f"WorkflowType = '{kind}'", "ExecutionStatus != 'ContinuedAsNew'"]
+    types = " OR ".join(f"WorkflowType = '{kind}'" for kind in kinds)
+    parts = [f"({types})", "ExecutionStatus != 'ContinuedAsNew'"]
     wanted = [_status(status) for status in statuses]
     if wanted:
         parts.append(f"({' OR '.join(wanted)})")

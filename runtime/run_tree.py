@@ -10,12 +10,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from ..activities.contracts import SandboxProgress
+from ..activities.contracts import OutputTail, SandboxProgress
+from ..actors.brain.special import DELEGATE, HAND_OVER
 from ..workflows.flow import Flow
-from ..workflows.flow.model import Child, Loop, Parallel, Sequential, Task, Try
+from ..workflows.flow.model import Child, Goal, Loop, Parallel, Sequential, Task, Try
 from ..workflows.interpreter.run_input import child_id
 
 PENDING = "pending"
+DECIDE = "decide"
 UNDER_WAY = ("running", "waiting")
 _ROUND = re.compile(r"\[(\d+)\]")
 
@@ -43,6 +45,37 @@ class Node:
 def tree_of(flow: Flow, state: Mapping[str, Any], run: str) -> tuple[Node, ...]:
     """`state` is the answer to the query of this name."""
     return _Tree({task["key"]: task for task in state["tasks"]}, run).nodes(flow.tasks, "", expected=True)
+
+
+def agent_nodes(state: Mapping[str, Any], run: str) -> tuple[Node, ...]:
+    """Of the run of an agent: its decisions and what it did, in the order in which they began."""
+    return tuple(
+        Node(
+            task["key"],
+            task["title"],
+            task["word"],
+            task["status"],
+            started_at=_moment(task["started_at"]),
+            ended_at=_moment(task["ended_at"]),
+            note=task["note"],
+            child=child_id(run, task["key"], 1) if task["title"] in (DELEGATE, HAND_OVER) else None,
+        )
+        for task in state["tasks"]
+    )
+
+
+def with_speech(nodes: Sequence[Node], said: str | None) -> tuple[Node, ...]:
+    """What the model is saying stands at the decision that is under way."""
+    if said is None:
+        return tuple(nodes)
+    return tuple(
+        replace(node, output=_speech(node.key, said)) if node.word == DECIDE and node.status in UNDER_WAY else node
+        for node in nodes
+    )
+
+
+def _speech(key: str, said: str) -> SandboxProgress:
+    return SandboxProgress(task=key, stdout=OutputTail(text=said, end=len(said)), stderr=OutputTail(text="", end=0))
 
 
 def with_children(nodes: Iterable[Node], children: Mapping[str, tuple[Node, ...]]) -> tuple[Node, ...]:
@@ -93,7 +126,7 @@ class _Tree:
         )
         return replace(
             node,
-            child=child_id(self.run, key, node.attempt) if isinstance(task, Child) else None,
+            child=child_id(self.run, key, node.attempt) if isinstance(task, Child | Goal) else None,
             inner=self._inside(task, prefix, expected=node.status in UNDER_WAY),
         )
 

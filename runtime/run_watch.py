@@ -1,16 +1,19 @@
 """Looking at a run while it goes on: what Temporal says, what the run itself says, and its child flows' runs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ..actors.address import AgentAddress
 from ..actors.errors import NotFound, NotRunning, RunFailed
 from ..workflows.flow import Flow
-from ..workflows.flow.model import Sandbox
+from ..workflows.flow.model import Child, Sandbox, Tool
+from .delays import Delay, delays_of
 from .live_output import live_output
 from .run_errors import not_of_a_flow
 from .run_rows import RunRow, row_of
-from .run_tree import UNDER_WAY, Node, tree_of, with_children, with_output
-from .runs import FLOW, RunRef, Runs
+from .run_tree import DECIDE, UNDER_WAY, Node, agent_nodes, tree_of, with_children, with_output, with_speech
+from .runs import AGENT, FLOW, RunRef, Runs
 
 
 @dataclass(frozen=True)
@@ -20,9 +23,11 @@ class View:
     approvals: tuple[dict[str, Any], ...] = ()
     failure: RunFailed | None = None
     silence: NotRunning | None = None  # why the run itself says nothing
+    delays: tuple[Delay, ...] = ()  # also of its child flows
 
     def as_json(self) -> dict[str, Any]:
         told: dict[str, Any] = {**self.row.as_json(), "approvals": list(self.approvals)}
+        told["delays"] = [one.as_json() for one in self.delays]
         if self.failure is not None:
             told["error"] = {"message": str(self.failure), "type": self.failure.type, "task": self.failure.task}
         return told | {"tasks": [node_as_json(node) for top in self.nodes for node in top.walk()]}
@@ -36,7 +41,7 @@ class Watch:
     async def look(self, run: RunRef) -> View:
         execution = await run.execution()
         row = row_of(execution)
-        if row.kind != FLOW:
+        if row.kind not in (FLOW, AGENT):
             raise not_of_a_flow(run.id, row.kind)
         failure = None if row.is_open or row.status == "completed" else await failure_of(run)
         if failure is not None and failure.never_began:
@@ -47,26 +52,44 @@ class Watch:
             return View(row, failure=failure, silence=silence)
         # What the run says is newer than what Temporal's lists have heard of it.
         status = state["status"] if row.is_open and state["status"] in ("running", "paused", "waiting") else row.status
-        nodes = tree_of(await self._flow(run), state, run.id)
-        nodes = with_output(nodes, await live_output(execution, self.runs.client.data_converter))
-        return View(replace(row, status=status), await self._with_children(nodes), tuple(state["approvals"]), failure)
+        nodes = await self._nodes(run, row.kind, state)
+        if row.kind == FLOW:
+            nodes = with_output(nodes, await live_output(execution, self.runs.client.data_converter))
+        delays = list(delays_of(execution))
+        nodes = await self._with_children(nodes, delays)
+        return View(replace(row, status=status), nodes, tuple(state["approvals"]), failure, delays=tuple(delays))
 
-    async def _with_children(self, nodes: tuple[Node, ...]) -> tuple[Node, ...]:
+    async def _nodes(self, run: RunRef, kind: str, state: Mapping[str, Any]) -> tuple[Node, ...]:
+        if kind == FLOW:
+            return tree_of(await self._flow(run), state, run.id)
+        nodes = agent_nodes(state, run.id)
+        if not any(node.word == DECIDE and node.status in UNDER_WAY for node in nodes):
+            return nodes
+        return with_speech(nodes, await self.runs.speech(AgentAddress.parse(state["agent"])))
+
+    async def _with_children(self, nodes: tuple[Node, ...], delays: list[Delay]) -> tuple[Node, ...]:
+        """`delays` gets those of the children."""
         under_way = [
-            node.child for top in nodes for node in top.walk() if node.child is not None and node.status in UNDER_WAY
+            node for top in nodes for node in top.walk() if node.child is not None and node.status in UNDER_WAY
         ]
-        children = {child: await self._child(self.runs.get(child)) for child in under_way}
+        children = {
+            node.child: await self._child(self.runs.get(node.child), node.word, delays)
+            for node in under_way
+            if node.child
+        }
         return with_children(nodes, children) if children else nodes
 
-    async def _child(self, run: RunRef) -> tuple[Node, ...]:
+    async def _child(self, run: RunRef, word: str, delays: list[Delay]) -> tuple[Node, ...]:
         try:
-            nodes = tree_of(await self._flow(run), await run.state(), run.id)
-            if any(node.word == Sandbox.word and node.status in UNDER_WAY for top in nodes for node in top.walk()):
-                output = await live_output(await run.execution(), self.runs.client.data_converter)
-                nodes = with_output(nodes, output)
+            nodes = await self._nodes(run, FLOW if word == Child.word else AGENT, await run.state())
+            words = {node.word for top in nodes for node in top.walk() if node.status in UNDER_WAY}
+            if words & {Sandbox.word, Tool.word}:
+                execution = await run.execution()
+                nodes = with_output(nodes, await live_output(execution, self.runs.client.data_converter))
+                delays += delays_of(execution)
         except (NotFound, NotRunning):  # it is just about to be started, or no worker has it yet
             return ()
-        return await self._with_children(nodes)
+        return await self._with_children(nodes, delays)
 
     async def _flow(self, run: RunRef) -> Flow:
         if run.id not in self.flows:

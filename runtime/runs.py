@@ -36,8 +36,10 @@ from . import run_rows, temporal
 from .run_errors import ANSWER_WITHIN, AWAY, asking, failure, refused, telling
 from .run_rows import RunRow, row_of
 from .settings import TemporalSettings
+from .speech import Speech, silent
 
-FLOW = "flow"  # the workflow type
+FLOW = "flow"  # the workflow types
+AGENT = "agent"
 LOOKED_THROUGH = 500  # runs, for one whose id is like the one given
 PAGED_LOOKS = 3  # at the pages of a state, before it is asked for whole
 UNFIT_QUERY = "invalid search attribute"
@@ -49,6 +51,7 @@ Given = TypeVar("Given", bound=BaseModel)
 class Runs:
     client: Client
     settings: TemporalSettings
+    speech: Speech = silent  # what a model is saying at this moment, for who watches
 
     async def start(self, given: RunInput, id: str | None = None, *, once: bool = False) -> "RunRef":  # noqa: A002
         """Returns when Temporal has it on disk. An id is free again when its run has ended; with `once` it never is,
@@ -192,6 +195,10 @@ class RunRef:
 
     async def resume(self) -> None:
         await self._tell("resume")
+
+    async def steer(self, text: str) -> None:
+        """Says something into the turn of an agent, which hears it with its next decision."""
+        await self._tell("steer", text)
 
     async def signal(self, name: str, data: Any = None) -> None:
         """For a task that waits for it now or later."""

@@ -55,7 +55,8 @@ class SandboxClient:
         A large file `is_aside` when its content is not kept any more.
         """
         from ..activities.sandbox.aside import whole
-        from ..activities.sandbox.sandboxes import key_of, unwatched
+        from ..activities.sandbox.backend import unwatched
+        from ..activities.sandbox.sandboxes import key_of
         from ..activities.sandbox.spec import SandboxSpec
 
         boxes = await self._sandboxes(recorded=key is not None)
@@ -152,7 +153,7 @@ class WorkspaceRef:
         watch: "Watch | None" = None,
     ) -> "SandboxResult":
         """A command line for the shell, or the list of its words; or code in the workspace's language."""
-        from ..activities.sandbox.sandboxes import unwatched
+        from ..activities.sandbox.backend import unwatched
 
         words: dict[str, Any] = {
             "run": run if run is None or isinstance(run, str) else tuple(run),

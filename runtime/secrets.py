@@ -23,11 +23,15 @@ class Seen:
 SEEN = Seen()
 
 
+def variable_of(name: str) -> str:
+    return SECRET_PREFIX + name.upper().replace("-", "_")
+
+
 class SecretsFromEnvironment:
     """`secret://api-key` is the variable RESPROUT_SECRET_API_KEY of the process that runs the tool or the sandbox."""
 
     def value(self, name: str) -> str:
-        variable = SECRET_PREFIX + name.upper().replace("-", "_")
+        variable = variable_of(name)
         value = os.environ.get(variable)
         if value is None:
             raise Rejected(f"there is no secret {name}: set {variable} where the worker runs.")

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -21,6 +21,9 @@ from pydantic_settings import (
 )
 
 from ..actors.errors import ConfigError
+from .model_settings import ModelsSettings
+from .sections import Listed, Port, Section
+from .setting_keys import Key, as_variable, fits, is_one_of, keys_within, of_variable, present
 
 CONFIG_FILE = "resprout.toml"
 CONFIG_ENV = "RESPROUT_CONFIG"
@@ -31,12 +34,6 @@ STACK_MARK = "RESPROUT_STACK"
 SERVICE_MARK = "RESPROUT_SERVICE"
 NOT_SETTINGS = {CONFIG_ENV, STACK_MARK, SERVICE_MARK}
 SECRET_PREFIX = "RESPROUT_SECRET_"  # and the name of a secret: its value
-
-Port = Field(default=None, ge=1, le=65535)
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class PostgresSettings(Section):
@@ -81,13 +78,6 @@ class RaySettings(Section):
 class QdrantSettings(Section):
     url: str | None = Field(default=None, description="http(s)://host:port of a Qdrant server; embedded if unset")
     api_key: SecretStr | None = None
-
-
-def _split(value: object) -> object:
-    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
-
-
-Listed = Annotated[tuple[str, ...], BeforeValidator(_split)]  # with commas in the environment
 
 
 class AgentsSettings(Section):
@@ -168,19 +158,6 @@ class PluginsSettings(Section):
     index: str | None = Field(default=None, description="the signed index of plugins: a file or a URL")
 
 
-class ModelsSettings(Section):
-    prices: Path | None = Field(
-        default=None,
-        description="file with prices of your own (TOML), before those that ship, as docs/budgets.md tells",
-    )
-    recorded_days: int = Field(default=400, ge=1, le=3650, description="how long a call of a model is on record")
-
-    @field_validator("prices")
-    @classmethod
-    def _is_absolute(cls, value: Path | None) -> Path | None:
-        return value.absolute() if value is not None else None  # the services of a stack run elsewhere
-
-
 class GatewaySettings(Section):
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int | None = Port
@@ -214,8 +191,8 @@ class Settings(BaseSettings):
     hosts: HostsSettings = HostsSettings()
     sandbox: SandboxSettings = SandboxSettings()
     policy: PolicySettings = PolicySettings()
-    plugins: PluginsSettings = PluginsSettings()
     models: ModelsSettings = ModelsSettings()
+    plugins: PluginsSettings = PluginsSettings()
     gateway: GatewaySettings = GatewaySettings()
     telemetry: TelemetrySettings = TelemetrySettings()
 
@@ -229,9 +206,6 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return (init_settings,)  # `load` reads and merges the layers, to know where each value came from
-
-
-Key = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -251,10 +225,8 @@ class Loaded:
 def as_plain(settings: Settings) -> dict[str, Any]:
     """The settings with their secrets, as plain values that `Settings(**…)` takes back."""
     plain: dict[str, Any] = {}
-    for key in known_keys():
-        value: Any = settings
-        for name in key:
-            value = getattr(value, name)
+    for key in keys_of(settings):
+        value = value_of(settings, key)
         if value is not None:
             _put(plain, key, _plain(value))
     return plain
@@ -272,17 +244,31 @@ def _plain(value: Any) -> Any:
             return value
 
 
-def known_keys(model: type[BaseModel] = Settings, prefix: Key = ()) -> Iterator[Key]:
-    for name, field in model.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            yield from known_keys(kind, (*prefix, name))
-        else:
-            yield (*prefix, name)
+def known_keys() -> Iterator[Key]:
+    """All that there can be, with `NAME` where users name sections of their own."""
+    return keys_within(Settings)
+
+
+def keys_of(settings: Settings) -> Iterator[Key]:
+    """All that there are here."""
+    for pattern in known_keys():
+        yield from present(settings, pattern)
+
+
+def value_of(settings: Settings, key: Key) -> Any:
+    value: Any = settings
+    for name in key:
+        value = value[name] if isinstance(value, dict) else getattr(value, name)
+    return value
+
+
+def find_key(dotted: str) -> Key | None:
+    key = tuple(dotted.split("."))
+    return key if is_one_of(key, frozenset(known_keys())) else None
 
 
 def env_name(key: Key) -> str:
-    return PREFIX + "_".join(key).upper()
+    return PREFIX + as_variable(key)
 
 
 def load(
@@ -304,7 +290,7 @@ def load(
         _flag_layer(flags or {}, spelled or {}),
     ]
     nested: dict[str, Any] = {}
-    origin = dict.fromkeys(known_keys(), "default")
+    origin: dict[Key, str] = {}
     for layer in layers:
         for key, value in layer.values.items():
             _put(nested, key, value)
@@ -316,6 +302,7 @@ def load(
         settings = Settings(**nested)
     except ValidationError as error:
         raise ConfigError(_sentence(error, origin)) from None
+    origin = {**dict.fromkeys(keys_of(settings), "default"), **origin}
     _check_together(settings, origin)
     return Loaded(settings, origin)
 
@@ -344,23 +331,25 @@ def _file_layer(path: Path, named_by: str | None) -> Layer:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}.") from None
     places = {key: f"{path}:{_line_of(text, key)}" for key in flat}
-    known = set(known_keys())
+    known = frozenset(known_keys())
     for key in flat:
-        if key not in known:
+        if not is_one_of(key, known):
             raise ConfigError(_unknown(".".join(key), places[key], [".".join(k) for k in known]))
     return Layer(flat, places)
 
 
 def _env_layer(environ: Mapping[str, str]) -> Layer:
-    names = {env_name(key): key for key in known_keys()}
+    known = frozenset(known_keys())
     values: dict[Key, Any] = {}
     for name, value in environ.items():
         if name.startswith(PREFIX) and name not in NOT_SETTINGS and not name.startswith(SECRET_PREFIX):
-            if name not in names:
+            bare = name.removeprefix(PREFIX)
+            key = of_variable(bare, known)
+            if key is None:
                 # Without the prefix, which would make every name near to every other.
-                candidates = [known.removeprefix(PREFIX) for known in (*names, CONFIG_ENV)]
-                raise ConfigError(_unknown(name.removeprefix(PREFIX), "the environment", candidates, PREFIX))
-            values[names[name]] = value
+                candidates = [*map(as_variable, known), CONFIG_ENV.removeprefix(PREFIX)]
+                raise ConfigError(_unknown(bare, "the environment", candidates, PREFIX))
+            values[key] = value
     return Layer(values, {key: f"environment {env_name(key)}" for key in values})
 
 
@@ -369,13 +358,20 @@ def _flag_layer(flags: Mapping[Key, Any], spelled: Mapping[Key, str]) -> Layer:
 
 
 def flatten(table: Mapping[str, Any], prefix: Key = ()) -> Iterator[tuple[Key, Any]]:
-    sections = {key[:-1] for key in known_keys()}
     for name, value in table.items():
         key = (*prefix, name)
-        if isinstance(value, dict) and (key in sections or value):
+        if isinstance(value, dict) and (value or any(len(key) < len(k) and fits(key, k) for k in known_keys())):
             yield from flatten(value, key)
         else:
             yield key, value
+
+
+def nested(flat: Mapping[Key, Any]) -> dict[str, Any]:
+    """The reverse of `flatten`."""
+    table: dict[str, Any] = {}
+    for key, value in flat.items():
+        _put(table, key, value)
+    return table
 
 
 def _put(nested: dict[str, Any], key: Key, value: Any) -> None:
@@ -416,9 +412,9 @@ def _near(name: str, candidates: list[str]) -> str | None:
 def _sentence(error: ValidationError, origin: Mapping[Key, str]) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     key = tuple(str(part) for part in first["loc"])
-    known = next(k for k in origin if key[: len(k)] == k)
+    known = next((k for k in origin if key[: len(k)] == k), key)
     reason = first["msg"].removeprefix("Value error, ")
-    return f"setting `{'.'.join(known)}` from {origin[known]} has a bad value: {reason}."
+    return f"setting `{'.'.join(known)}` from {origin.get(known, 'the settings')} has a bad value: {reason}."
 
 
 def _check_together(settings: Settings, origin: Mapping[Key, str]) -> None:

@@ -4,14 +4,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
 
-from ..activities.tools.policy import Decides, Question
-from ..actors.errors import NotFound, Rejected
+from ..activities.tools.policy import Decides, Denied, Question
+from ..actors.errors import NotFound
 from ..memory.audit import Audit, AuditEvent
 from ..memory.tools import ToolRegistry
-
-
-class NotTheirs(Rejected):
-    """Policy does not let this person look after tools."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +48,8 @@ class ToolCare:
             verdict=decision.verdict,
             reasons=decision.reasons,
             policy=decision.policy,
+            grounds=decision.grounds,
         )
         await self.audit.append([event])
         if decision.verdict != "allow":
-            raise NotTheirs(" ".join(decision.reasons))
+            raise Denied(" ".join(decision.reasons))

@@ -10,15 +10,11 @@ from typing import Any
 
 from ..activities.tools.manifest import Permission
 from ..activities.tools.outside.choices import Known
-from ..activities.tools.policy import Decides, Question
+from ..activities.tools.policy import Decides, Decision, Denied, Question
 from ..activities.tools.tool import Tool
 from ..actors.errors import NotFound, Rejected
 from ..memory.audit import Audit, AuditEvent
 from ..memory.tools import Registration, ToolRegistry
-
-
-class NotAllowed(Rejected):
-    """Policy does not let this person import tools."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +33,7 @@ class ToolImports:
         return known
 
     async def allow(self, source: str, permissions: Sequence[Permission]) -> None:
-        """Raises NotAllowed. Whoever is allowed is on record before anything happens."""
+        """Raises Denied. Whoever is allowed is on record before anything happens."""
         question = Question(
             chain=(self.by,),
             tenant=self.tenant,
@@ -49,9 +45,9 @@ class ToolImports:
         )
         decision = await self.policy.decide(question)
         arguments = {"source": source, "permissions": [str(one) for one in permissions]}
-        await self._write("decided", arguments, decision.verdict, decision.reasons, decision.policy)
+        await self._write("decided", arguments, decision)
         if decision.verdict != "allow":
-            raise NotAllowed(f"{self.by} may not import {source}: {' '.join(decision.reasons)}")
+            raise Denied(f"{self.by} may not import {source}: {' '.join(decision.reasons)}")
 
     async def add(self, source: str, kind: str, origin: dict[str, Any], tools: Sequence[Tool]) -> None:
         clashing = await self.registry.register([registration(one) for one in tools])
@@ -59,7 +55,7 @@ class ToolImports:
             known = ", ".join(map(str, clashing))
             raise Rejected(f"{known} is on record as another tool: raise the version, or choose another name.")
         told = {"source": source, "tools": [one.manifest.reference for one in tools]}
-        await self._write("imported", told, "allow", (), "")
+        await self._write("imported", told)
         await self.registry.add_source(source, kind, origin, self.by)
 
     async def remove(self, source: str) -> None:
@@ -67,12 +63,11 @@ class ToolImports:
         if source not in known:
             raise NotFound(f"there is no source {source!r}: there are {', '.join(known) or 'none'}.")
         await self.allow(source, ())
-        await self._write("removed", {"source": source}, "allow", (), "")
+        await self._write("removed", {"source": source})
         await self.registry.remove_source(source)
 
-    async def _write(
-        self, kind: str, arguments: dict[str, Any], verdict: str, reasons: Sequence[str], policy: str
-    ) -> None:
+    async def _write(self, kind: str, arguments: dict[str, Any], decision: Decision | None = None) -> None:
+        """What was decided, or, without a decision, what was done after one."""
         event = AuditEvent(
             kind=kind,
             tenant=self.tenant,
@@ -80,9 +75,10 @@ class ToolImports:
             step="tool.import",
             tool=str(arguments["source"]),
             arguments=arguments,
-            verdict=verdict,
-            reasons=reasons,
-            policy=policy,
+            verdict=decision.verdict if decision is not None else "allow",
+            reasons=decision.reasons if decision is not None else (),
+            policy=decision.policy if decision is not None else "",
+            grounds=decision.grounds if decision is not None else None,
         )
         await self.audit.append([event])
 

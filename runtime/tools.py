@@ -14,9 +14,10 @@ from ..activities.call_tool import CallTool
 from ..activities.open_budget import OpenBudget
 from ..activities.sandbox.sandboxes import Sandboxes
 from ..activities.secrets import Veil
-from ..activities.tools.calling import Begin, Plan, ToolCaller, idempotency_key
+from ..activities.tools.calling import ToolCaller
 from ..activities.tools.doubts import Doubts
 from ..activities.tools.outside.sources import Outside
+from ..activities.tools.plan import Begin, Plan
 from ..activities.tools.reach_agents import CallAgents
 from ..activities.tools.run_sandbox import CallSandbox
 from ..activities.tools.secrets import Secrets
@@ -38,6 +39,7 @@ from .lazy_database import LazyDatabase
 from .policy import policy_of
 from .runs import Runs
 from .secrets import SecretsFromEnvironment
+from .session_reports import sessions_reported
 from .settings import Settings
 from .tool_imports import registration
 from .tool_runs import CallRuns
@@ -67,14 +69,20 @@ async def tools(settings: Settings, boxes: Sandboxes, client: Client) -> AsyncIt
     secrets = Secrets(known)
     uses = Uses(settings, boxes, caller(settings), client, database.open, secrets)
     registering = asyncio.create_task(register(toolbox, registry))
-    sources = ToolSources(toolbox, registry, Outside(known))
+    outside = Outside(known)
+    sources = ToolSources(toolbox, registry, outside)
+
+    async def keep(payloads: Sequence[bytes]) -> list[bytes]:
+        return await large_payloads.keep(await database.open(), payloads)
+
     hands = ToolCaller(toolbox, policy, effects, approvals, audit, secrets, uses.of_plan, sources.look)
     try:
-        yield Tools(
-            CallTool(hands, Doubts(policy, effects, audit), budgets),
-            Approve(approvals, policy, toolbox, audit, sources.look),
-            OpenBudget(budgets),
-        )
+        async with sessions_reported(outside, database.open):
+            yield Tools(
+                CallTool(hands, Doubts(policy, effects, audit), budgets, keep),
+                Approve(approvals, policy, toolbox, audit, sources.look),
+                OpenBudget(budgets),
+            )
     finally:
         registering.cancel()
         await sources.close()
@@ -102,7 +110,7 @@ class Uses:
     secrets: Secrets
 
     def of_plan(self, plan: Plan, began: Begin) -> ToolCall:
-        key, tenant, chain = idempotency_key(plan.key), plan.request.tenant, plan.request.chain
+        key, tenant, chain = plan.call_key, plan.request.tenant, plan.request.chain
         return ToolCall(
             key=key,
             tenant=tenant,

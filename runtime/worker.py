@@ -80,6 +80,7 @@ def make(client: Client, settings: Settings, sandboxes: Sandboxes, hands: Tools)
             hands.call.resolve,
             hands.approve.ask,
             hands.approve.answer,
+            hands.approve.expire,
             hands.budget.open,
         ],
         interceptors=[VeiledErrors()],

@@ -2,20 +2,20 @@
 
 import os
 import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
 import pytest
+from resprout.memory.database import Database
 from resprout.memory.migrate import migrate
 from resprout.runtime.stack import process as processes
 from resprout.runtime.stack.paths import StackPaths
 from resprout.runtime.stack.service import Unwell
 from resprout.runtime.stack.services.postgres import PostgresService
 from support.collector import Collector
-from support.stack import Stack
+from support.stack import Stack, open_directory, stack_of
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -23,12 +23,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("CI") and reporter is not None and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
-def _directory() -> Path:
-    directory = Path(tempfile.mkdtemp(prefix="resprout-test-"))
-    directory.chmod(0o711)  # as root, Postgres runs as another user, who must be able to enter
-    return directory
 
 
 @pytest.fixture(scope="session")
@@ -44,13 +38,9 @@ def shared_stack(collector: Collector) -> Iterator[Stack]:
         "RESPROUT_AGENTS_MODULES": "support.clerks",
         "RESPROUT_AGENTS_PATH": str(Path(__file__).parent),
     }
-    stack = Stack(_directory() / "data", env)
-    try:
+    with stack_of(env) as stack:
         stack.up()
         yield stack
-    finally:
-        stack.down()
-        shutil.rmtree(stack.data_dir.parent)
 
 
 @pytest.fixture
@@ -63,35 +53,31 @@ def stack(shared_stack: Stack) -> Stack:
 @pytest.fixture
 def own_stack() -> Iterator[Stack]:
     """A stack that is not up yet and may be treated as badly as one likes."""
-    stack = Stack(_directory() / "data")
-    try:
+    with stack_of() as stack:
         yield stack
-    finally:
-        stack.down()
-        shutil.rmtree(stack.data_dir.parent)
 
 
 @pytest.fixture(scope="session")
 async def postgres() -> AsyncIterator[str]:
     """DSN of a real Postgres for this test run, with no database of ours in it."""
-    paths = StackPaths.of(_directory() / "data")
-    paths.create()
-    service = PostgresService(paths)
-    await service.prepare()
-    command = service.command()
-    process = await processes.spawn(command, mark=paths.mark, service="postgres", log=paths.log_of("postgres"))
-    try:
-        while True:
-            try:
-                await service.probe()
-                break
-            except Unwell:
-                assert process.returncode is None, paths.log_of("postgres").read_text()
-        yield service.dsn
-    finally:
-        await processes.stop(process, command)
-        shutil.rmtree(paths.sockets)
-        shutil.rmtree(paths.data_dir.parent)
+    with open_directory() as directory:
+        paths = StackPaths.of(directory / "data")
+        paths.create()
+        service = PostgresService(paths)
+        await service.prepare()
+        command = service.command()
+        process = await processes.spawn(command, mark=paths.mark, service="postgres", log=paths.log_of("postgres"))
+        try:
+            while True:
+                try:
+                    await service.probe()
+                    break
+                except Unwell:
+                    assert process.returncode is None, paths.log_of("postgres").read_text()
+            yield service.dsn
+        finally:
+            await processes.stop(process, command)
+            shutil.rmtree(paths.sockets)
 
 
 @pytest.fixture
@@ -111,3 +97,9 @@ async def blank_dsn(postgres: str) -> AsyncIterator[str]:
 async def dsn(blank_dsn: str) -> str:
     await migrate(blank_dsn)
     return blank_dsn
+
+
+@pytest.fixture
+async def database(dsn: str) -> AsyncIterator[Database]:
+    async with await Database.open(dsn) as database:
+        yield database

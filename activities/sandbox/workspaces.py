@@ -21,12 +21,13 @@ from ...actors.errors import BadArgument, NotFound, Rejected, ResproutError
 from ...actors.logger import get_logger
 from ...actors.words import sentence
 from ...memory.workspaces import WorkspaceRecords, WorkspaceRow
-from .backend import Job, NoSandbox, Watch
+from .backend import Job, NoSandbox, Watch, unwatched
 from .docker.commands import Commands
 from .docker.ports import Port
 from .docker.workspaces import DockerWorkspaces
+from .jobs import check
 from .result import SandboxResult
-from .sandboxes import Sandboxes, check, unwatched
+from .sandboxes import Sandboxes
 from .spec import Isolation, SandboxSpec
 from .way_out import home_of, remove_home
 from .workspace import (

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import assert_never
@@ -10,8 +11,7 @@ from ...actors.errors import BadArgument, NotFound, Rejected
 from ...memory.audit import AuditEvent
 from ...memory.effects import RESOLVED, Effect, Effects
 from ..contracts import ResolveInput
-from .calling import Denied
-from .policy import Decides, question_of
+from .policy import Decides, Decision, Denied, question_of
 
 PERSON = re.compile(r"(user|agent|run|tenant|service):.{1,250}")  # the others are told by policy that they may not
 
@@ -38,14 +38,15 @@ class Doubts:
         )  # fmt: skip
         decision = await self.policy.decide(question)
         if decision.verdict != "allow":
-            await self.audit([_event(effect, by, "refused", "deny", decision.reasons, decision.policy)])
+            await self.audit([_event(effect, by, "refused", decision.reasons, decision)])
             raise Denied(f"{by} may not resolve {effect.key}: {' '.join(decision.reasons)}")
         said = f"{request.resolution}{f': {request.comment}' if request.comment else ''}"
-        event = _event(effect, by, "resolved", "allow", (said,), decision.policy)
+        event = _event(effect, by, "resolved", (said,), decision)
         if not await self.effects.resolve(
             effect.key, request.resolution, by, request.comment, [event], result=request.result
         ):
-            raise Rejected(f"the effect {effect.key} is not in doubt any more: see `resprout effects show`.")
+            see = shlex.join(["resprout", "effects", "show", effect.key])
+            raise Rejected(f"the effect {effect.key} is not in doubt any more: see `{see}`.")
 
 
 def by_name(name: str) -> str:
@@ -69,7 +70,7 @@ def _was_said(effect: Effect, request: ResolveInput, by: str) -> bool:
             assert_never(request.resolution)
 
 
-def _event(effect: Effect, by: str, kind: str, verdict: str, reasons: Sequence[str], policy: str) -> AuditEvent:
+def _event(effect: Effect, by: str, kind: str, reasons: Sequence[str], decision: Decision) -> AuditEvent:
     return AuditEvent(
         kind=kind,
         tenant=effect.tenant,
@@ -79,7 +80,8 @@ def _event(effect: Effect, by: str, kind: str, verdict: str, reasons: Sequence[s
         tool=effect.tool,
         version=effect.version,
         arguments=json.loads(effect.arguments),
-        verdict=verdict,
+        verdict="allow" if kind == "resolved" else "deny",
         reasons=tuple(reasons),
-        policy=policy,
+        policy=decision.policy,
+        grounds=decision.grounds,
     )

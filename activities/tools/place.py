@@ -5,7 +5,7 @@ whoever opens it follows no link.
 """
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -70,3 +70,22 @@ def reads(path: str) -> Permission:
 
 def writes(path: str) -> Permission:
     return Permission(action="files.write", on=place(path).resource)
+
+
+# What `@tool(needs=…)` takes for tools whose argument `path` names what they touch.
+
+
+def reads_path(arguments: Any) -> tuple[Permission, ...]:
+    return (reads(arguments.path),)
+
+
+def reads_path_if_any(arguments: Any) -> tuple[Permission, ...]:
+    return reads_path(arguments) if arguments.path else ()
+
+
+def writes_path(arguments: Any) -> tuple[Permission, ...]:
+    return (writes(arguments.path),)
+
+
+def changes_path(arguments: Any) -> tuple[Permission, ...]:
+    return reads(arguments.path), writes(arguments.path)

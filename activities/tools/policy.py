@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from ...actors.errors import BadArgument
+from ...actors.errors import BadArgument, Rejected
 from .manifest import Danger, Permission
 
 # `user:ada`, `agent:researcher/alice`, `run:publish` (a flow by its name): kind and name.
@@ -72,7 +72,12 @@ class Decision:
     who: tuple[str, ...] = ()  # of `approve`: who may; empty: everybody who may answer approvals, but not the asker
     expires_seconds: float | None = None  # of `approve`: how long the question stands
     policy: str = ""  # the digest of the rules and grants that it was decided by
+    grounds: tuple[str, ...] = ()  # which of them made it so, as in `grant 7`, `role admin`, `rules`
 
 
 class Decides(Protocol):
     async def decide(self, question: Question) -> Decision: ...
+
+
+class Denied(Rejected):
+    """Policy does not allow it, or somebody who was asked said no."""

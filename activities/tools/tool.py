@@ -13,7 +13,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol, get_type_hints
 
@@ -101,6 +101,7 @@ class Tool:
     preview: Preview | None = None  # what it would change, as JSON, for whoever is asked to approve it
     source: str = "built-in"
     keeps_references: bool = False  # it gets `secret://name` as it stands, for others to reveal
+    seen_elsewhere: datetime | None = None  # of one whose code this process has not: when another one had it last
 
     @property
     def name(self) -> str:

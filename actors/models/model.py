@@ -16,7 +16,10 @@ class Model(Protocol):
 
 async def complete(model: Model, request: ModelRequest) -> ModelReply:
     """The reply alone."""
-    async for said in model.stream(request):
+    reply = None
+    async for said in model.stream(request):  # to its end: who leaves a stream early leaves its connection open
         if isinstance(said, ModelReply):
-            return said
-    raise ModelLost(f"{request.model} ended without a reply.")
+            reply = said
+    if reply is None:
+        raise ModelLost(f"{request.model} ended without a reply: ask again.")
+    return reply

@@ -27,6 +27,7 @@ class Piece(Word):
     """A part of what is being said, for who watches. It may be taken back: what counts is the reply."""
 
     text: str
+    anew: bool = Field(default=False, description="all before it is taken back: the model was asked again")
 
 
 class ModelReply(Word):

@@ -43,6 +43,7 @@ decision := {
 	"findings": findings,
 	"own_denials": own_denials,
 	"own_approvals": own_approvals,
+	"grounds": array.concat(tools.grounds, duties.grounds),
 	"expires_seconds": data.resprout.facts.approvals.expire_seconds,
 }
 

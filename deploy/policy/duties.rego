@@ -36,6 +36,14 @@ findings contains {"principal": actor, "verdict": "deny", "why": "asker unknown"
 
 actor := input.chain[count(input.chain) - 1]
 
+# What is allowed stands on these.
+grounds := [role |
+	is_duty
+	some principal in input.chain
+	some role in grants.roles_of(principal)
+	input.action in data.resprout.facts.roles[role].may
+]
+
 is_person(principal) if startswith(principal, "user:")
 
 may(principal) if {

@@ -57,6 +57,15 @@ in_workspace(path) if {
 	not startswith(path, "~")
 }
 
+# What each allowed thing stands on: of those who allow it, the most precise.
+grounds := [opinion.by |
+	some held in opinions
+	most := max([opinion.weight | some opinion in held.said; opinion.verdict == "allow"])
+	some opinion in held.said
+	opinion.verdict == "allow"
+	opinion.weight == most
+]
+
 # One for each principal and each need that is not simply allowed.
 findings contains found if {
 	some held in opinions

@@ -2,14 +2,22 @@
 
 import json
 import shlex
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
 from ...actors.address import AgentAddress
 from ...actors.errors import Rejected
+
+if TYPE_CHECKING:
+    from ...memory.agents import AgentRows
+
 from .agent_options import Address, After, AsJson, Kind, Limit
 from .queries import print_json, print_rows, query, refuse_unknown_kind
+
+Row = TypeVar("Row")
 
 
 def register(agent: typer.Typer) -> None:
@@ -62,12 +70,7 @@ def list_(
 
 def history(ctx: typer.Context, address: Address, limit: Limit = 50, as_json: AsJson = False) -> None:
     """List the messages that an agent handled, the newest first, with its replies."""
-    from ...memory.agents import AgentRows
-
-    target = AgentAddress.parse(address)
-    found = query(ctx, lambda database: AgentRows(database).history(target, limit=limit))
-    if not found:
-        refuse_unknown_kind(ctx, target.kind)
+    found = _of_agent(ctx, address, lambda rows, target: rows.history(target, limit=limit))
     if as_json:
         print_json(found)
         return
@@ -84,12 +87,7 @@ def history(ctx: typer.Context, address: Address, limit: Limit = 50, as_json: As
 
 def mailbox(ctx: typer.Context, address: Address, limit: Limit = 50, as_json: AsJson = False) -> None:
     """List the messages that wait for an agent, the oldest first. Asked ones wait in memory and are not here."""
-    from ...memory.agents import AgentRows
-
-    target = AgentAddress.parse(address)
-    found = query(ctx, lambda database: AgentRows(database).mailbox(target, limit=limit))
-    if not found:
-        refuse_unknown_kind(ctx, target.kind)
+    found = _of_agent(ctx, address, lambda rows, target: rows.mailbox(target, limit=limit))
     if as_json:
         print_json(found)
         return
@@ -108,3 +106,16 @@ def release(ctx: typer.Context, address: Address) -> None:
     if reason is None:
         raise Rejected(f"{target} is not in quarantine. See `resprout agent find --health quarantined`.")
     typer.echo(f"{target} is released: its host goes on with what waits and what comes. It was set aside: {reason}")
+
+
+def _of_agent(
+    ctx: typer.Context, address: str, read: "Callable[[AgentRows, AgentAddress], Awaitable[Sequence[Row]]]"
+) -> "Sequence[Row]":
+    """Where there is nothing, the agent's kind may be misspelt."""
+    from ...memory.agents import AgentRows
+
+    target = AgentAddress.parse(address)
+    found = query(ctx, lambda database: read(AgentRows(database), target))
+    if not found:
+        refuse_unknown_kind(ctx, target.kind)
+    return found

@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from ... import __version__
-from ...actors.errors import OutcomeUnknown, Rejected, ResproutError, Unavailable
+from ...actors.errors import ResproutError
 from . import (
     agent,
     approvals,
@@ -39,7 +39,8 @@ from . import (
     tool,
 )
 from .flags import GLOBAL, global_flags
-from .hints import as_given
+from .plain_text import sentence
+from .refusals import exit_code
 
 # Commands that have a --set of their own, which is not about settings.
 WITH_SET = (["runs", "fork"],)
@@ -89,10 +90,10 @@ def _version(wanted: bool) -> None:
 def root(
     ctx: typer.Context,
     data_dir: Annotated[
-        str | None, typer.Option("--data-dir", help="Where the embedded stack keeps everything [.resprout].")
+        str | None, typer.Option("--data-dir", help="Where the embedded stack keeps everything. Default: .resprout.")
     ] = None,
     config_file: Annotated[
-        str | None, typer.Option("--config", help="The settings file [resprout.toml in this directory].")
+        str | None, typer.Option("--config", help="The settings file. Default: resprout.toml in this directory.")
     ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting, as in hosts.count=2.")
@@ -143,7 +144,7 @@ def _run() -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except ResproutError as error:
-        typer.secho(f"error: {as_given(str(error))}", fg="red", err=True)
+        typer.secho(f"error: {sentence(str(error))}", fg="red", err=True)
         return exit_code(error)
     except KeyboardInterrupt:
         return 130
@@ -153,15 +154,3 @@ def _run() -> int:
         traceback.print_exc()
         return 70
     return 0
-
-
-def exit_code(error: ResproutError) -> int:
-    match error:
-        case Rejected():
-            return 2
-        case Unavailable():
-            return 3
-        case OutcomeUnknown():
-            return 4
-        case _:
-            return 1

@@ -1,6 +1,7 @@
 """`resprout approvals …`: the one inbox of what waits for a person, from tools and from tasks of flows."""
 
 import json
+import shlex
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,7 +11,8 @@ from ...actors.errors import NotFound, Rejected
 from .. import identity
 from .hints import as_given
 from .inputs import read_pairs
-from .queries import print_rows, query
+from .plain_text import plain_text
+from .queries import print_facts, print_rows, query
 from .run_options import AsJson, Limit, with_runs
 
 if TYPE_CHECKING:
@@ -58,7 +60,7 @@ def list_(
         ((a.asked_at, a.id, a.title, a.chain[-1], ", ".join(a.who) or "anybody who may", a.state) for a in found),
     )
     if state == "pending":
-        typer.echo(as_given("look at one: `resprout approvals show ID`"), err=True)
+        typer.echo(as_given(f"look at one: `resprout approvals show {shlex.quote(found[0].id)}`"), err=True)
 
 
 def show(ctx: typer.Context, which: Which, as_json: AsJson = False) -> None:
@@ -67,12 +69,21 @@ def show(ctx: typer.Context, which: Which, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps(approval.as_json()))
         return
-    for name, value in _facts(approval):
-        if value:
-            typer.echo(f"{typer.style(f'{name:<12}', dim=True)}{value}")
+    print_facts(_facts(approval))
     _print_parts(approval.as_json())
     if approval.state == "pending":
-        typer.echo(as_given(f"\nanswer it: `resprout approvals approve {approval.id}`, or `reject`"), err=True)
+        _tell_ways(approval)
+
+
+def _tell_ways(approval: "Approval") -> None:
+    which, run = shlex.quote(approval.id), shlex.quote(approval.run)
+    typer.echo(
+        as_given(
+            f"\nanswer it: `resprout approvals approve {which}`, or `resprout approvals reject {which}`"
+            f"\nwithdraw it, with the run that asks: `resprout runs cancel {run}`"
+        ),
+        err=True,
+    )
 
 
 def approve(
@@ -133,7 +144,7 @@ def _answer(
 def _one(ctx: typer.Context, which: str, *, pending: bool) -> "Approval":
     from ...memory.approvals import Approvals
 
-    found = query(ctx, lambda database: Approvals.of(database).look(which))
+    found = query(ctx, lambda database: Approvals(database.opened).look(which))
     if not found:
         raise NotFound(f"no approval is known by {which!r}: list them with `resprout approvals list`.")
     waiting = [one for one in found if one.state == "pending"]
@@ -149,7 +160,9 @@ def _one(ctx: typer.Context, which: str, *, pending: bool) -> "Approval":
 def _listed(ctx: typer.Context, state: str | None, tenant: str | None, run: str | None, limit: int) -> "list[Approval]":
     from ...memory.approvals import Approvals
 
-    return query(ctx, lambda database: Approvals.of(database).latest(state=state, tenant=tenant, run=run, limit=limit))
+    return query(
+        ctx, lambda database: Approvals(database.opened).latest(state=state, tenant=tenant, run=run, limit=limit)
+    )
 
 
 def _of_open_runs(ctx: typer.Context, found: "list[Approval]") -> "list[Approval]":
@@ -168,24 +181,24 @@ def _of_open_runs(ctx: typer.Context, found: "list[Approval]") -> "list[Approval
 
     ended = with_runs(ctx, closed) if found else set()
     if gone := [one.id for one in found if one.run in ended]:
-        query(ctx, lambda database: Approvals.of(database).withdraw(gone, "its run has ended."))
+        query(ctx, lambda database: Approvals(database.opened).withdraw(gone, "its run has ended."))
     return [one for one in found if one.run not in ended]
 
 
-def _facts(approval: "Approval") -> list[tuple[str, object]]:
-    return [
-        ("id", approval.id),
-        ("what", approval.title),
-        ("state", approval.state),
-        ("asked by", " → ".join(approval.chain)),
-        ("for", ", ".join(approval.who) or "anybody who may answer approvals"),
-        ("run", approval.run),
-        ("task", approval.task),
-        ("because", " ".join(approval.reasons)),
-        ("expires", f"{approval.expires_at:%Y-%m-%d %H:%M:%S}" if approval.expires_at else ""),
-        ("answered by", approval.answered_by),
-        ("comment", approval.comment),
-    ]
+def _facts(approval: "Approval") -> dict[str, object]:
+    return {
+        "id": approval.id,
+        "what": approval.title,
+        "state": approval.state,
+        "asked by": " → ".join(approval.chain),
+        "for": ", ".join(approval.who) or "anybody who may answer approvals",
+        "run": approval.run,
+        "task": approval.task,
+        "because": " ".join(approval.reasons),
+        "expires": f"{approval.expires_at:%Y-%m-%d %H:%M:%S}" if approval.expires_at else "",
+        "answered by": approval.answered_by,
+        "comment": approval.comment,
+    }
 
 
 def _print_parts(told: dict[str, Any]) -> None:
@@ -197,6 +210,6 @@ def _print_parts(told: dict[str, Any]) -> None:
         typer.secho(f"\n{name}", bold=True)
         diff = told[name].get("diff") if isinstance(told[name], dict) else None
         if isinstance(diff, str):
-            console().print(Syntax(diff, "diff", background_color="default"))
+            console().print(Syntax(plain_text(diff), "diff", background_color="default"))
         else:
-            typer.echo(json.dumps(told[name], indent=2, ensure_ascii=False))
+            typer.echo(plain_text(json.dumps(told[name], indent=2, ensure_ascii=False)))

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...actors.errors import Broken, Rejected
-from .queries import print_rows, query
+from ...actors.errors import Broken, NotFound, Rejected
+from .queries import print_facts, print_rows, query
 from .run_options import AsJson, Limit
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ DIGEST = 32  # bytes of a hash of the log
 
 def register(app: typer.Typer) -> None:
     audit = typer.Typer(no_args_is_help=True, help="What was decided and done: search, verify, export.")
-    for command in (search, verify, export, anchor):
+    for command in (search, show, verify, export, anchor):
         audit.command(command.__name__)(command)
     app.add_typer(audit, name="audit")
 
@@ -65,14 +65,31 @@ def search(
         typer.echo(json.dumps([row.as_json() for row in found]))
         return
     print_rows(
-        ("seq", "at", "kind", "who", "tool", "verdict", "run", "why"),
-        (
-            (row.seq, row.at, row.kind, row.chain[-1], row.tool, row.verdict, row.run, " ".join(row.reasons))
-            for row in found
-        ),
+        ("seq", "at", "kind", "who", "tool", "verdict", "by", "run", "why"),
+        ((*_facts(row), ", ".join(row.grounds or ()), row.run, " ".join(row.reasons)) for row in found),
     )
     if len(found) == limit:
         typer.echo(f"There may be more: --limit {limit * 10}", err=True)
+
+
+def _facts(row: "AuditRow") -> tuple[object, ...]:
+    return (row.seq, row.at, row.kind, row.chain[-1], row.tool, row.verdict)
+
+
+def show(
+    ctx: typer.Context,
+    seq: Annotated[int, typer.Argument(metavar="SEQ", min=1, help="As `audit search` lists them.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show all that one row says."""
+    row = query(ctx, lambda database: _audit(database).row(seq))
+    if row is None:
+        raise NotFound(f"the audit log has no row {seq}: find one with `resprout audit search`.")
+    told = row.as_json()
+    if as_json:
+        typer.echo(json.dumps(told))
+    else:
+        print_facts({**told, "arguments": json.loads(row.arguments)})
 
 
 def verify(
@@ -95,7 +112,9 @@ def verify(
 
 def export(
     ctx: typer.Context,
-    to: Annotated[Path | None, typer.Option("--to", help="A file; CSV if its name ends so [output].")] = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="A file; CSV if its name ends so. Default: standard output.")
+    ] = None,
     after: Annotated[int, typer.Option("--after", min=0, help="Only what follows this row.")] = 0,
 ) -> None:
     """Write the log with its hashes, as JSON lines or CSV, for `audit verify --file`."""
@@ -125,10 +144,7 @@ def anchor(ctx: typer.Context) -> None:
 def _audit(database: "Database") -> "Audit":
     from ...memory.audit import Audit
 
-    async def opened() -> "Database":
-        return database
-
-    return Audit(opened)
+    return Audit(database.opened)
 
 
 async def _check(rows: "AsyncIterator[AuditRow]", heads: "list[Head]") -> "Whole | Fault":

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
-from ..settings import Settings, known_keys
+from ..settings import Settings, keys_of, value_of
 from ..stack.find import attach
 from .flags import settings_of
 
@@ -26,7 +26,7 @@ def show(
 ) -> None:
     """Show every setting, its value (secrets hidden) and where it came from."""
     loaded = settings_of(ctx)
-    rows = {".".join(key): (_shown(loaded.settings, key), loaded.origin[key]) for key in known_keys()}
+    rows = {".".join(key): (_shown(loaded.settings, key), loaded.origin[key]) for key in keys_of(loaded.settings)}
     if as_json:
         typer.echo(json.dumps({name: {"value": v, "from": o} for name, (v, o) in rows.items()}, indent=2))
         return
@@ -38,9 +38,7 @@ def show(
 
 
 def _shown(settings: Settings, key: tuple[str, ...]) -> Any:
-    value: Any = settings
-    for name in key:
-        value = getattr(value, name)
+    value = value_of(settings, key)
     if isinstance(value, SecretStr):
         return "********"
     return value if isinstance(value, (int, bool)) or value is None else str(value)

@@ -1,6 +1,7 @@
 """`resprout effects …`: what tools did, and what nobody knows whether they did."""
 
 import json
+import shlex
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,7 @@ from .. import identity
 from ..stack.find import attach
 from .flags import settings_of
 from .hints import as_given
-from .queries import print_rows, query
+from .queries import print_facts, print_rows, query
 from .run_options import AsJson, Limit, with_runs
 
 if TYPE_CHECKING:
@@ -53,9 +54,9 @@ def in_doubt(
     """List calls of which nobody knows whether they were done."""
     found = print_effects(ctx, tool, run, "in-doubt", limit, as_json=as_json)
     if found and not as_json:
-        typer.echo(
-            as_given("say what became of one: `resprout effects resolve KEY done`, `failed` or `again`"), err=True
-        )
+        key = shlex.quote(found[0].key)
+        ways = ", ".join(f"`resprout effects resolve {key} {way}`" for way in ("done", "failed", "again"))
+        typer.echo(as_given(f"say what became of one, as in {ways}"), err=True)
 
 
 def show(ctx: typer.Context, key: Key, as_json: AsJson = False) -> None:
@@ -64,10 +65,7 @@ def show(ctx: typer.Context, key: Key, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps(told))
         return
-    for name, value in told.items():
-        if value not in (None, "", [], {}):
-            shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            typer.echo(f"{typer.style(f'{name:<12}', dim=True)}{shown}")
+    print_facts(told)
 
 
 def resolve(
@@ -151,10 +149,7 @@ def _write(ctx: typer.Context, effect: "Effect", told: dict[str, Any]) -> None:
     settings = attach(settings_of(ctx).settings, "postgres.dsn")
 
     async def write(database: "Database") -> None:
-        async def opened() -> "Database":
-            return database
-
-        doubts = Doubts(policy_of(settings, opened), Effects(opened), Audit(opened).append)
+        doubts = Doubts(policy_of(settings, database.opened), Effects(database.opened), Audit(database.opened).append)
         await doubts.resolve(ResolveInput.model_validate({"effect": effect.key, **told}))
 
     query(ctx, write)
@@ -165,7 +160,7 @@ def print_effects(
 ) -> "list[Effect]":
     from ...memory.effects import Effects
 
-    found = query(ctx, lambda database: Effects.of(database).latest(tool=tool, run=run, state=state, limit=limit))
+    found = query(ctx, lambda database: Effects(database.opened).latest(tool=tool, run=run, state=state, limit=limit))
     if as_json:
         typer.echo(json.dumps([as_told(one) for one in found]))
         return found
@@ -189,7 +184,7 @@ def as_told(effect: "Effect") -> dict[str, Any]:
 def _one(ctx: typer.Context, key: str) -> "Effect":
     from ...memory.effects import Effects
 
-    found = query(ctx, lambda database: Effects.of(database).find(key))
+    found = query(ctx, lambda database: Effects(database.opened).find(key))
     if found is None:
         raise NotFound(f"there is no effect {key!r}: list them with `resprout effects list`.")
     return found

@@ -11,7 +11,8 @@ from typing import Any
 import typer
 
 from ...actors.errors import ConfigError
-from ..settings import Key, Loaded, known_keys, load
+from ..setting_keys import Key
+from ..settings import Loaded, find_key, load
 
 GLOBAL = {"--data-dir", "--config", "--set"}
 
@@ -37,15 +38,15 @@ class Flags:
 
 
 def global_flags(pairs: list[str], *, data_dir: str | None, config_file: str | None) -> Flags:
-    known = {".".join(key): key for key in known_keys()}
     values: dict[Key, Any] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
-        if not equals or name not in known:
+        key = find_key(name)
+        if not equals or key is None:
             raise ConfigError(
                 f"--set {pair}: write it as KEY=VALUE with a key of `resprout config show`, as in hosts.count=2."
             )
-        values[known[name]] = value
+        values[key] = value
     flags = Flags(values, {key: f"--set {'.'.join(key)}" for key in values}, Path(config_file) if config_file else None)
     return flags.and_({"--data-dir": (("data_dir",), data_dir)})
 

@@ -13,7 +13,13 @@ _COMMAND = re.compile(r"`(resprout [^`]*)`")
 
 def as_given(sentence: str, words: Sequence[str] | None = None) -> str:
     options = _options(sys.argv[1:] if words is None else words)
-    return _COMMAND.sub(lambda found: f"`{found[1]}{options}`", sentence) if options else sentence
+    return _COMMAND.sub(lambda found: f"`{_with(found[1], options)}`", sentence) if options else sentence
+
+
+def _with(command: str, options: str) -> str:
+    """Before what belongs to another program, and once, however often a sentence passes here."""
+    ours, ends, theirs = command.partition(" -- ")
+    return f"{ours.removesuffix(options)}{options}{ends}{theirs}"
 
 
 def _options(words: Sequence[str]) -> str:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 from ...activities.contracts import OutputTail, SandboxProgress
 from ..run_tree import Node
+from .plain_text import plain
 
 LAST_LINES = 5  # in the tree on a terminal
-HIDDEN = "\ufffd"
 CUT = "…"
 
 Line = tuple[str, str]  # the stream and what stands on it
@@ -49,7 +49,3 @@ def last_lines(node: Node) -> list[str]:
         return []
     both = [line for tail in (node.output.stdout, node.output.stderr) for line in tail.text.splitlines()[-LAST_LINES:]]
     return [plain(line) for line in both[-LAST_LINES:]]
-
-
-def plain(line: str) -> str:
-    return "".join(one if one.isprintable() or one == "\t" else HIDDEN for one in line.rstrip("\r"))

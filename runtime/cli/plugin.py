@@ -47,7 +47,9 @@ def new(
 def install(
     ctx: typer.Context,
     what: Annotated[str, typer.Argument(metavar="WHAT", help="A wheel, a project's folder, or a name of the index.")],
-    index: Annotated[str | None, typer.Option("--index", help="A file or URL [the setting plugins.index].")] = None,
+    index: Annotated[
+        str | None, typer.Option("--index", help="A file or URL. Default: the setting plugins.index.")
+    ] = None,
     unsigned: Annotated[bool, typer.Option("--unsigned", help="Also what nobody has signed.")] = False,
 ) -> None:
     """Install a plugin into this environment: one that is signed by a key you trust.
@@ -128,7 +130,7 @@ def sign(
     wheel: Annotated[Path, typer.Argument(metavar="WHEEL", help="What is put into the index.")],
     key: Annotated[Path, typer.Option("--key", help="The private key.")] = Path("plugin.key"),
     index: IndexFile = Path("index.json"),
-    url: Annotated[str | None, typer.Option("--url", help="Where it will be [its path from the index].")] = None,
+    url: Annotated[str | None, typer.Option("--url", help="Where it will be. Default: its path.")] = None,
 ) -> None:
     """Sign a wheel, and put it into the index."""
     import os

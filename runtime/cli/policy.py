@@ -113,16 +113,16 @@ def grants(
     from ...memory.grants import Grants
 
     if as_data:  # all that the rules go by: one denial left out would be an answer too mild
-        in_force = query(ctx, lambda database: Grants(_opened(database)).in_force())
+        in_force = query(ctx, lambda database: Grants(database.opened).in_force())
         typer.echo(json.dumps(_document(ctx, in_force)))
         return
-    found = query(ctx, lambda database: Grants(_opened(database)).every(tenant, limit))
+    found = query(ctx, lambda database: Grants(database.opened).every(tenant, limit))
     now = datetime.now(UTC)
     kept = [one for one in found if every or _holds(one, now)]
     if as_json:
         typer.echo(json.dumps([asdict(one) for one in kept], default=str))
     elif not kept:
-        typer.echo(as_given("there are no grants: make one with `resprout policy grant`"))
+        typer.echo(as_given("there are no grants: `resprout policy grant --help` shows how one is made"))
     else:
         print_rows(
             ("number", "grant", "by", "at", "until", "why"),
@@ -134,14 +134,7 @@ def _with_policy(ctx: typer.Context, work: "Callable[[Database, Policy], Awaitab
     from ..policy import policy_of
 
     settings = attach(settings_of(ctx).settings, "postgres.dsn")
-    return query(ctx, lambda database: work(database, policy_of(settings, _opened(database))))
-
-
-def _opened(database: "Database") -> "Callable[[], Awaitable[Database]]":
-    async def opened() -> "Database":
-        return database
-
-    return opened
+    return query(ctx, lambda database: work(database, policy_of(settings, database.opened)))
 
 
 def _document(ctx: typer.Context, found: "list[Grant]") -> object:

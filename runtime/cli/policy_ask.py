@@ -12,6 +12,7 @@ from ...actors.errors import Broken, Rejected
 from .. import identity
 from ..stack.find import attach
 from .flags import settings_of
+from .plain_text import sentence
 from .queries import query
 from .run_options import AsJson
 
@@ -29,10 +30,10 @@ def explain(
     ctx: typer.Context,
     tool: Annotated[str, typer.Argument(help="As in http.get or http.get@1.2.")] = "",
     chain: Annotated[
-        list[str] | None, typer.Option("--as", help="In whose name, the first first; may be repeated [you].")
+        list[str] | None, typer.Option("--as", help="In whose name, the first first; may be repeated. Default: you.")
     ] = None,
     arguments: Annotated[
-        str | None, typer.Option("--args", help="The arguments, as a JSON object [all that the tool may do].")
+        str | None, typer.Option("--args", help="The arguments, as a JSON object. Default: all that the tool may do.")
     ] = None,
     action: Annotated[str, typer.Option("--action", help="tool.call, policy.grant, approval.answer, …")] = "tool.call",
     asked_by: Annotated[list[str] | None, typer.Option("--asked-by", help="Of approval.answer: who asked.")] = None,
@@ -50,11 +51,12 @@ def explain(
 
     decision, explained = query(ctx, ask)
     if as_json:
-        typer.echo(json.dumps({"decision": asdict(decision), **explained}))
+        typer.echo(json.dumps({**explained, "decision": asdict(decision)}))
         return
     typer.secho(decision.verdict, bold=True)
     for reason in decision.reasons:
-        typer.echo(f"  {reason}")
+        typer.echo(f"  {sentence(reason)}")
+    typer.echo(f"by {', '.join(decision.grounds)}")
     for principal, roles in explained["roles"].items():
         typer.echo(f"{principal} is {', '.join(roles)}")
     for opinion in explained["opinions"]:
@@ -64,7 +66,7 @@ def explain(
 
 def cases(
     ctx: typer.Context,
-    paths: Annotated[list[Path] | None, typer.Argument(help="Files, or directories [those that ship].")] = None,
+    paths: Annotated[list[Path] | None, typer.Argument(help="Files, or directories. Default: those that ship.")] = None,
 ) -> None:
     """Hold the rules, with yours of `policy.dir`, against cases: a question and the verdict that is expected."""
     from ..policy import rules_of
@@ -120,10 +122,7 @@ def matrix(ctx: typer.Context, as_json: AsJson = False) -> None:
 def _policy(ctx: typer.Context, database: "Database") -> "Policy":
     from ..policy import policy_of
 
-    async def opened() -> "Database":
-        return database
-
-    return policy_of(attach(settings_of(ctx).settings), opened)
+    return policy_of(attach(settings_of(ctx).settings), database.opened)
 
 
 def _question(**words: Any) -> "Question":
@@ -142,14 +141,17 @@ def _question(**words: Any) -> "Question":
 def _call(ctx: typer.Context, reference: str, arguments: str | None) -> dict[str, Any]:
     """As it would be asked. Without arguments, of all that the tool may do, anywhere."""
     from ...activities.tools.secrets import references_in
-    from ..known_tools import known_tools
+    from .toolbox import checked, toolbox_of
 
-    toolbox = known_tools(settings_of(ctx).settings)
+    toolbox = toolbox_of(ctx)
     tool = toolbox.find(reference)
     given = _object(arguments or "{}")
     needs: list[Any] = [{"action": action} for action in tool.manifest.permissions]
-    if arguments is not None:
-        needs = [need.model_dump() for need in (*tool.needs(tool.parse(given)), *references_in(given))]
+    parsed = checked(tool, given) if arguments is not None else None
+    if parsed is not None:
+        needs = [need.model_dump() for need in (*tool.needs(parsed), *references_in(given))]
+    if tool.seen_elsewhere is not None and needs:
+        typer.echo("only a worker has the code of this tool: it is asked about all that the tool may do", err=True)
     return {
         "tool": tool.name,
         "version": tool.manifest.version,

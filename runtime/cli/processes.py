@@ -1,4 +1,4 @@
-"""`resprout join | worker | gateway`: one part each, in the foreground, drained by SIGTERM."""
+"""`resprout join | worker | gateway | model-server`: one part each, in the foreground, drained by SIGTERM."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from ...actors.errors import ResproutError
+from ...actors.errors import ConfigError, ResproutError
+from ..model_server.serving import missing
 from ..stack.find import attach
 from .flags import Options, settings_of
 
@@ -18,6 +19,7 @@ def register(app: typer.Typer) -> None:
     app.command("join")(join)
     app.command("worker")(worker)
     app.command("gateway")(gateway)
+    app.command("model-server")(model_server)
 
 
 def join(
@@ -64,7 +66,7 @@ def worker(
 def gateway(
     ctx: typer.Context,
     host: Annotated[str | None, typer.Option("--host", help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option("--port", help="Port to listen on [8080].")] = None,
+    port: Annotated[int | None, typer.Option("--port", help="Port to listen on. Default: 8080.")] = None,
 ) -> None:
     """Serve HTTP: health, version, metrics."""
     given: Options = {"--host": (("gateway", "host"), host), "--port": (("gateway", "port"), port)}
@@ -74,6 +76,23 @@ def gateway(
 
     configure_logs(settings.telemetry, "gateway")
     _run(gateway_process.run(settings), configure_traces(settings.telemetry, "gateway"))
+
+
+def model_server(
+    ctx: typer.Context,
+    port: Annotated[int | None, typer.Option("--port", help="Port of 127.0.0.1 to listen on [8460].")] = None,
+) -> None:
+    """Serve the bundled model on this machine, for settings with `models.local.url`."""
+    settings = settings_of(ctx, {"--port": (("models", "local", "port"), port)}).settings
+    from ..local_model import REMEDY, serving_of
+    from ..model_server import process
+    from ..telemetry import configure_logs, configure_traces
+
+    own = settings.models.local.model_copy(update={"url": None})  # of whoever asks; it may well be this one
+    if (serving := serving_of(own)) is None:
+        raise ConfigError(f"the local model cannot be served: {missing(own.weights)}. {REMEDY}")
+    configure_logs(settings.telemetry, "model-server")
+    _run(process.run(serving), configure_traces(settings.telemetry, "model-server"))
 
 
 def _run(process: Coroutine[Any, Any, None], flush_traces: Callable[[], None]) -> None:

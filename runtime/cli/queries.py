@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from difflib import get_close_matches
@@ -15,6 +16,8 @@ from rich.text import Text
 from ...actors.errors import NotFound
 from ..stack.find import attach
 from .flags import settings_of
+from .plain_text import sentence
+from .row_lines import row_lines
 
 if TYPE_CHECKING:
     from ...memory.database import Database
@@ -52,12 +55,26 @@ def print_json(rows: Iterable[Any]) -> None:
 
 
 def print_rows(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """As a table on a terminal, as lines elsewhere."""
     from .stack_view import console
 
+    shown = [[_shown(value) for value in row] for row in rows]
+    if not sys.stdout.isatty():
+        for line in row_lines(columns, shown):
+            typer.echo(line)
+        return
     table = Table(*(Column(name, overflow="fold") for name in columns), box=None, header_style="bold")
-    for row in rows:
-        table.add_row(*(Text(_shown(value)) for value in row))
+    for cells in shown:
+        table.add_row(*map(Text, cells))
     console().print(table)
+
+
+def print_facts(told: Mapping[str, object], width: int = 12) -> None:
+    """What one thing says of itself, a line each; what it does not say is left out."""
+    for name, value in told.items():
+        if value not in (None, "", [], {}):
+            shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+            typer.echo(f"{typer.style(name.ljust(width), dim=True)}{sentence(shown)}")
 
 
 def _shown(value: object) -> str:
@@ -69,4 +86,4 @@ def _shown(value: object) -> str:
         case bool():
             return "yes" if value else ""
         case _:
-            return str(value)
+            return sentence(str(value))

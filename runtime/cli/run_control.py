@@ -1,4 +1,4 @@
-"""`resprout runs pause | resume | cancel | terminate | signal | approve`: what can be said to a run."""
+"""`resprout runs pause | resume | cancel | terminate | signal | steer | approve`: what can be said to a run."""
 
 import getpass
 import json
@@ -15,7 +15,7 @@ PAUSED = "paused"
 
 
 def register(runs: typer.Typer) -> None:
-    for command in (pause, resume, cancel, terminate, signal, approve):
+    for command in (pause, resume, cancel, terminate, signal, steer, approve):
         runs.command(command.__name__)(command)
 
 
@@ -61,6 +61,14 @@ def signal(
         raise Rejected(f"--data {data} is not JSON: write text in quotes, as in --data '\"yes\"'.") from None
     on_open_run(ctx, run, lambda ref: ref.signal(name, brought))
     typer.echo(f"{run} has got the signal {name}")
+
+
+def steer(
+    ctx: typer.Context, run: RunId, text: Annotated[str, typer.Argument(help="What the agent is to know.")]
+) -> None:
+    """Say something to an agent while it is at work: it hears it with its next decision."""
+    on_open_run(ctx, run, lambda ref: ref.steer(text), of_agent=True)
+    typer.echo(f"{run} will hear it with its next decision")
 
 
 def approve(

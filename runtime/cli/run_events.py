@@ -5,13 +5,14 @@ from typing import Any
 
 import typer
 
+from ..delays import Delay
 from ..run_tree import Node
 from ..run_watch import View, node_as_json
 from .run_view import News
 
 
 class Events(News):
-    """`event` is task, output, approval, silence or ended; `task` names the task in the run and its child flows."""
+    """`event` is task, output, delay, approval, silence or ended; `task` names the task in the run and its children."""
 
     def __init__(self) -> None:
         super().__init__(err=False)
@@ -25,12 +26,16 @@ class Events(News):
     def silence(self, text: str) -> None:
         self.event("silence", text=text)
 
+    def delay(self, delay: Delay) -> None:
+        self.event("delay", **delay.as_json())
+
     def approval(self, run: str, question: dict[str, Any]) -> None:
         self.event("approval", **question)
 
     def ended(self, seen: View, result: Any) -> None:
         more = {"result": result} if seen.row.status == "completed" else {}
-        self.event("ended", **{k: v for k, v in seen.as_json().items() if k not in ("tasks", "approvals")}, **more)
+        now_over = ("tasks", "approvals", "delays")
+        self.event("ended", **{k: v for k, v in seen.as_json().items() if k not in now_over}, **more)
 
     def event(self, kind: str, /, **facts: Any) -> None:
         line = json.dumps({"event": kind, **facts}, ensure_ascii=False)

@@ -1,6 +1,7 @@
 """A flow started from the command line and followed to its end."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from ...actors.errors import Rejected
 from ..settings import Settings
 from .hints import as_given
 from .inputs import remedy
+from .plain_text import for_stdout, sentence
 from .problems import doubts, show_problems
 from .results import text_of
 from .run_failure import remedy_of
@@ -56,8 +58,9 @@ async def run_flow(settings: Settings, given: "RunInput", start: Start) -> int:
     """Returns the exit code."""
     from .. import temporal
     from ..runs import Runs
+    from ..speech import Listening
 
-    runs = Runs(await temporal.client_of(settings), settings.temporal)
+    runs = Runs(await temporal.client_of(settings), settings.temporal, Listening(settings))
     run = await runs.start(given, start.name)
     if start.detach:
         tell_started(run, as_json=start.as_json)
@@ -74,8 +77,12 @@ def tell_started(run: "RunRef", *, as_json: bool) -> None:
     _link(run)
 
 
-async def followed(run: "RunRef", *, as_json: bool, with_remedy: bool = True) -> int:
-    """Waits for the end, showing how it goes; returns the exit code. A single call says itself what would help."""
+async def followed(
+    run: "RunRef", *, as_json: bool, with_remedy: bool = True, show: "Callable[[Any], int] | None" = None
+) -> int:
+    """Waits for the end, showing how it goes; returns the exit code. A single call says itself what would help.
+
+    `show` prints the output, if it is not to be printed as it is, and says the exit code."""
     from ...actors.errors import RunFailed
     from .follow import result
 
@@ -87,9 +94,13 @@ async def followed(run: "RunRef", *, as_json: bool, with_remedy: bool = True) ->
     if as_json:
         typer.echo(json.dumps({**_told(run), "status": "completed", "result": output}))
         return 0
-    typer.echo(text_of(output))
+    if show is not None:
+        code = show(output)
+    else:
+        typer.echo(for_stdout(text_of(output)))
+        code = 0
     _link(run)
-    return 0
+    return code
 
 
 def _show_failure(run: "RunRef", failure: "RunFailed", *, as_json: bool, with_remedy: bool) -> None:
@@ -97,7 +108,7 @@ def _show_failure(run: "RunRef", failure: "RunFailed", *, as_json: bool, with_re
         error = {"message": str(failure), "type": failure.type, "task": failure.task}
         typer.echo(json.dumps({**_told(run), "status": failure.status, "error": error}))
         return
-    typer.secho(f"{failure}", fg="red", err=True)
+    typer.secho(sentence(str(failure)), fg="red", err=True)
     if not with_remedy:
         return
     if failure.task is not None:

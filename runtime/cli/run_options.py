@@ -31,15 +31,21 @@ def with_runs(ctx: typer.Context, work: "Callable[[Runs], Awaitable[Result]]") -
     async def go() -> Result:
         from .. import temporal
         from ..runs import Runs
+        from ..speech import Listening
 
         temporal.keep_retries_quiet()
-        return await work(Runs(await temporal.client_of(settings), settings.temporal))
+        return await work(Runs(await temporal.client_of(settings), settings.temporal, Listening(settings)))
 
     return asyncio.run(go())
 
 
 def on_open_run(
-    ctx: typer.Context, run: str, work: "Callable[[RunRef], Awaitable[Result]]", *, of_flow: bool = True
+    ctx: typer.Context,
+    run: str,
+    work: "Callable[[RunRef], Awaitable[Result]]",
+    *,
+    of_flow: bool = True,
+    of_agent: bool = False,
 ) -> "tuple[RunRow, Result]":
     """What the run was before, and what came of the work. `of_flow`: other workflows do not understand what is said.
 
@@ -47,13 +53,15 @@ def on_open_run(
     """
 
     async def go(runs: "Runs") -> "tuple[RunRow, Result]":
-        from ..run_errors import not_of_a_flow
-        from ..runs import FLOW
+        from ..run_errors import not_of_a_flow, not_of_an_agent
+        from ..runs import AGENT, FLOW
 
         ref = runs.get(run)
         row = await ref.describe()
-        if of_flow and row.kind != FLOW:
+        if of_flow and row.kind not in (FLOW, AGENT):
             raise not_of_a_flow(run, row.kind)
+        if of_agent and row.kind != AGENT:
+            raise not_of_an_agent(run, row.kind)
         if not row.is_open:
             raise Rejected(f"{run} has ended ({row.status}): see `resprout runs show {run}`.")
         return row, await work(ref)

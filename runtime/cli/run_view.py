@@ -1,6 +1,7 @@
 """How a run looks: the tree of its tasks on a terminal, and news of it, a line each, elsewhere."""
 
 import json
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,10 +13,12 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from ...actors.errors import RunFailed
+from ..delays import Delay
 from ..run_tree import PENDING, UNDER_WAY, Node
 from ..run_watch import View
 from .hints import as_given
 from .output_lines import OutputLines, last_lines
+from .plain_text import for_stdout, plain, plain_text, sentence
 from .results import glimpse, text_of
 from .run_failure import remedy_of
 from .stack_view import console
@@ -51,7 +54,9 @@ def view(seen: View, now: datetime | None = None) -> RenderableType:
     head.append(f"  {length(row.started_at, row.ended_at, moment)}", "dim")
     silence = [Text(str(seen.silence), "yellow")] if seen.silence else []
     nodes = tuple(without_reason(seen.nodes, seen.failure))
-    return Group(head, tasks(nodes, moment), *silence, *(_question(row.id, one) for one in seen.approvals))
+    delays = [Text(sentence(str(one)), "yellow") for one in seen.delays]
+    questions = [_question(row.id, one) for one in seen.approvals]
+    return Group(head, tasks(nodes, moment), *silence, *delays, *questions)
 
 
 def without_reason(nodes: Iterable[Node], failure: RunFailed | None) -> Iterator[Node]:
@@ -71,8 +76,8 @@ def tasks(nodes: Sequence[Node], now: datetime) -> Table:
         spent = length(node.started_at, node.ended_at, now) if node.word != "round" else ""
         attempt = str(node.attempt) if node.attempt > 1 else ""
         linked = f"run {node.child}" if node.child else ""
-        note = "  ".join(part for part in (node.note, linked) if part)
-        table.add_row(Text.assemble(text, (f"{mark} ", style), node.title), spent, attempt, Text(note, "dim"))
+        note = "  ".join(part for part in (sentence(node.note), linked) if part)
+        table.add_row(Text.assemble(text, (f"{mark} ", style), plain(node.title)), spent, attempt, Text(note, "dim"))
         for line in last_lines(node):
             table.add_row(Text(f"{text}  │ {line}", "dim", overflow="ellipsis", no_wrap=True), "", "", "")
     return table
@@ -111,8 +116,14 @@ def _alike(nodes: Iterable[Node]) -> Iterator[list[Node]]:
 
 
 def _question(run: str, approval: dict[str, object]) -> Text:
-    command = f"`resprout runs approve {run} {approval['task']}`"
-    return Text(as_given(f"{approval['title']} waits for an answer: {command}"), "yellow")
+    """With what answers it: a doubt is no yes or no."""
+    if approval["kind"] == "in-doubt":
+        which = shlex.quote(str(approval["effect"]))
+        said = f"{approval['title']} waits for what became of it: `resprout effects show {which}`"
+    else:
+        which = shlex.join([run, str(approval["task"])])
+        said = f"{approval['title']} waits for an answer: `resprout runs approve {which}`"
+    return Text(sentence(said), "yellow")
 
 
 def length(start: datetime | None, end: datetime | None, now: datetime) -> str:
@@ -141,6 +152,8 @@ class News:
             self._tell(node, "")
         if seen.silence is not None:
             self.silence(str(seen.silence))
+        for delay in seen.delays:
+            self.delay(delay)
         for approval in seen.approvals:
             self.approval(seen.row.id, approval)
 
@@ -185,13 +198,16 @@ class News:
     def silence(self, text: str) -> None:
         self._say(text)
 
+    def delay(self, delay: Delay) -> None:
+        self._say(str(delay))
+
     def approval(self, run: str, question: dict[str, Any]) -> None:
         self._say(_question(run, question).plain)
 
     def _say(self, line: str) -> None:
         if line not in self.told:
             self.told.add(line)
-            typer.echo(line, err=self.err)
+            typer.echo(sentence(line), err=self.err)
 
 
 def print_view(seen: View, inputs: dict[str, Any]) -> None:
@@ -200,15 +216,15 @@ def print_view(seen: View, inputs: dict[str, Any]) -> None:
     row = seen.row
     facts = {"version": row.version, "tenant": row.tenant, "tags": " ".join(row.tags), "child flow of": row.parent}
     whole = as_given(f"the whole: `resprout runs show {row.id} --json`")
-    facts["inputs"] = glimpse(json.dumps(inputs, ensure_ascii=False), whole) if inputs else None
+    facts["inputs"] = glimpse(plain_text(json.dumps(inputs, ensure_ascii=False)), whole) if inputs else None
     told = "  ".join(f"{name} {value}" for name, value in facts.items() if value)
     wide.print(told, style="dim", soft_wrap=True, markup=False, highlight=False)
 
 
 def print_end(seen: View, output: Any) -> None:
     if seen.failure is not None:
-        typer.secho(str(seen.failure), fg="red", err=True)
+        typer.secho(sentence(str(seen.failure)), fg="red", err=True)
         typer.echo(remedy_of(seen.failure), err=True)
     elif seen.row.status == "completed":
         whole = as_given(f"the whole: `resprout runs show {seen.row.id} -o FILE`")
-        typer.echo(glimpse(text_of(output), whole))
+        typer.echo(glimpse(for_stdout(text_of(output)), whole))

@@ -21,7 +21,7 @@ from .run_options import AsJson, Limit, RunId, with_runs
 
 
 def register(app: typer.Typer) -> None:
-    runs = typer.Typer(no_args_is_help=True, help="Runs of flows: find, watch, stop, answer, start again.")
+    runs = typer.Typer(no_args_is_help=True, help="Runs of flows and agents: find, watch, stop, answer, start again.")
     runs.command("list")(list_)
     runs.command("show")(show)
     runs.command("watch")(watch)
@@ -117,7 +117,17 @@ async def _look(runs: "Runs", run: str) -> "tuple[View, dict[str, Any], Any]":
     ref = runs.get(run)
     seen = await Watch(runs).look(ref)
     output = await ref.result() if seen.row.status == "completed" else None
-    return seen, dict((await ref.given()).inputs) if seen.nodes else {}, output
+    return seen, await _given(ref, seen.row.kind) if seen.nodes else {}, output
+
+
+async def _given(ref: "RunRef", kind: str) -> dict[str, Any]:
+    from ...workflows.agent_run.run_input import AgentRunInput
+    from ..runs import FLOW
+
+    if kind == FLOW:
+        return dict((await ref.given()).inputs)
+    given = await ref.given(AgentRunInput)
+    return given.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude={"carried", "chain"})
 
 
 def watch(

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from .inputs import read_pairs
+from .plain_text import plain_text
 from .run_options import AsJson
 from .sandbox_run import Shown, exit_code, mute, tell_cut
 from .sandbox_workspaces import Name, Within, with_workspaces
@@ -27,7 +28,7 @@ def exec_(
     cwd: Annotated[str, typer.Option("--cwd", help="Where it starts, beneath the working directory.")] = ".",
     stdin: Annotated[bool, typer.Option("--stdin", "-i", help="Hand standard input on.")] = False,
     timeout: Annotated[str, typer.Option("--timeout", metavar="TIME", help="Until it is killed, as in 90s.")] = "30s",
-    output: Annotated[str | None, typer.Option("--output", metavar="SIZE", help="Kept of it [1MB].")] = None,
+    output: Annotated[str | None, typer.Option("--output", metavar="SIZE", help="Kept of it. Default: 1MB.")] = None,
     key: Annotated[str | None, typer.Option("--key", help="Run this key at most once in this workspace.")] = None,
     detach: Annotated[
         bool, typer.Option("--detach", "-d", help="Leave it running, and print its key; --key comes back to it.")
@@ -60,7 +61,7 @@ def exec_(
         shown.catch_up(result)
         tell_cut(result)
         if result.reason:
-            typer.secho(result.reason, fg="red" if not result.is_success else None, err=True)
+            typer.secho(plain_text(result.reason), fg="red" if not result.is_success else None, err=True)
     raise typer.Exit(exit_code(result))
 
 

@@ -20,7 +20,9 @@ def expose(
     ctx: typer.Context,
     name: Name,
     port: Annotated[int, typer.Argument(metavar="PORT", min=1, max=65535, help="Where something listens inside.")],
-    local: Annotated[int, typer.Option("--port", min=0, max=65535, help="Of this machine [any that is free].")] = 0,
+    local: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="Of this machine. Default: any that is free.")
+    ] = 0,
     path: Annotated[
         Path | None, typer.Option("--socket", metavar="PATH", help="A unix socket of yours, instead of a port.")
     ] = None,

@@ -8,6 +8,7 @@ import base64
 import signal
 import sys
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,16 +19,20 @@ if TYPE_CHECKING:
     from ...activities.sandbox.result import SandboxResult
     from ...activities.sandbox.spec import Language, SandboxSpec
 
+from ...actors.duration import format_duration
 from ...actors.errors import ConfigError, Rejected
 from ...actors.words import sentence
 from ..settings import Settings
 from .flags import settings_of
 from .inputs import read_pairs
+from .plain_text import plain_text
+from .refusals import refusals_as_json
 from .result_files import check_writable, write
 from .run_options import AsJson
 
 BY_ENDING: dict[str, "Language"] = {".py": "python", ".sh": "shell", ".js": "node", ".mjs": "node"}
 TENANT = "default"
+LONGEST = timedelta(days=1)  # somebody holds a terminal, and a sandbox of this machine, for it
 TIMEOUT_CODE, KILLED_CODE = 124, 137  # as `timeout` and shells say it; 128 and its number for another signal
 NOT_WRITTEN_CODE = 1  # the program is fine, and not all of its files are here
 
@@ -75,30 +80,31 @@ def run(
 ) -> None:
     """Run code in a sandbox: no network, no files of this machine, small limits. Ends with the program's exit code."""
     limits = {"time": timeout, "cpu": cpu, "memory": memory, "pids": pids, "disk": disk, "output": output}
-    given: dict[str, Any] = {
-        "language": language,
-        "image": image,
-        "code": code,
-        "files": dict(_file(one) for one in file or []),
-        "collect": collect or [],
-        "env": {name: str(value) for name, value in read_pairs(env or [], "--env", "NAME=ada").items()},
-        "secrets": read_pairs(secret or [], "--secret", "API_KEY=api-key"),
-        "cwd": cwd,
-        "stdin": sys.stdin.read() if stdin else None,
-        "limits": {word: value for word, value in limits.items() if value is not None},
-        "net": net or "none",
-        "isolation": isolation,
-    }
-    given |= _program(words or [], given)
-    settings = settings_of(ctx).settings
-    if collect:
-        check_writable(out)
-    result = asyncio.run(_run(settings, _spec(given), key, as_json=as_json))
+    with refusals_as_json(as_json):
+        given: dict[str, Any] = {
+            "language": language,
+            "image": image,
+            "code": code,
+            "files": dict(_file(one) for one in file or []),
+            "collect": collect or [],
+            "env": {name: str(value) for name, value in read_pairs(env or [], "--env", "NAME=ada").items()},
+            "secrets": read_pairs(secret or [], "--secret", "API_KEY=api-key"),
+            "cwd": cwd,
+            "stdin": sys.stdin.read() if stdin else None,
+            "limits": {word: value for word, value in limits.items() if value is not None},
+            "net": net or "none",
+            "isolation": isolation,
+        }
+        given |= _program(words or [], given)
+        settings = settings_of(ctx).settings
+        if collect:
+            check_writable(out)
+        result = asyncio.run(_run(settings, _spec(given), key, as_json=as_json))
     is_whole = _write_files(result, out, force=force)
     if as_json:
         typer.echo(result.model_dump_json(indent=2))
     elif result.reason:
-        typer.secho(result.reason, fg="red" if not result.is_success else None, err=True)
+        typer.secho(plain_text(result.reason), fg="red" if not result.is_success else None, err=True)
     raise typer.Exit(exit_code(result) or (0 if is_whole else NOT_WRITTEN_CODE))
 
 
@@ -149,9 +155,15 @@ def _spec(given: dict[str, Any]) -> "SandboxSpec":
     if given["language"] is None and given["image"] is None:
         given["language"] = "shell"
     try:
-        return SandboxSpec.model_validate({word: value for word, value in given.items() if value is not None})
+        spec = SandboxSpec.model_validate({word: value for word, value in given.items() if value is not None})
     except ValidationError as error:
         raise Rejected(sentence(error)) from None
+    if spec.limits.time > LONGEST:
+        raise Rejected(
+            f"--timeout {format_duration(spec.limits.time)} is longer than a run may take: give at most "
+            f"{format_duration(LONGEST)}, or let a workspace keep what lasts longer (`resprout sandbox create --help`)."
+        )
+    return spec
 
 
 async def _run(settings: Settings, spec: "SandboxSpec", key: str | None, *, as_json: bool) -> "SandboxResult":
@@ -213,14 +225,13 @@ def _write_files(result: "SandboxResult", out: Path, *, force: bool) -> bool:
     for file in result.files:
         content = file.content
         if content is None:
-            typer.secho(gone(file), fg="red", err=True)
+            typer.secho(plain_text(gone(file)), fg="red", err=True)
             left_out += 1
             continue
         why = write(out, file.path, content, force=force)
         left_out += why is not None
-        typer.secho(
-            why or f"{out / file.path} ({file.size:,} bytes)", dim=why is None, fg="red" if why else None, err=True
-        )
+        said = plain_text(why or f"{out / file.path} ({file.size:,} bytes)")
+        typer.secho(said, dim=why is None, fg="red" if why else None, err=True)
     return left_out == 0
 
 

@@ -21,7 +21,7 @@ def snapshot(
     ctx: typer.Context,
     name: Name,
     called: Annotated[
-        str | None, typer.Option("--as", metavar="NAME", help="Its name [by workspace and time].")
+        str | None, typer.Option("--as", metavar="NAME", help="Its name. Default: by workspace and time.")
     ] = None,
     timeout: Within = "10m",
     as_json: AsJson = False,
@@ -76,7 +76,8 @@ def restore(
     ctx: typer.Context,
     snapshot: Annotated[str, typer.Argument(metavar="SNAPSHOT", help="The name of the snapshot.")],
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="A workspace, made when it is not there [where it is from].")
+        str | None,
+        typer.Argument(metavar="[NAME]", help="A workspace, made when it is not there. Default: where it is from."),
     ] = None,
     timeout: Within = "10m",
     as_json: AsJson = False,

@@ -48,8 +48,12 @@ def create(
         list[str] | None, typer.Option("--net", metavar="HOST:PORT", help="May be reached; may be repeated.")
     ] = None,
     isolation: Annotated[str | None, typer.Option("--isolation", help="container or gvisor.")] = None,
-    idle: Annotated[str | None, typer.Option("--idle", metavar="TIME", help="Unused so long, it goes [30m].")] = None,
-    life: Annotated[str | None, typer.Option("--life", metavar="TIME", help="After so long, it goes [24h].")] = None,
+    idle: Annotated[
+        str | None, typer.Option("--idle", metavar="TIME", help="Unused so long, it goes. Default: 30m.")
+    ] = None,
+    life: Annotated[
+        str | None, typer.Option("--life", metavar="TIME", help="After so long, it goes. Default: 24h.")
+    ] = None,
     timeout: Within = "2m",
     as_json: AsJson = False,
 ) -> None:

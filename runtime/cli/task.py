@@ -18,6 +18,7 @@ from ...actors.errors import Rejected
 from .agent_options import PriorityName, Tenant, one_of_priorities
 from .hints import as_given
 from .inputs import read_pairs
+from .plain_text import sentence
 from .queries import print_rows
 from .run_options import AsJson, Limit, with_runs
 
@@ -170,13 +171,14 @@ def show(ctx: typer.Context, task: TaskId, as_json: AsJson = False) -> None:
     row, state = seen.row, seen.state
     if not state:
         typer.echo(f"{row.id}: {row.status}")
-        typer.secho(str(seen.failure), fg="red", err=True)
+        typer.secho(sentence(str(seen.failure)), fg="red", err=True)
         return
     who = f", by {state['agent']}" if state["agent"] else ""
     attempts = f"attempt {state['attempt']} of {state['attempts']}"
     typer.echo(f"{row.id}: {row.status}; {row.message} for {row.aim}{who}; {attempts}")
     for one in state["errors"]:
-        typer.echo(f"attempt {one['attempt']}, {one['agent'] or 'nobody'}: {one['type']}: {one['message']}")
+        said = sentence(f"{one['type']}: {one['message']}")
+        typer.echo(f"attempt {one['attempt']}, {one['agent'] or 'nobody'}: {said}")
     if row.status == "completed":
         typer.echo(json.dumps(seen.reply, indent=2, ensure_ascii=False))
 

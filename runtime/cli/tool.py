@@ -1,6 +1,7 @@
 """`resprout tool list | show | search | call`: the tools there are, and calling one by hand."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,11 +10,12 @@ import typer
 from ...actors.errors import Rejected
 from .hints import as_given
 from .inputs import read_inputs, read_pairs
-from .queries import print_rows
+from .plain_text import plain_text
+from .queries import print_facts, print_rows
 from .run_options import AsJson, Detach, NewId, with_runs
 from .tool_import import register as register_import
-from .tool_records import deprecate, history, quota, usage
-from .toolbox import toolbox_of
+from .tool_records import deprecate, history, quota, sessions, usage
+from .toolbox import checked, toolbox_of
 
 if TYPE_CHECKING:
     from ...activities.tools.tool import Tool
@@ -24,7 +26,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="A name, as in text.co
 
 def register(app: typer.Typer) -> None:
     tool = typer.Typer(no_args_is_help=True, help="What agents and flows act with: list, look, call.")
-    for command in (list_, show, search, call, history, usage, deprecate):
+    for command in (list_, show, search, call, history, usage, sessions, deprecate):
         tool.command(command.__name__.rstrip("_"))(command)
     register_import(tool)
     tool.add_typer(quota, name="quota")
@@ -67,10 +69,11 @@ def show(ctx: typer.Context, name: Name, as_json: AsJson = False) -> None:
         typer.echo(json.dumps(_told(found) | {"input": manifest.input, "output": manifest.output}))
         return
     typer.secho(manifest.reference, bold=True)
-    typer.echo(f"{manifest.description}\n")
+    typer.echo(f"{plain_text(manifest.description)}\n")
     rate = f"{manifest.rate.calls} calls in {manifest.rate.per.total_seconds():g} s" if manifest.rate else None
     facts = {
         "source": found.source,
+        "code": _elsewhere(found),
         "permissions": ", ".join(manifest.permissions) or "none",
         "danger": manifest.danger,
         "after a crash": manifest.contract,
@@ -79,9 +82,7 @@ def show(ctx: typer.Context, name: Name, as_json: AsJson = False) -> None:
         "deprecated": manifest.deprecated,
         "tags": ", ".join(manifest.tags),
     }
-    for label, value in facts.items():
-        if value:
-            typer.echo(f"{typer.style(f'{label:<14}', dim=True)}{value}")
+    print_facts(facts, width=14)
     typer.secho("\narguments", bold=True)
     properties, required = manifest.input.get("properties") or {}, manifest.input.get("required") or []
     assert isinstance(properties, dict)
@@ -93,6 +94,7 @@ def show(ctx: typer.Context, name: Name, as_json: AsJson = False) -> None:
 def call(
     ctx: typer.Context,
     name: Name,
+    words: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
     arguments: Annotated[
         list[str] | None, typer.Option("--arg", "-a", metavar="K=V", help="An argument; V is JSON or plain text.")
     ] = None,
@@ -106,8 +108,13 @@ def call(
 
     What needs approval waits for it: see `resprout approvals list` in another terminal.
     """
+    if words:
+        pairs = [part for word in words for part in ("--arg", word if "=" in word else f"NAME={word}")]
+        raise Rejected(
+            f"{words[0]}: arguments stand behind --arg: `{shlex.join(['resprout', 'tool', 'call', name, *pairs])}`."
+        )
     given = read_inputs([], file) | read_pairs(arguments or [], "--arg", "text=hello")
-    toolbox_of(ctx).find(name).parse(given)  # a mistake is told here and now
+    checked(toolbox_of(ctx).find(name), given)
 
     async def go(runs: "Runs") -> int:
         from ..tool_flow import run_of_call
@@ -120,6 +127,12 @@ def call(
         return await followed(run, as_json=as_json, with_remedy=False)
 
     raise typer.Exit(with_runs(ctx, go))
+
+
+def _elsewhere(one: "Tool") -> str | None:
+    if one.seen_elsewhere is None:
+        return None
+    return f"of a worker, which said so last when it started, at {one.seen_elsewhere:%Y-%m-%d %H:%M:%S}"
 
 
 def _print_tools(found: "list[Tool]", *, as_json: bool) -> None:
@@ -144,7 +157,9 @@ def _print_tools(found: "list[Tool]", *, as_json: bool) -> None:
 
 def _told(one: "Tool") -> dict[str, Any]:
     fields = ("name", "version", "description", "permissions", "danger", "contract", "timeout", "rate", "deprecated")
-    return {**one.manifest.model_dump(mode="json", include={*fields, "tags"}), "source": one.source}
+    seen = one.seen_elsewhere.isoformat() if one.seen_elsewhere is not None else None
+    told = {"source": one.source, "seen_elsewhere": seen}
+    return {**one.manifest.model_dump(mode="json", include={*fields, "tags"}), **told}
 
 
 def _argument(word: str, schema: Any, required: bool) -> tuple[object, ...]:

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from ...actors.duration import format_duration, parse_duration
 from ...actors.errors import NotFound, Rejected
 from .hints import as_given
+from .plain_text import plain_text
 from .queries import print_json, print_rows, query
 from .run_options import AsJson
 from .tool_importing import importing
@@ -141,7 +142,8 @@ def bring_in(
         if not yes and typer.get_text_stream("stdin").isatty():
             typer.confirm(f"import {len(tools)} tools as they stand here?", abort=True, err=True)
         await imports.add(source, kind, origin, tools)
-        typer.echo(as_given(f"{len(tools)} tools are imported: look at one with `resprout tool show NAME`"), err=True)
+        hint = as_given(f"look at one with `resprout tool show {tools[0].name}`")
+        typer.echo(f"{len(tools)} tools are imported: {hint}", err=True)
 
     importing(ctx, source, go)
 
@@ -165,7 +167,7 @@ def sources(ctx: typer.Context, as_json: AsJson = False) -> None:
     """List where tools come from that are no code of ours."""
     from ...memory.tools import ToolRegistry
 
-    found = query(ctx, lambda database: ToolRegistry.of(database).sources())
+    found = query(ctx, lambda database: ToolRegistry(database.opened).sources())
     if as_json:
         print_json(found)
         return
@@ -228,5 +230,5 @@ def _show(tools: "list[Tool]", hints: "dict[str, Hint]", left_out: tuple[str, ..
             for one in tools
         ),
     )
-    for sentence in left_out:
-        typer.secho(f"left out: {sentence}", fg="yellow", err=True)
+    for one in left_out:
+        typer.secho(f"left out: {plain_text(one)}", fg="yellow", err=True)

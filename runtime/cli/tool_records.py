@@ -1,4 +1,4 @@
-"""`resprout tool history | usage | deprecate | quota`: what is on record about tools."""
+"""`resprout tool history | usage | sessions | deprecate | quota`: what is on record about tools."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -13,7 +13,7 @@ from .. import identity
 from ..stack.find import attach
 from .effects import Run, Tool, print_effects
 from .flags import settings_of
-from .queries import print_rows, query
+from .queries import print_json, print_rows, query
 from .run_options import AsJson, Limit
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def usage(
     from ...memory.effects import Effects
 
     length = _length(since, "--since")
-    found = query(ctx, lambda database: Effects.of(database).usage(length, tenant=tenant, tool=tool))
+    found = query(ctx, lambda database: Effects(database.opened).usage(length, tenant=tenant, tool=tool))
     if as_json:
         typer.echo(json.dumps(found, default=lambda value: value.isoformat()))
         return
@@ -55,6 +55,22 @@ def usage(
             for r in found
         ),
     )  # fmt: skip
+
+
+def sessions(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """List the sessions with MCP servers that workers have open: since when, and how many calls they made in them."""
+    from ...memory.tool_sessions import ToolSessions
+
+    found = query(ctx, lambda database: ToolSessions.of(database).every())
+    if as_json:
+        print_json(found)
+    elif not found:
+        typer.echo("no session is open: a worker opens one at the first call of a server's tool")
+    else:
+        print_rows(
+            ("source", "worker", "since", "calls", "last call", "server"),
+            ((s.source, s.worker, s.opened_at, s.calls, s.called_at, s.place) for s in found),
+        )
 
 
 def deprecate(
@@ -94,7 +110,7 @@ def list_quotas(ctx: typer.Context, as_json: AsJson = False) -> None:
     """List the quotas."""
     from ...memory.tools import ToolRegistry
 
-    found = query(ctx, lambda database: ToolRegistry.of(database).quotas())
+    found = query(ctx, lambda database: ToolRegistry(database.opened).quotas())
     if as_json:
         typer.echo(
             json.dumps(
@@ -124,7 +140,7 @@ def _take_care(ctx: typer.Context, work: "Callable[[ToolCare], Awaitable[None]]"
     settings = attach(settings_of(ctx).settings, "postgres.dsn")
 
     async def go(database: "Database") -> None:
-        registry = ToolRegistry.of(database)
+        registry = ToolRegistry(database.opened)
         care = ToolCare(registry, policy_of(settings, registry.open), Audit(registry.open), identity.user())
         await work(care)
 

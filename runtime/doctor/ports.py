@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...actors.errors import StackError
+from ..model_server.serving import USUAL_PORT, missing
 from ..settings import Settings
 from ..stack import state
 from ..stack.paths import StackPaths
@@ -48,6 +49,8 @@ def wanted(settings: Settings) -> list[Wanted]:
         ports.append(Wanted("temporal.ui_port", settings.temporal.ui_port, 8233))
     if settings.ray.address is None:
         ports.append(Wanted("ray.port", settings.ray.port, 6379))
+    if settings.models.local.url is None and missing(settings.models.local.weights) is None:
+        ports.append(Wanted("models.local.port", settings.models.local.port, USUAL_PORT))
     ports.append(Wanted("gateway.port", settings.gateway.port, 8080, settings.gateway.host))
     return ports
 

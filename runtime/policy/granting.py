@@ -4,12 +4,13 @@ The invariant: a grant and its row in the audit log commit together, and a refus
 """
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, replace
-from typing import Literal, get_args
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, Literal, get_args
 
 from ...activities.tools.manifest import Action
-from ...activities.tools.policy import Question
+from ...activities.tools.policy import Decision, Denied, Question
 from ...actors.errors import NotFound, Rejected
 from ...memory.audit import Audit, AuditEvent
 from ...memory.database import Database
@@ -19,12 +20,9 @@ from .ranges import tool_pattern
 from .rules import Rules
 
 ACTIONS = (*get_args(Action), "tool.call")
+MACHINES = ("agent:", "run:", "service:", "tenant:")
 _PRINCIPAL = re.compile(r"(user|agent|run|tenant|service|role):.{1,250}")
 _UNCLEAR = set("[]{}?\\")
-
-
-class Denied(Rejected):
-    """Policy does not let this person grant or revoke."""
 
 
 def checked(grant: Grant, rules: Rules) -> Grant:
@@ -51,6 +49,18 @@ def _check_role(grant: Grant, rules: Rules) -> None:
         raise Rejected(f"there is no role {grant.role!r}: there are {known}.")
     if grant.verdict != "allow" or grant.principal.startswith("role:"):
         raise Rejected("a role is given to principals, without --approve or --deny; `resprout policy revoke` takes it.")
+    if grant.principal.startswith(MACHINES):
+        raise Rejected(_no_role_for(grant, rules.roles[grant.role]))
+
+
+def _no_role_for(grant: Grant, role: dict[str, Any]) -> str:
+    """A role is a person's: what it lets a person decide, no machine may, and the rest can be granted by itself."""
+    never = f", and no agent, run or service ever may {role['may'][0]}" if role["may"] else ""
+    said = f"{grant.principal} cannot be {grant.role}: roles are for people{never}."
+    actions = [word for action in role["allow"] for word in ("--action", action)]
+    words = ["resprout", "policy", "grant", grant.principal, *actions]
+    tenant = ["--tenant", grant.tenant] if grant.tenant != "default" else []
+    return f"{said} `{shlex.join([*words, *tenant])}` gives it what it can have of that role."
 
 
 def _check_action(action: str) -> None:
@@ -64,18 +74,18 @@ def _check_action(action: str) -> None:
 
 async def grant(database: Database, policy: Policy, given: Sequence[Grant], by: str) -> list[Grant]:
     """All or none."""
-    for one in given:
-        await _refuse_unless_allowed(database, policy, "policy.grant", one, by)
+    decisions = [await _refuse_unless_allowed(database, policy, "policy.grant", one, by) for one in given]
 
-    added = await _grants(database).add(given, lambda one: _event("granted", one, by))
+    by_principal = {one.principal: decision for one, decision in zip(given, decisions, strict=True)}
+    added = await _grants(database).add(given, lambda one: _event("granted", one, by, by_principal[one.principal]))
     policy.forget()
     return added
 
 
 async def revoke(database: Database, policy: Policy, tenant: str, number: int, by: str) -> Grant:
-    await _refuse_unless_allowed(database, policy, "policy.revoke", Grant(tenant, "*", id=number), by)
+    decision = await _refuse_unless_allowed(database, policy, "policy.revoke", Grant(tenant, "*", id=number), by)
 
-    gone = await _grants(database).revoke(tenant, number, by, lambda one: _event("revoked", one, by))
+    gone = await _grants(database).revoke(tenant, number, by, lambda one: _event("revoked", one, by, decision))
     if gone is None:
         raise NotFound(f"no grant {number} holds in the tenant {tenant}: see `resprout policy grants`.")
     policy.forget()
@@ -84,31 +94,32 @@ async def revoke(database: Database, policy: Policy, tenant: str, number: int, b
 
 async def _refuse_unless_allowed(
     database: Database, policy: Policy, action: Literal["policy.grant", "policy.revoke"], about: Grant, by: str
-) -> None:
+) -> Decision:
     subject = str(about.id) if about.id else about.principal
     question = Question(chain=(by,), tenant=about.tenant, run=None, action=action, subject=subject)
     decision = await policy.decide(question)
     if decision.verdict != "allow":
-        event = replace(_event("refused", about, by), verdict="deny", reasons=decision.reasons, policy=decision.policy)
-        await Audit(_opened(database)).append([event])
+        await Audit(database.opened).append([_event("refused", about, by, decision)])
         raise Denied(" ".join(decision.reasons))
+    return decision
 
 
-def _event(kind: str, about: Grant, by: str) -> AuditEvent:
+def _event(kind: str, about: Grant, by: str, decision: Decision) -> AuditEvent:
     told = {name: value for name, value in asdict(about).items() if value and not name.endswith("_at")}
     if about.expires_at is not None:
         told["expires_at"] = about.expires_at.isoformat()
     return AuditEvent(
-        kind=kind, tenant=about.tenant, chain=(by,), step=f"grant-{about.id}", verdict="allow", arguments=told
+        kind=kind,
+        tenant=about.tenant,
+        chain=(by,),
+        step=f"grant-{about.id}",
+        verdict=decision.verdict,
+        reasons=decision.reasons,
+        arguments=told,
+        policy=decision.policy,
+        grounds=decision.grounds,
     )
 
 
 def _grants(database: Database) -> Grants:
-    return Grants(_opened(database))
-
-
-def _opened(database: Database) -> Callable[[], Awaitable[Database]]:
-    async def opened() -> Database:
-        return database
-
-    return opened
+    return Grants(database.opened)

@@ -25,7 +25,7 @@ from ...memory.grants import Grant
 from .engine import Engine
 from .granted import Data, as_data, that_may_matter
 from .rules import Rules
-from .sentences import sentences
+from .sentences import grounds, sentences
 
 REMEMBERED = 20_000
 SEEN_WITHIN = 1.0  # seconds until a grant of another process counts here
@@ -74,9 +74,10 @@ class Policy:
         if (known := self._answers.get(key)) is not None:
             self._answers.move_to_end(key)
             return known
-        answers, digest = self._answers, self._digest  # of these grants: others may be taken while the rules are asked
+        # Of these grants: others may be taken while the rules are asked.
+        answers, digest, granted = self._answers, self._digest, self._granted
         answer = await self._asked(self._engine.decide, question)
-        decision = self._decided(answer, question, digest)
+        decision = self._decided(answer, question, digest, granted)
         answers[key] = decision
         if len(answers) > REMEMBERED:
             answers.popitem(last=False)
@@ -85,9 +86,9 @@ class Policy:
     async def explain(self, question: Question) -> tuple[Decision, dict[str, Any]]:
         """The decision, and what each grant and role said."""
         await self._up_to_date()
-        digest = self._digest
+        digest, granted = self._digest, self._granted
         explained = await self._asked(self._engine.explain, question)
-        return self._decided(explained["decision"], question, digest), explained
+        return self._decided(explained["decision"], question, digest, granted), explained
 
     def forget(self) -> None:
         """After own writes: the grants are read again before the next answer."""
@@ -99,13 +100,13 @@ class Policy:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(ASIDE, ask, asked, granted, self._clock())
 
-    def _decided(self, answer: dict[str, Any], question: Question, digest: str) -> Decision:
+    def _decided(self, answer: dict[str, Any], question: Question, digest: str, granted: Sequence[Data]) -> Decision:
         if (hidden := _hidden(question)) is not None:
-            return Decision("deny", (hidden,), policy=digest)
+            return Decision("deny", (hidden,), policy=digest, grounds=("rules",))
         verdict = answer["verdict"]
         expires = float(answer["expires_seconds"]) if verdict == "approve" else None
-        reasons = sentences(answer, question, self.rules)
-        return Decision(verdict, reasons, expires_seconds=expires, policy=digest)
+        reasons = sentences(answer, question, self.rules, granted)
+        return Decision(verdict, reasons, expires_seconds=expires, policy=digest, grounds=grounds(answer))
 
     def _key(self, question: Question) -> str:
         if self.rules.own:  # they may go by the time, too

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from ..settings import CONFIG_ENV, Key, Settings, as_plain, env_name, flatten
+from ..setting_keys import Key
+from ..settings import CONFIG_ENV, Settings, as_plain, env_name, flatten
 
 
 def environment(settings: Settings, found: Mapping[Key, str] | None = None) -> dict[str, str]:

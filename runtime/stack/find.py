@@ -3,13 +3,21 @@
 from pydantic import BaseModel
 
 from ...actors.errors import NotRunning
-from ..settings import Key, Settings, as_plain, flatten
+from ..setting_keys import Key
+from ..settings import Settings, as_plain, flatten, nested
 from . import state
 from .paths import StackPaths
 
 # The setting that says which server a section is about. Where it is configured, the rest of the section belongs to
 # that server, and what the stack knows of its own (a token, say) must not be mixed in.
-LEADS = {"postgres": "dsn", "temporal": "address", "ray": "address", "gateway": "port", "policy": "owner"}
+LEADS = {
+    "postgres": "dsn",
+    "temporal": "address",
+    "ray": "address",
+    "gateway": "port",
+    "policy": "owner",
+    "models.local": "url",
+}
 
 SERVERS = ("postgres", "temporal", "ray")
 OF_ONE_PROCESS = ("pool_size", "port", "ui_port")
@@ -29,29 +37,33 @@ def attach(settings: Settings, *needed: str) -> Settings:
 
     `needed` are dotted keys that must have a value afterwards.
     """
-    plain = as_plain(settings)
+    plain = dict(flatten(as_plain(settings)))
     stack = state.read(StackPaths.of(settings.data_dir))
     known = stack.settings if stack else {}
     of_stack = {
         section
         for section, lead in LEADS.items()
-        if plain.get(section, {}).get(lead) in (None, known.get(f"{section}.{lead}"))
+        if plain.get(_key(f"{section}.{lead}")) in (None, known.get(f"{section}.{lead}"))
     }
     for dotted, value in known.items():
-        section, _, name = dotted.partition(".")
-        if section in of_stack and not _is_given(settings, section, name):
-            plain.setdefault(section, {})[name] = value
+        if dotted.rpartition(".")[0] in of_stack and not _is_given(settings, _key(dotted)):
+            plain[_key(dotted)] = value
     for dotted in needed:
-        section, _, name = dotted.partition(".")
-        if plain.get(section, {}).get(name) is None:
+        if plain.get(_key(dotted)) is None:
             raise NotRunning(
                 f"no stack is running in {settings.data_dir} and `{dotted}` is not set. "
                 "Start one with `resprout up`, name its --data-dir, or set the setting."
             )
-    return Settings(**plain)
+    return Settings(**nested(plain))
 
 
-def _is_given(settings: Settings, section: str, name: str) -> bool:
+def _key(dotted: str) -> Key:
+    return tuple(dotted.split("."))
+
+
+def _is_given(settings: Settings, key: Key) -> bool:
     """A default that nobody wrote gives way to what the stack was told."""
-    part: BaseModel = getattr(settings, section)
-    return name in part.model_fields_set and getattr(part, name) is not None
+    part: BaseModel = settings
+    for name in key[:-1]:
+        part = getattr(part, name)
+    return key[-1] in part.model_fields_set and getattr(part, key[-1]) is not None

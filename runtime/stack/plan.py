@@ -4,9 +4,10 @@ Everything that a user got wrong is found here, before the first process starts.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from pydantic import BaseModel, SecretStr
+from pydantic import SecretStr
 
 from ...actors.errors import ConfigError, StackError
 from ...memory.database import check, redacted
@@ -15,7 +16,9 @@ from .. import ray_link
 from ..agent_modules import import_agents
 from ..doctor.kernel import missing_features
 from ..identity import user_name
-from ..settings import Key, Settings, TemporalSettings
+from ..local_model import serving_of
+from ..setting_keys import Key
+from ..settings import Settings, TemporalSettings
 from ..temporal import connect as connect_temporal
 from . import state
 from .environment import environment
@@ -24,11 +27,14 @@ from .paths import StackPaths
 from .ports import PortLeases
 from .service import Service, Unwell
 from .services.external import ExternalService
+from .services.model_server import ModelServerService
 from .services.ours import OurService
 from .services.postgres import PostgresService
 from .services.ray_head import RayService
 from .services.temporal import TemporalService
 from .services.worker import WorkerService
+
+PORT_OF_MODEL: Key = ("models", "local", "port")
 
 
 @dataclass
@@ -75,8 +81,10 @@ async def _servers(plan: Plan, settings: Settings) -> None:
 
     def port(key: Key, usual: int, host: str = "127.0.0.1") -> int:
         name = ".".join(key)
-        section: BaseModel = getattr(settings, key[0])
-        taken = plan.leases.take(name, asked=getattr(section, key[1]), usual=usual, last=last.get(name), host=host)
+        asked: Any = settings
+        for part in key:
+            asked = getattr(asked, part)
+        taken = plan.leases.take(name, asked=asked, usual=usual, last=last.get(name), host=host)
         plan.ports[name] = taken
         return taken
 
@@ -102,6 +110,10 @@ async def _servers(plan: Plan, settings: Settings) -> None:
         plan.found["ray", "address"] = ray.address
         plan.found["ray", "auth_token"] = ray.token
         plan.found["ray", "loopback"] = "true"
+    if (model_server := serving_of(settings.models.local)) is not None:
+        service = ModelServerService(plan.paths, replace(model_server, port=port(PORT_OF_MODEL, model_server.port)))
+        plan.services.append(service)
+        plan.found["models", "local", "url"] = service.url
     plan.found["gateway", "port"] = str(port(("gateway", "port"), 8080, settings.gateway.host))
 
 
@@ -131,10 +143,16 @@ def _ours(plan: Plan, settings: Settings) -> None:
     host = f"[{settings.gateway.host}]" if ":" in settings.gateway.host else settings.gateway.host
     gateway = f"http://{host}:{plan.found['gateway', 'port']}"
     plan.services += [
-        OurService(plan.paths, "hosts", ["join"], after=("postgres", "ray"), env=env),
+        OurService(plan.paths, "hosts", ["join"], after=_under_hosts(plan), env=env),
         _worker(plan, settings, env),
         OurService(plan.paths, "gateway", ["gateway"], after=("postgres",), env=env, endpoint=gateway),
     ]
+
+
+def _under_hosts(plan: Plan) -> tuple[str, ...]:
+    """The model server among them: it is there for agents until the last of them has ended."""
+    stands_on = ("postgres", "ray", ModelServerService.name)
+    return tuple(service.name for service in plan.services if service.name in stands_on)
 
 
 def _worker(plan: Plan, settings: Settings, env: Mapping[str, str]) -> OurService:

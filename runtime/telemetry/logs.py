@@ -16,7 +16,7 @@ from opentelemetry import trace
 from ..secrets import SEEN
 from ..settings import TelemetrySettings
 
-CHATTY = ("httpx", "asyncio", "alembic", "urllib3")
+CHATTY = ("httpx", "httpx2", "httpcore2", "asyncio", "alembic", "urllib3")
 
 # Without local variables: a DSN or a key is often one.
 TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))

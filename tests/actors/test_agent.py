@@ -10,7 +10,7 @@ import pytest
 from pydantic import Field
 from resprout.actors import ids
 from resprout.actors.address import AgentAddress
-from resprout.actors.agent import Agent, Bounds, DedicatedHosts, agent_class, ephemeral, on
+from resprout.actors.agent import Agent, Bounds, DedicatedHosts, ephemeral, on
 from resprout.actors.catalogue import catalogue, describe
 from resprout.actors.envelope import Envelope, Replied
 from resprout.actors.errors import (
@@ -23,6 +23,7 @@ from resprout.actors.errors import (
     UnknownKind,
     UnknownMessage,
 )
+from resprout.actors.kinds import agent_class
 from resprout.actors.message import Message, parse, parse_stored
 from resprout.actors.roles import Greet, Greeter, Greeting
 from resprout.actors.roles.greeter import ordinal
@@ -212,7 +213,7 @@ def test_an_ephemeral_field_is_not_stored() -> None:
 
 def test_a_turn_that_fails_leaves_nothing_in_the_state() -> None:
     walker = Walker(shoes=["left"])
-    turn = Turn(AgentAddress("test-walker", "a"), envelope(), lambda: datetime.now(UTC), ask_nobody)
+    turn = Turn(AgentAddress("test-walker", "a"), envelope(), lambda: datetime.now(UTC), ask_nobody, read_nothing)
 
     twin = walker.for_turn(turn)
     assert isinstance(twin, Walker)
@@ -244,7 +245,7 @@ def test_a_turn_that_is_done_again_sends_the_same_messages() -> None:
     cause = envelope()
 
     def sent() -> list[UUID]:
-        turn = Turn(AgentAddress("test-walker", "a"), cause, lambda: datetime.now(UTC), ask_nobody)
+        turn = Turn(AgentAddress("test-walker", "a"), cause, lambda: datetime.now(UTC), ask_nobody, read_nothing)
         return [turn.tell("test-walker/b", Moved(metres=n), "normal", None) for n in range(3)]
 
     first = sent()
@@ -277,6 +278,10 @@ def envelope() -> Envelope:
 
 async def ask_nobody(_: Envelope) -> Replied:
     raise AssertionError("nobody to ask")
+
+
+async def read_nothing(first: int, last: int) -> list[str]:
+    raise AssertionError("no journal to read")
 
 
 def test_ordinals_are_english() -> None:

@@ -5,39 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.typed_program import PROGRAM
 
 ROOT = Path(__file__).resolve().parents[2]
-
-PROGRAM = """
-from resprout.actors.agent import Agent, on
-from resprout.actors.message import Message
-from resprout.runtime.client import Client
-
-
-class Add(Message, name="typed.add"):
-    amount: int
-
-
-class Other(Message, name="typed.other"):
-    pass
-
-
-class Total(Message, name="typed.total"):
-    total: int
-
-
-class Counter(Agent, kind="typed-counter"):
-    total: int = 0
-
-    @on
-    async def add(self, message: Add) -> Total:
-        return Total(total=self.total)
-
-
-async def use(client: Client) -> None:
-    reply = await client.of(Counter, "a").add(Add(amount=1))
-    print(reply.total)
-"""
 
 BLOCKING = """
 from datetime import timedelta

@@ -1,6 +1,8 @@
 """The audit log against those who would like it to say something else."""
 
 import asyncio
+import hashlib
+import json
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import replace
 from pathlib import Path
@@ -26,21 +28,13 @@ def event(number: int) -> AuditEvent:
         verdict="allow",
         reasons=("it is granted",),
         policy="abc",
+        grounds=("grant 7",) if number % 2 else None,
     )
 
 
 @pytest.fixture
-async def database(dsn: str) -> AsyncIterator[Database]:
-    async with await Database.open(dsn, pool_size=8) as database:
-        yield database
-
-
-@pytest.fixture
 async def audit(database: Database) -> Audit:
-    async def opened() -> Database:
-        return database
-
-    log = Audit(opened)
+    log = Audit(database.opened)
     await log.append([event(number) for number in range(1, 8)])
     return log
 
@@ -85,6 +79,9 @@ async def test_the_database_refuses_to_change_the_log(audit: Audit, database: Da
         (3, "changed", """UPDATE resprout.audit SET arguments = '{"url": "evil"}' WHERE seq = 3"""),
         (3, "changed", "UPDATE resprout.audit SET reasons = '{it is  granted}' WHERE seq = 3"),
         (3, "changed", "UPDATE resprout.audit SET run = NULL WHERE seq = 3"),
+        (3, "changed", "UPDATE resprout.audit SET grounds = '{grant 8}' WHERE seq = 3"),
+        (3, "changed", "UPDATE resprout.audit SET grounds = NULL WHERE seq = 3"),
+        (4, "changed", "UPDATE resprout.audit SET grounds = '{}' WHERE seq = 4"),
         (3, "changed", "UPDATE resprout.audit SET at = at + interval '1 microsecond' WHERE seq = 3"),
         (3, "changed", "UPDATE resprout.audit SET hash = set_byte(hash, 0, get_byte(hash, 0) # 1) WHERE seq = 3"),
         (3, "missing", "DELETE FROM resprout.audit WHERE seq = 3"),
@@ -202,6 +199,40 @@ async def test_a_file_that_begins_in_the_middle_is_held_against_the_anchor_befor
     assert (whole.unheld, older.unheld) == ((), (1,))
 
 
+# As `resprout audit export` wrote them before there were grounds.
+OLD_ROWS = """\
+{"seq": 1, "at": "2026-11-21T20:30:00.000001+00:00", "kind": "decided", "tenant": "default", "chain": ["user:ada"], \
+"run": null, "step": "one", "tool": "text.count", "version": "1.0.0", "verdict": "allow", "reasons": ["so"], \
+"policy": "abc", "approval": null, "arguments": "{}", "digest": "d", "previous": "", \
+"hash": "HASH"}
+"""
+
+
+def test_rows_from_before_there_were_grounds_are_verified_as_ever() -> None:
+    said = b'[1,"2026-11-21T20:30:00.000001+00:00","decided","default",["user:ada"],null,"one","text.count","1.0.0",'
+    said += b'"allow",["so"],"abc",null,"{}","d"]'
+
+    row = AuditRow.from_json(json.loads(OLD_ROWS.replace("HASH", hashlib.sha256(said).hexdigest())))
+
+    assert row.expected_hash == row.hash
+
+
+async def test_what_is_no_news_is_said_once_until_something_else_is_said(audit: Audit, database: Database) -> None:
+    throttled = replace(event(50), kind="throttled", is_news=True)
+
+    for one in (throttled, throttled, event(50), throttled, replace(throttled, reasons=("another quota",))):
+        await audit.append([one])
+
+    rows = await audit.search(text="step-50")
+    assert [(row.kind, row.reasons[0]) for row in reversed(rows)] == [
+        ("throttled", "it is granted"),
+        ("decided", "it is granted"),
+        ("throttled", "it is granted"),
+        ("throttled", "another quota"),
+    ]
+    assert isinstance(await found(audit), Whole)
+
+
 async def test_the_log_is_searched_by_all_that_it_says(audit: Audit) -> None:
     await audit.append([replace(event(9), verdict="deny", kind="refused", tool="code.python", chain=("user:eve",))])
 
@@ -211,6 +242,7 @@ async def test_the_log_is_searched_by_all_that_it_says(audit: Audit) -> None:
     assert await seqs(audit.search(principal="user:eve")) == [8]
     assert await seqs(audit.search(verdict="deny", kind="refused", tool="code.python", run="report")) == [8]
     assert await seqs(audit.search(text="EXAMPLE.org/3")) == [3]
+    assert await seqs(audit.search(text="grant 7", limit=3)) == [8, 7, 5]
     assert await seqs(audit.search(principal="user:ada", limit=2)) == [7, 6]
     assert await seqs(audit.search(until=(await audit.search(limit=1))[0].at, text="step-9")) == []
 

@@ -73,11 +73,8 @@ async def orders() -> asyncio.StreamReader:
 async def main(dsn: str, instance: str) -> None:
     database = await Database.open(dsn, pool_size=4)
 
-    async def opened() -> Database:
-        return database
-
     docker = DockerBackend(Engine(URL), instance, warm=1)
-    runs = SandboxRuns(opened, LEASE)
+    runs = SandboxRuns(database.opened, LEASE)
     boxes = Sandboxes({"container": docker, "process": ProcessSandbox()}, NoSecrets(), runs=runs)
 
     async def serve(order: Order) -> None:

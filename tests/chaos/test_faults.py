@@ -5,7 +5,6 @@ hears of every attempt at work besides: a message that was acknowledged must hav
 """
 
 import asyncio
-import shutil
 import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -24,7 +23,7 @@ from resprout.runtime.connections import Connections
 from resprout.runtime.settings import Settings
 from resprout.runtime.stack.find import attach
 from support.journal import REPORT_TO, Contents, Die, Read, Write
-from support.stack import Stack, eventually, kill
+from support.stack import Stack, eventually, kill, stack_of
 
 AGENTS = 12
 LOAD_SECONDS = 4.0
@@ -37,26 +36,17 @@ def attempts() -> Iterator["Attempts"]:
 
 
 @pytest.fixture(scope="module")
-def stack(attempts: "Attempts", tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    directory = tmp_path_factory.mktemp("chaos")
-    for parent in (directory, directory.parent, directory.parent.parent):
-        parent.chmod(0o711)
-    stack = Stack(
-        directory / "data",
-        {
-            "RESPROUT_AGENTS_MODULES": "support.journal",
-            "RESPROUT_AGENTS_PATH": str(Path(__file__).resolve().parents[1]),
-            "RESPROUT_HOSTS_COUNT": "2",
-            "RESPROUT_HOSTS_LEASE_SECONDS": "3",
-            REPORT_TO: attempts.address,
-        },
-    )
-    try:
+def stack(attempts: "Attempts") -> Iterator[Stack]:
+    env = {
+        "RESPROUT_AGENTS_MODULES": "support.journal",
+        "RESPROUT_AGENTS_PATH": str(Path(__file__).resolve().parents[1]),
+        "RESPROUT_HOSTS_COUNT": "2",
+        "RESPROUT_HOSTS_LEASE_SECONDS": "3",
+        REPORT_TO: attempts.address,
+    }
+    with stack_of(env) as stack:
         stack.up()
         yield stack
-    finally:
-        stack.down()
-        shutil.rmtree(directory)
 
 
 @pytest.fixture

@@ -75,12 +75,8 @@ def is_whole(told: Told) -> bool:
 async def reaped(dsn: str, installation: str) -> None:
     """By the next worker of this installation, as each does when it begins and every minute."""
     async with await Database.open(dsn) as database:
-
-        async def opened() -> Database:
-            return database
-
         backend = DockerBackend(Engine(URL), installation, warm=0)
-        await backend.reap(SandboxRuns(opened).unfinished)
+        await backend.reap(SandboxRuns(database.opened).unfinished)
         await backend.close()
 
 

@@ -145,6 +145,15 @@ def test_hints_repeat_the_global_options(words: list[str], hint: str) -> None:
     assert as_given("Say `resprout up`, or mend `ray.address`.", words) == f"Say {hint}, or mend `ray.address`."
 
 
+def test_an_option_in_a_hint_is_ours_and_stands_there_once() -> None:
+    words = ["--data-dir", "d"]
+
+    once = as_given("`resprout sandbox exec box -- ls -l`, `resprout status`", words)
+
+    assert once == "`resprout sandbox exec box --data-dir d -- ls -l`, `resprout status --data-dir d`"
+    assert as_given(once, words) == once
+
+
 def test_what_is_published_again_with_its_id_is_published_once(stack: Stack) -> None:
     agent, topic = f"clerk/{uuid4().hex}", uuid4().hex
     stack("agent", "ask", agent, "clerk.follow", "-i", f"topic={topic}")

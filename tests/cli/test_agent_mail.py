@@ -1,7 +1,6 @@
 """Telling agents things from outside, and what becomes of messages that cannot be handled."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
@@ -13,24 +12,15 @@ from resprout.actors.errors import CallCycle, DeadlineInPast, MailboxFull, TooLa
 from resprout.runtime.client import Client
 from resprout.runtime.settings import Settings
 from support.counting import AskOther, Count, Increment, Log, Tally
-from support.stack import Stack, eventually
+from support.stack import Stack, eventually, stack_of
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    directory = tmp_path_factory.mktemp("mail")
-    for parent in (directory, directory.parent, directory.parent.parent):
-        parent.chmod(0o711)
+def stack() -> Iterator[Stack]:
     tests = Path(__file__).resolve().parents[1]
-    stack = Stack(
-        directory / "data", {"RESPROUT_AGENTS_MODULES": "support.counting", "RESPROUT_AGENTS_PATH": str(tests)}
-    )
-    try:
+    with stack_of({"RESPROUT_AGENTS_MODULES": "support.counting", "RESPROUT_AGENTS_PATH": str(tests)}) as stack:
         stack.up()
         yield stack
-    finally:
-        stack.down()
-        shutil.rmtree(directory)
 
 
 def ok(stack: Stack, *words: str) -> str:

@@ -1,6 +1,7 @@
 """`resprout policy` and `resprout audit`, with a Postgres and nothing else."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,61 @@ def test_the_log_is_exported_and_verified(env: dict[str, str], tmp_path: Path) -
     log.write_text(log.read_text().replace("on call", "on leave"))
     changed = run({}, "audit", "verify", "--file", str(log), code=1)
     assert "not whole from row 1 on (changed)" in changed.stderr
+
+
+def test_the_log_names_the_grant_that_allowed(env: dict[str, str]) -> None:
+    stranger = env | {"RESPROUT_POLICY_OWNER": "somebody"}
+    me = f"user:{user_name()}"
+
+    run(env, "policy", "grant", me, "--action", "net.connect:*.org:443", "--tool", "http.get")
+    run(stranger, "policy", "grant", "*", "--action", "net.connect:*", code=2)
+
+    explained = json.loads(run(env, "policy", "explain", *GET[:1], *GET[3:], "--json").stdout)
+    assert (explained["decision"]["verdict"], explained["decision"]["grounds"]) == ("allow", ["grant 1"])
+    refused, granted = json.loads(run(env, "audit", "search", "--json").stdout)
+    assert (refused["grounds"], granted["grounds"]) == (["rules"], ["role owner"])
+    shown = run(env, "audit", "show", str(granted["seq"])).stdout
+    assert '["role owner"]' in shown
+    assert "net.connect:*.org:443" in shown
+    assert "role owner" in run(env, "audit", "search", "--kind", "granted").stdout
+    assert "has no row 99" in run(env, "audit", "show", "99", code=2).stderr
+
+
+@pytest.mark.parametrize("who", ["agent:writer/*", "run:publish", "service:mcp:x"])
+def test_a_role_is_given_to_people_only_and_the_refusal_says_what_can_be_had(env: dict[str, str], who: str) -> None:
+    refused = run(env, "policy", "grant", who, "--role", "approver", code=2)
+
+    assert f"{who} cannot be approver: roles are for people" in refused.stderr
+    command = refused.stderr.split("`resprout ")[1].split("`")[0]
+    run(env, *shlex.split(command))
+    (given,) = json.loads(run(env, "policy", "grants", "--json").stdout)
+    assert (given["principal"], given["role"], given["actions"]) == (who, None, ["runs.read:*"])
+
+
+def test_a_command_in_a_hint_works_when_it_is_pasted(env: dict[str, str], tmp_path: Path) -> None:
+    def pasted(said: str) -> list[str]:
+        return shlex.split(said.split("`resprout ")[1].split("`")[0])
+
+    stranger = env | {"RESPROUT_POLICY_OWNER": "somebody"}
+    ask = ("policy", "explain", "--action", "approval.answer", "--asked-by", "user:bob")
+
+    lacking = run(stranger, *ask, "--data-dir", str(tmp_path)).stdout
+    in_blue = run(stranger, *ask, "--tenant", "blue").stdout
+
+    assert pasted(lacking)[-2:] == ["--data-dir", str(tmp_path)]
+    run(env, *pasted(lacking))
+    assert run(stranger, *ask).stdout.startswith("allow")
+    run(env, *pasted(in_blue))
+    assert run(stranger, *ask, "--tenant", "blue").stdout.startswith("allow")
+
+
+def test_a_denial_for_all_tenants_is_lifted_by_what_the_reason_says(env: dict[str, str]) -> None:
+    run(env, "policy", "grant", "*", "--tool", "text.count", "--deny", "--tenant", "*")
+
+    denied = run(env, "policy", "explain", "text.count").stdout
+    run(env, *shlex.split(denied.split("`resprout ")[1].split("`")[0]))
+
+    assert run(env, "policy", "explain", "text.count").stdout.startswith("allow")
 
 
 def test_the_cases_that_ship_pass_and_one_of_yours_that_does_not_is_named(tmp_path: Path) -> None:

@@ -7,12 +7,6 @@ from support.house import House, hosts
 
 
 @pytest.fixture
-async def database(dsn: str) -> AsyncIterator[Database]:
-    async with await Database.open(dsn) as database:
-        yield database
-
-
-@pytest.fixture
 async def house(database: Database) -> AsyncIterator[House]:
     async with hosts(PostgresStore(database)) as (house, _):
         yield house

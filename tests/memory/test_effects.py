@@ -23,15 +23,12 @@ async def database(dsn: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def effects(database: Database) -> Effects:
-    return Effects.of(database)
+    return Effects(database.opened)
 
 
 @pytest.fixture
 def audit(database: Database) -> Audit:
-    async def opened() -> Database:
-        return database
-
-    return Audit(opened)
+    return Audit(database.opened)
 
 
 def intent(key: str) -> Intent:

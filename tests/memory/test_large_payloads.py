@@ -1,19 +1,11 @@
 """What is kept for runs, and for how long, on a real Postgres."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from resprout.memory.database import Database
 from resprout.memory.large_payloads import fetch, keep, remove
 
 DAY = timedelta(days=1)
-
-
-@pytest.fixture
-async def database(dsn: str) -> AsyncIterator[Database]:
-    async with await Database.open(dsn) as database:
-        yield database
 
 
 async def kept(database: Database, text: bytes, age: timedelta) -> bytes:

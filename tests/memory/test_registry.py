@@ -1,7 +1,6 @@
 """The registry and the dead letters on a real Postgres, without hosts: time and leases are what the test writes."""
 
 import json
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -17,12 +16,6 @@ from resprout.memory.registry import Registry
 from resprout.memory.store import PostgresStore
 
 ABOUT = {"labels": {"floor": "2"}, "capabilities": [{"name": "count"}], "handlers": {}, "description": ""}
-
-
-@pytest.fixture
-async def database(dsn: str) -> AsyncIterator[Database]:
-    async with await Database.open(dsn) as database:
-        yield database
 
 
 async def put_agent(database: Database, key: str) -> None:

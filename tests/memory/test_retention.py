@@ -1,11 +1,9 @@
 """How long handled messages are remembered, and what becomes of mailbox rows of those that were, on a real Postgres."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-import pytest
 from resprout.actors.address import AgentAddress
 from resprout.actors.envelope import Replied
 from resprout.actors.marks import Mark
@@ -16,12 +14,6 @@ from support.stack import Stack, eventually, kill
 
 WEEK = timedelta(days=7)
 AGENT = AgentAddress("clerk", "a")
-
-
-@pytest.fixture
-async def database(dsn: str) -> AsyncIterator[Database]:
-    async with await Database.open(dsn) as database:
-        yield database
 
 
 async def put_mark(database: Database, age: timedelta, agent: AgentAddress = AGENT) -> UUID:

@@ -1,6 +1,5 @@
 """How long it is remembered that a key was run in a sandbox."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import uuid4
 
@@ -14,17 +13,8 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture
-async def database(dsn: str) -> AsyncIterator[Database]:
-    async with await Database.open(dsn) as database:
-        yield database
-
-
-@pytest.fixture
 def runs(database: Database) -> SandboxRuns:
-    async def opened() -> Database:
-        return database
-
-    return SandboxRuns(opened)
+    return SandboxRuns(database.opened)
 
 
 async def put(runs: SandboxRuns, key: str, age: timedelta, ended: timedelta | None, limit: timedelta = DAY) -> None:

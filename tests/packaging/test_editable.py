@@ -9,37 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-
-PROGRAM = """
-from resprout.actors.agent import Agent, on
-from resprout.actors.message import Message
-from resprout.runtime.client import Client
-
-
-class Add(Message, name="typed.add"):
-    amount: int
-
-
-class Wrong(Message, name="typed.wrong"):
-    pass
-
-
-class Total(Message, name="typed.total"):
-    total: int
-
-
-class Counter(Agent, kind="typed-counter"):
-    total: int = 0
-
-    @on
-    async def add(self, message: Add) -> Total:
-        return Total(total=self.total)
-
-
-async def use(client: Client) -> None:
-    reply = await client.of(Counter, "a").add(Add(amount=1))
-    print(reply.total)
-"""
+from support.typed_program import PROGRAM
 
 
 @pytest.fixture(scope="module")
@@ -72,8 +42,8 @@ def test_an_editable_install_is_imported_from_the_clone(python: Path, clone: Pat
     ("line", "error"),
     [
         ("", None),
-        ('    await client.of(Counter, "a").add(Wrong())', 'has incompatible type "Wrong"; expected "Add"'),
-        ('    await client.of(Counter, "a").ask(Wrong())', 'Missing positional argument "message"'),
+        ('    await client.of(Counter, "a").add(Other())', 'has incompatible type "Other"; expected "Add"'),
+        ('    await client.of(Counter, "a").ask(Other())', 'Missing positional argument "message"'),
         ('    await client.agent("typed-counter/a").ask({"amount": 1})', 'expected "Message"'),
     ],
 )

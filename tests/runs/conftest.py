@@ -1,7 +1,6 @@
 """A stack with the agents of `support.steps`, and runs on it from Python."""
 
 import os
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -15,29 +14,22 @@ from support.collector import Collector
 from support.engine import engine_api, images
 from support.histories import RECORD
 from support.runs import Runs
-from support.stack import Stack
+from support.stack import Stack, stack_of
 
 __all__ = ["engine_api", "images"]
 
 
 @pytest.fixture(scope="package")
-def runs_stack(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[Stack]:
-    directory = tmp_path_factory.mktemp("runs")
-    for parent in (directory, directory.parent, directory.parent.parent):
-        parent.chmod(0o711)
+def runs_stack(collector: Collector) -> Iterator[Stack]:
     env = {
         "RESPROUT_AGENTS_MODULES": "support.steps,support.world",
         "RESPROUT_AGENTS_PATH": str(Path(__file__).resolve().parents[1]),
         "RESPROUT_TELEMETRY_OTLP_ENDPOINT": collector.endpoint,
         **CANARIES,
     }
-    stack = Stack(directory / "data", env)
-    try:
+    with stack_of(env) as stack:
         stack.up()
         yield stack
-    finally:
-        stack.down()
-        shutil.rmtree(directory)
 
 
 @pytest.fixture

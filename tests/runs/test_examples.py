@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ from resprout.runtime import temporal
 from resprout.runtime.settings import Settings
 from resprout.runtime.stack.find import attach
 from resprout.workflows.flow import freeze
-from support.stack import Stack
+from support.stack import Stack, stack_of
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
 
@@ -52,17 +51,10 @@ VICTIMS: dict[str, Callable[[Stack], list[int]]] = {
 
 
 @pytest.fixture(scope="module")
-def examples_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    directory = tmp_path_factory.mktemp("examples")
-    for parent in (directory, directory.parent, directory.parent.parent):
-        parent.chmod(0o711)
-    stack = Stack(directory / "data", {"RESPROUT_AGENTS_MODULES": "crew", "RESPROUT_AGENTS_PATH": str(EXAMPLES)})
-    try:
+def examples_stack() -> Iterator[Stack]:
+    with stack_of({"RESPROUT_AGENTS_MODULES": "crew", "RESPROUT_AGENTS_PATH": str(EXAMPLES)}) as stack:
         stack.up()
         yield stack
-    finally:
-        stack.down()
-        shutil.rmtree(directory)
 
 
 @pytest.fixture

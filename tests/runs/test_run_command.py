@@ -98,8 +98,8 @@ def test_mistakes_in_the_file_are_shown_as_validate_shows_them(tmp_path: Path) -
     ("task", "sentence"),
     [
         (
-            {"id": "t", "agent": "greeter/a", "goal": "greet"},
-            "says `goal`, which this version of Resprout can check but not run yet",
+            {"id": "t", "agent": "greeter/a", "ask": "greeter.greet", "with": {"name": "a"}, "save": {"to": "notes"}},
+            "says `save`, which this version of Resprout can check but not run yet",
         ),
     ],
 )

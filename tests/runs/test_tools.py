@@ -3,14 +3,17 @@
 import asyncio
 import json
 import os
+import shlex
 import signal
 from collections import Counter
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.runs import Run, Runs
-from support.stack import Stack
+from support.stack import Stack, resprout
 from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 
 
@@ -197,6 +200,71 @@ def test_a_tool_is_called_from_the_command_line(runs_stack: Stack, file: Path) -
     assert history[0]["result"] == "wrote ${{ 1 + 1 }}"
     usage = json.loads(runs_stack("tool", "usage", "--tool", "world.safe", "--json").stdout)
     assert usage[0]["calls"] >= 1
+
+
+def test_a_tool_of_a_worker_is_called_by_a_command_that_has_not_its_code(runs_stack: Stack, file: Path) -> None:
+    words = ("--data-dir", str(runs_stack.data_dir), "tool", "call", "world.safe", "--arg")
+
+    done = resprout(*words, f"file={file}", "--json")
+    unfit = resprout(*words, f"fiel={file}")
+    misplaced = resprout(*words[:-1], f"file={file}")
+
+    assert json.loads(done.stdout)["result"] == "wrote x", done.stderr
+    assert (unfit.returncode, "fiel" in unfit.stderr) == (2, True)
+    hint = misplaced.stderr.split("`")[1]
+    assert resprout(*shlex.split(hint)[1:]).returncode == 0, hint
+
+
+async def test_a_throttled_call_says_so_and_until_when(runs: Runs, file: Path) -> None:
+    call = ("tool", "call", "world.safe", "--tenant", "slow", "--arg", f"file={file}")
+    say(runs, "tool", "quota", "set", "1", "--per", "8s", "--tenant", "slow", "--tool", "world.safe")
+    say(runs, *call)
+
+    waited = runs.stack(*call)
+    say(runs, "tool", "quota", "set", "1", "--per", "1h", "--tenant", "slow", "--tool", "world.safe")
+    say(runs, *call, "--detach", "--id", "slow-one")
+    state: dict[str, Any] = {"delays": []}
+    async with asyncio.timeout(60):
+        while not state["delays"]:
+            state = json.loads(say(runs, "runs", "show", "slow-one", "--json"))
+    shown = say(runs, "runs", "show", "slow-one")
+    say(runs, "runs", "cancel", "slow-one")
+
+    assert waited.returncode == 0
+    assert "throttled: world.safe may be called 1 times in 8 s, and was; it is tried again at" in waited.stderr
+    (delay,) = state["delays"]
+    assert (delay["throttled"], "in 3600 s" in delay["why"]) == (True, True)
+    assert datetime.now(UTC) < datetime.fromisoformat(delay["until"]) < datetime.now(UTC) + timedelta(hours=1)
+    assert "throttled: world.safe" in shown
+
+
+@pytest.mark.parametrize(("default", "verdict"), [("approve", "allow"), (None, "deny")])
+async def test_a_question_that_nobody_answers_is_on_record(runs: Runs, default: str | None, verdict: str) -> None:
+    run = await runs.start(
+        [{"id": "ok", "approval": {"timeout": "300ms", **({"default": default} if default else {})}}]
+    )
+    with suppress(WorkflowFailureError):
+        await run.handle.result()
+
+    rows = json.loads(say(runs, "audit", "search", "--run", run.handle.id, "--json"))
+    assert [(row["kind"], row["verdict"]) for row in reversed(rows)] == [("asked", None), ("expired", verdict)]
+    (approval,) = json.loads(say(runs, "approvals", "list", "--run", run.handle.id, "--state", "expired", "--json"))
+    assert approval["answered_at"] is not None
+
+
+async def test_who_asked_is_told_how_to_withdraw_his_question(runs: Runs, file: Path) -> None:
+    say(runs, "tool", "call", "world.guarded", "--arg", f"file={file}", "--detach", "--id", "my-own")
+    pending = await until_waits(runs, Run(runs.client.get_workflow_handle("my-own"), "my-own"), "tool")
+
+    shown = runs.stack("approvals", "show", pending["approval"])
+    refused = runs.stack("approvals", "approve", pending["approval"])
+
+    assert "`resprout runs cancel my-own --data-dir" in shown.stderr
+    assert (refused.returncode, "`resprout runs cancel my-own --data-dir" in refused.stderr) == (2, True)
+    say(runs, *shlex.split(refused.stderr.split("`resprout ")[1].split("`")[0]))
+    with pytest.raises(WorkflowFailureError):
+        await runs.client.get_workflow_handle("my-own").result()
+    assert json.loads(say(runs, "approvals", "list", "--run", "my-own", "--json")) == []
 
 
 async def test_a_doubt_is_resolved_though_its_run_has_ended(runs: Runs, file: Path) -> None:

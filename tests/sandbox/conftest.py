@@ -12,11 +12,11 @@ from uuid import uuid4
 
 import pytest
 from docker import APIClient
-from resprout.activities.sandbox.backend import Backend, Ending, Job, Watch
+from resprout.activities.sandbox.backend import Backend, Ending, Job, Watch, unwatched
 from resprout.activities.sandbox.docker import DockerBackend, Engine
 from resprout.activities.sandbox.docker.names import Labels
+from resprout.activities.sandbox.jobs import contents
 from resprout.activities.sandbox.process.sandbox import ProcessSandbox
-from resprout.activities.sandbox.sandboxes import contents, unwatched
 from resprout.activities.sandbox.spec import Isolation, SandboxSpec
 from support.engine import URL, engine_api, images
 

@@ -1,7 +1,7 @@
 """An attempt that is cancelled ends its work when somebody wants that, and only then."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
@@ -11,6 +11,7 @@ from resprout.activities.ask_agent import AskAgent
 from resprout.activities.attempt import none_left_behind
 from resprout.activities.call_tool import CallTool
 from resprout.activities.contracts import AskInput, SandboxInput, ToolDone, ToolInput
+from resprout.activities.results_aside import Keep
 from resprout.activities.run_sandbox import RunSandbox
 from resprout.activities.sandbox.sandboxes import Sandboxes
 from resprout.activities.sandbox.spec import SandboxSpec
@@ -27,13 +28,6 @@ from temporalio.testing import ActivityEnvironment
 
 SLOW = "print('begun', flush=True); import time; time.sleep(6); print('ended')"
 OVER = ActivityCancellationDetails(not_found=True)
-
-
-@pytest.fixture
-async def database(dsn: str) -> AsyncIterator[Database]:
-    opened = await Database.open(dsn, pool_size=4)
-    yield opened
-    await opened.close()
 
 
 def temporal(status: WorkflowExecutionStatus, *pending: str) -> Client:
@@ -107,7 +101,8 @@ async def test_what_goes_on_without_an_attempt_ends_with_the_process(database: D
         await cancelled(box, ANOTHER_ATTEMPT, OVER)
         box.leave()
 
-    assert box.under_way == set()
+    assert box.once is not None
+    assert box.once.under_way == set()
 
 
 @dataclass(frozen=True)
@@ -143,7 +138,7 @@ async def test_a_call_of_a_tool_is_cancelled_by_who_wants_that(
     details: ActivityCancellationDetails, became: str
 ) -> None:
     calls, environment = Calls(), ActivityEnvironment(client=ANOTHER_ATTEMPT)
-    activity = CallTool(cast("ToolCaller", calls), cast("Doubts", None), cast("CallsLeft", None))
+    activity = CallTool(cast("ToolCaller", calls), cast("Doubts", None), cast("CallsLeft", None), cast("Keep", None))
     attempt = asyncio.create_task(environment.run(activity.call, REQUEST))
     await calls.begun.wait()
 

@@ -10,11 +10,10 @@ from uuid import uuid4
 
 import pytest
 from docker import APIClient
-from resprout.activities.sandbox.backend import Backend, Job, NoSandbox
+from resprout.activities.sandbox.backend import Backend, Job, NoSandbox, unwatched
 from resprout.activities.sandbox.docker import DockerBackend, Engine
 from resprout.activities.sandbox.docker.containers import Containers
 from resprout.activities.sandbox.docker.names import WARM, Labels, run_name
-from resprout.activities.sandbox.sandboxes import unwatched
 from resprout.activities.sandbox.spec import SandboxSpec
 from resprout.runtime.sandboxes import sandboxes
 from support.engine import URL
@@ -70,12 +69,15 @@ async def test_what_was_taken_is_replaced(warm: DockerBackend, engine_api: APICl
     assert len([name for name in names(engine_api, instance) if name.startswith(WARM)]) == 2
 
 
-async def test_other_limits_get_a_container_of_their_own(
-    warm: DockerBackend, engine_api: APIClient, instance: str
+@pytest.mark.parametrize(
+    "limits", [{"memory": "100MB"}, {"time": "13h"}], ids=["other limits", "a deadline that would cut it off"]
+)
+async def test_a_job_that_a_warm_container_does_not_fit_gets_one_of_its_own(
+    warm: DockerBackend, engine_api: APIClient, instance: str, limits: dict[str, str]
 ) -> None:
     await warm.warm_up(SPEC)
     waiting = names(engine_api, instance)
-    spec = SandboxSpec.model_validate({"language": "python", "code": "print(1)", "limits": {"memory": "100MB"}})
+    spec = SandboxSpec.model_validate({"language": "python", "code": "print(1)", "limits": limits})
 
     await warm.run(Job("k", spec, "container"), unwatched)
 
@@ -255,19 +257,6 @@ async def test_the_reaper_removes_what_is_beyond_its_deadline_although_it_is_on_
     monkeypatch.setattr("time.time", lambda: 4_000_000_000.0)
 
     assert await docker.reap(unfinished) == 1
-
-
-async def test_a_warm_container_is_not_given_to_a_job_that_its_deadline_could_cut_off(
-    warm: DockerBackend, engine_api: APIClient, instance: str
-) -> None:
-    await warm.warm_up(SPEC)
-    waiting = names(engine_api, instance)
-    spec = SandboxSpec.model_validate({"language": "python", "code": "print(1)", "limits": {"time": "13h"}})
-
-    await warm.run(Job("k", spec, "container"), unwatched)
-
-    assert names(engine_api, instance) == {*waiting, run_name(instance, "k")}
-    await warm.forget("k")
 
 
 async def test_the_reaper_goes_on_past_what_the_engine_cannot_remove(

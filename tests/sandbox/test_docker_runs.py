@@ -11,12 +11,11 @@ from uuid import uuid4
 
 import pytest
 from docker import APIClient
-from resprout.activities.sandbox.backend import MOST_COLLECTED_BYTES, Ending, Job, NoSandbox
+from resprout.activities.sandbox.backend import MOST_COLLECTED_BYTES, Ending, Job, NoSandbox, unwatched
 from resprout.activities.sandbox.docker import DockerBackend, Engine
 from resprout.activities.sandbox.docker.harvest import harvest
 from resprout.activities.sandbox.docker.images import image_name
 from resprout.activities.sandbox.docker.runtimes import refusal
-from resprout.activities.sandbox.sandboxes import unwatched
 from resprout.activities.sandbox.selection import Selection
 from resprout.activities.sandbox.spec import Isolation, SandboxSpec
 from resprout.actors.errors import Rejected

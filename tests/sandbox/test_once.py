@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import tarfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,9 +19,10 @@ from docker import APIClient
 from resprout.activities.sandbox.backend import Ending, InDoubt, Job, NoSandbox, Watch
 from resprout.activities.sandbox.docker import DockerBackend, Engine
 from resprout.activities.sandbox.docker.names import run_name
+from resprout.activities.sandbox.once import _doubt
 from resprout.activities.sandbox.process.cgroup import remove_left_behind
 from resprout.activities.sandbox.process.sandbox import ProcessSandbox
-from resprout.activities.sandbox.sandboxes import Sandboxes, _doubt
+from resprout.activities.sandbox.sandboxes import Sandboxes
 from resprout.activities.sandbox.spec import SandboxSpec
 from resprout.actors.errors import BadArgument, Rejected
 from resprout.memory.database import Database
@@ -40,23 +41,11 @@ class NoSecrets:
 
 
 def sandboxes(database: Database) -> Sandboxes:
-    async def opened() -> Database:
-        return database
-
-    return Sandboxes({"process": ProcessSandbox()}, NoSecrets(), "process", SandboxRuns(opened, LEASE))
+    return Sandboxes({"process": ProcessSandbox()}, NoSecrets(), "process", SandboxRuns(database.opened, LEASE))
 
 
 def in_containers(database: Database, docker: DockerBackend) -> Sandboxes:
-    return replace(
-        sandboxes(database), backends={"container": docker}, default="container", owner=uuid4(), leaving=False
-    )
-
-
-@pytest.fixture
-async def database(dsn: str) -> AsyncIterator[Database]:
-    opened = await Database.open(dsn, pool_size=4)
-    yield opened
-    await opened.close()
+    return replace(sandboxes(database), backends={"container": docker}, default="container")
 
 
 def python(code: str, **words: Any) -> SandboxSpec:
@@ -123,9 +112,8 @@ async def test_a_result_with_bytes_that_postgres_does_not_like_is_kept(database:
 
 async def test_what_was_only_intended_by_a_process_that_is_gone_is_run(database: Database) -> None:
     box = sandboxes(database)
-    assert box.runs is not None
     other = sandboxes(database)
-    await box._once(box.runs, *_job(box, "before"))  # its backend works
+    await box.run_job(*_job(box, "before"), once=True)  # its backend works
     await database.pool.execute(
         """INSERT INTO resprout.sandbox_runs (key, tenant, spec_hash, backend, place, owner, seen_at)
            SELECT 'k', tenant, spec_hash, backend, place, $1, now() - interval '1 minute'
@@ -157,8 +145,8 @@ async def test_an_owner_that_wakes_up_while_another_takes_over_leaves_one_run(
     first = asyncio.create_task(slow.run(spec, "k"))
     await asleep.wait()
     await database.pool.execute("UPDATE resprout.sandbox_runs SET seen_at = now() - interval '1 minute'")
-    assert other.runs is not None
-    found = other.runs.find
+    assert other.once is not None
+    found = other.once.runs.find
 
     async def woken(key: str) -> SandboxRun | None:
         run = await found(key)
@@ -169,7 +157,7 @@ async def test_an_owner_that_wakes_up_while_another_takes_over_leaves_one_run(
         return run
 
     alive: list[asyncio.Task[None]] = []
-    other.runs = Seeing(other.runs.open, LEASE, looking=woken)
+    other.once.runs = Seeing(database.opened, LEASE, looking=woken)
 
     results = await asyncio.gather(first, other.run(spec, "k"))
 
@@ -189,7 +177,7 @@ class Seeing(SandboxRuns):
 
 
 def _job(box: Sandboxes, key: str) -> Any:
-    from resprout.activities.sandbox.sandboxes import unwatched
+    from resprout.activities.sandbox.backend import unwatched
 
     return Job(key, python("print(1)"), "process"), box.backends["process"], "default", unwatched
 
@@ -310,7 +298,7 @@ async def test_a_mistake_in_one_round_of_the_reaper_is_not_its_end(
         raise FileNotFoundError("cgroup.procs")
 
     monkeypatch.setattr(box.backends["process"], "reap", broken)
-    monkeypatch.setattr("resprout.activities.sandbox.sandboxes.REAP_EVERY", timedelta(milliseconds=10))
+    monkeypatch.setattr("resprout.activities.sandbox.reaping.REAP_EVERY", timedelta(milliseconds=10))
 
     reaping = asyncio.create_task(box.reap_forever())
 

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from uuid import uuid4
 
@@ -32,24 +32,16 @@ class Kept:
         return {"canary": CANARY, "other": CANARY.replace("/", "")}[name]
 
 
-@pytest.fixture
-async def database(dsn: str) -> AsyncIterator[Database]:
-    opened = await Database.open(dsn, pool_size=2)
-    yield opened
-    await opened.close()
-
-
 class Box:
     """Sandboxes that record, with what they kept aside and what was watched."""
 
     def __init__(self, database: Database) -> None:
-        async def opened() -> Database:
-            return database
-
         self.aside: list[bytes] = []
         self.seen = b""
         self.database = database
-        self.boxes = Sandboxes({"process": ProcessSandbox()}, Kept(), "process", SandboxRuns(opened), self._keep)
+        self.boxes = Sandboxes(
+            {"process": ProcessSandbox()}, Kept(), "process", SandboxRuns(database.opened), self._keep
+        )
 
     async def _keep(self, contents: Sequence[bytes]) -> None:
         self.aside += contents

@@ -185,9 +185,9 @@ async def test_a_command_with_a_key_runs_once_although_its_process_is_killed(wor
         assert await first.stdout.readline() == b"begun\n"
     first.kill()
     await first.wait()
-    runs = workspaces.sandboxes.runs
-    assert runs is not None
-    workspaces.sandboxes.runs = replace(runs, lease=timedelta(seconds=1))
+    once = workspaces.sandboxes.once
+    assert once is not None
+    once.runs = replace(once.runs, lease=timedelta(seconds=1))
 
     result = await workspaces.run("box", {"code": COUNTING}, "k")
     again = await workspaces.run("box", {"code": COUNTING}, "k")
@@ -235,9 +235,9 @@ async def test_a_command_whose_old_owner_ends_it_meanwhile_runs_once(
                 ended.set()
 
         monkeypatch.setattr(Commands, "_attend", attend_late)
-        runs = other.sandboxes.runs
-        assert runs is not None
-        other.sandboxes.runs = replace(runs, lease=timedelta(milliseconds=50))
+        once = other.sandboxes.once
+        assert once is not None
+        once.runs = replace(once.runs, lease=timedelta(milliseconds=50))
         owner = asyncio.create_task(owned())
         await begun.wait()
         await asyncio.gather(owner, other.run("box", words, "k"), return_exceptions=True)

@@ -109,3 +109,44 @@ def test_certificates_are_found_from_any_directory(tmp_path: Path, monkeypatch: 
     settings = load(environ={"RESPROUT_TEMPORAL_TLS_CA": "ca.pem"}).settings
 
     assert settings.temporal.tls_ca == tmp_path / "ca.pem"
+
+
+HOUSE = "[models.providers.house]\nbase_url = 'http://house:1/v1'\nat_once = 3"
+
+
+def test_sections_that_users_name_come_from_anywhere_and_say_where_from(tmp_path: Path) -> None:
+    path = write(tmp_path, HOUSE)
+    key = ("models", "providers", "other-2", "key")
+    environ = {env_name(key): "secret://other", "RESPROUT_MODELS_PROVIDERS_HOUSE_AT_ONCE": "5"}
+
+    loaded = load({("models", "providers", "house", "protocol"): "anthropic"}, environ, tmp_path)
+
+    house, other = (loaded.settings.models.providers[name] for name in ("house", "other-2"))
+    assert (house.base_url, house.at_once, house.protocol) == ("http://house:1/v1", 5, "anthropic")
+    assert other.key == "secret://other"
+    assert loaded.origin["models", "providers", "house", "base_url"] == f"{path}:2"
+    assert loaded.origin[key] == "environment RESPROUT_MODELS_PROVIDERS_OTHER_2_KEY"
+    assert loaded.origin["models", "providers", "house", "tokens_per_minute"] == "default"
+    assert Settings(**as_plain(loaded.settings)) == loaded.settings
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("[models.providers.house]\nbase_ulr = 'x'", "Did you mean `models.providers.NAME.base_url`?"),
+        ("[models.providers.House_1]\nkey = 'secret://x'", "unknown setting `models.providers.House_1.key` in"),
+        ("[models.providers]\nhouse = 5", "unknown setting `models.providers.house` in"),
+        ("[models.providers.house]\nkey = 'sk-hush'", "must be a reference, as secret://house, whose value is in"),
+        ("[models.providers.house]\nbase_url = 'http://u:hush@h'", "without a user or password"),
+        ("[models.providers.house]\nat_once = 0", "setting `models.providers.house.at_once` from"),
+        ("[models]\ndefault = []", "setting `models.default` from"),
+    ],
+)
+def test_mistakes_in_sections_that_users_name_are_told_like_others(tmp_path: Path, content: str, sentence: str) -> None:
+    write(tmp_path, content)
+
+    text = refusal({}, tmp_path)
+
+    assert sentence in text
+    assert "hush" not in text
+    assert f"{tmp_path / 'resprout.toml'}:2" in text

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from uuid import UUID
 
 from resprout.actors.address import AgentAddress
-from resprout.actors.agent import agent_class
 from resprout.actors.envelope import Envelope
+from resprout.actors.kinds import agent_class
 from resprout.actors.marks import Mark, digest_of
 from resprout.actors.store import Advance, CommitOutcome, Committed, Duplicate, Fenced, Full, Superseded
 
@@ -99,6 +99,7 @@ def _write_rare(database: SimDatabase, advance: Advance) -> set[int]:
     for handled in advance.handled:
         if (effects := handled.effects) is None:
             continue
+        database.journals.setdefault(advance.address, {}).update(effects.entries)
         for name, reminder in effects.reminders.items():
             database.reminders.pop((advance.address, name), None)
             if reminder is not None:

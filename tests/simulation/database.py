@@ -90,6 +90,7 @@ class SimDatabase:
         self.quarantined: dict[AgentAddress, str] = {}
         self.reminders: dict[tuple[AgentAddress, str], Reminder] = {}
         self.subscriptions: dict[str, list[AgentAddress]] = {}
+        self.journals: dict[AgentAddress, dict[int, str]] = {}
         self.down = False
         # The past.
         self.writes: list[Write] = []

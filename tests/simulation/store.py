@@ -183,6 +183,10 @@ class SimStore:
             return Snapshot(None, 1, 0, quarantined)
         return Snapshot(stored.state, stored.state_version, stored.version, quarantined)
 
+    async def journal(self, agent: AgentAddress, first: int, last: int) -> list[str]:
+        entries = await self._call(lambda: dict(self.database.journals.get(agent, {})))
+        return [entry for number, entry in sorted(entries.items()) if first <= number <= last]
+
     async def marks(self, asked: Sequence[tuple[AgentAddress, UUID]]) -> list[Mark | None]:
         return await self._call(lambda: [self._mark(message) for message in asked])
 

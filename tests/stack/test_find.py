@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from resprout.actors.errors import NotRunning
 from resprout.runtime.cli.stack_view import as_json
-from resprout.runtime.settings import Key, Settings, load
+from resprout.runtime.setting_keys import Key
+from resprout.runtime.settings import Settings, load
 from resprout.runtime.stack import state
 from resprout.runtime.stack.find import attach, leading
 from resprout.runtime.stack.paths import StackPaths

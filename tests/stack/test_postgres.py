@@ -3,8 +3,6 @@
 import asyncio
 import os
 import pwd
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from resprout.runtime.stack import process as processes
 from resprout.runtime.stack.paths import StackPaths
 from resprout.runtime.stack.services import postgres as module
 from resprout.runtime.stack.services.postgres import PostgresService
+from support.stack import open_directory
 
 
 def test_it_has_room_for_the_pools_of_the_hosts_and_a_port_that_no_environment_changes(tmp_path: Path) -> None:
@@ -36,15 +35,13 @@ async def test_a_server_with_no_connection_left_is_alive(tmp_path: Path, monkeyp
 @pytest.fixture
 def paths() -> Iterator[StackPaths]:
     """A data directory that other users may enter."""
-    directory = Path(tempfile.mkdtemp(prefix="resprout-test-"))
-    directory.chmod(0o711)
-    paths = StackPaths(directory / "data")
-    paths.create()
-    try:
-        yield paths
-    finally:
-        paths.remove_sockets()
-        shutil.rmtree(directory)
+    with open_directory() as directory:
+        paths = StackPaths(directory / "data")
+        paths.create()
+        try:
+            yield paths
+        finally:
+            paths.remove_sockets()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs it as somebody else")
@@ -59,14 +56,18 @@ def test_for_root_it_runs_as_whoever_owns_the_data(paths: StackPaths) -> None:
         PostgresService(paths)
 
 
+def initdb_is(monkeypatch: pytest.MonkeyPatch, service: PostgresService, line: str) -> None:
+    program = service.paths.data_dir / "initdb"
+    program.write_text(f"#!/bin/sh\n{line}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(service, "binaries", program.parent)
+
+
 async def test_making_the_data_directory_is_work_of_the_stack_and_ends_when_it_is_cancelled(
     paths: StackPaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service = PostgresService(paths)
-    slow = paths.data_dir / "initdb"
-    slow.write_text("#!/bin/sh\nexec sleep 1000\n")
-    slow.chmod(0o755)
-    monkeypatch.setattr(service, "binaries", paths.data_dir)
+    initdb_is(monkeypatch, service, "exec sleep 1000")
     preparing = asyncio.create_task(service.prepare())
     while not processes.marked(paths.mark, "postgres"):
         assert not preparing.done(), preparing.exception()
@@ -82,10 +83,7 @@ async def test_why_the_data_directory_could_not_be_made_is_told(
     paths: StackPaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service = PostgresService(paths)
-    broken = paths.data_dir / "initdb"
-    broken.write_text("#!/bin/sh\necho no room; exit 1\n")
-    broken.chmod(0o755)
-    monkeypatch.setattr(service, "binaries", paths.data_dir)
+    initdb_is(monkeypatch, service, "echo no room; exit 1")
 
     with pytest.raises(StackError, match="`initdb` failed with exit code 1: no room"):
         await service.prepare()

@@ -3,13 +3,15 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +150,28 @@ class Stack:
     def listening(self) -> list[int]:
         ports = self.status().get("ports", {}).values()
         return [port for port in ports if is_listening(port)]
+
+
+@contextmanager
+def stack_of(env: Mapping[str, str] | None = None) -> Iterator[Stack]:
+    """One that is not up yet, and is down in the end, with nothing left of it."""
+    with open_directory() as directory:
+        stack = Stack(directory / "data", env)
+        try:
+            yield stack
+        finally:
+            stack.down()
+
+
+@contextmanager
+def open_directory() -> Iterator[Path]:
+    """As root, Postgres runs as another user, who must be able to enter."""
+    directory = Path(tempfile.mkdtemp(prefix="resprout-test-"))
+    directory.chmod(0o711)
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory)
 
 
 def is_listening(port: int) -> bool:

@@ -114,13 +114,10 @@ async def test_without_sandboxes_nothing_runs(tmp_path: Path, tool: Tool) -> Non
 async def test_the_same_call_runs_once_and_gives_back_large_files_again(dsn: str, tmp_path: Path) -> None:
     database = await Database.open(dsn, pool_size=2)
 
-    async def opened() -> Database:
-        return database
-
     async def keep(contents: object) -> None:
         await large_payloads.keep(database, contents)  # type: ignore[arg-type]
 
-    boxes = Sandboxes({"process": ProcessSandbox()}, NoSecrets(), "process", SandboxRuns(opened), keep)
+    boxes = Sandboxes({"process": ProcessSandbox()}, NoSecrets(), "process", SandboxRuns(database.opened), keep)
     sandbox = CallSandbox(boxes, uuid4().hex, "default", lambda keys: large_payloads.fetch(database, keys))
     call = replace(bare_hands(tmp_path).call, sandbox=sandbox)
     program = "import uuid; print(uuid.uuid4()); open('big', 'w').write('x' * 600_000)"

@@ -91,6 +91,12 @@ def test_an_api_is_imported_from_its_document(stack: Stack, tmp_path: Path) -> N
     assert stack("tool", "remove", "openapi:things").returncode == 0
 
 
+def sessions(stack: Stack, **wanted: Any) -> list[dict[str, Any]]:
+    """Those with the server `far`, or of them the ones that are wanted."""
+    found = json.loads(stack("tool", "sessions", "--json").stdout)
+    return [one for one in found if one["source"] == "mcp:far" and wanted.items() <= one.items()]
+
+
 def test_a_server_that_is_killed_in_the_middle_of_a_call_leaves_it_in_doubt(stack: Stack, tmp_path: Path) -> None:
     journal = tmp_path / "journal"
     journal.touch()
@@ -102,6 +108,9 @@ def test_a_server_that_is_killed_in_the_middle_of_a_call_leaves_it_in_doubt(stac
     started = stack("tool", "call", "far.note", "-a", "text=once", "-a", "seconds=300", "--id", "doubtful", "--detach")
     assert started.returncode == 0, started.stderr
     eventually(journal.read_text, "the server notes that it was called")
+    (session,) = eventually(lambda: sessions(stack), "the session is told")
+    assert (session["source"], session["worker"].partition("@")[0]) == ("mcp:far", str(stack.pid("worker")))
+    eventually(lambda: sessions(stack, calls=1), "its call is told")
 
     os.kill(int(journal.read_text().split()[0]), signal.SIGKILL)
 
@@ -112,6 +121,7 @@ def test_a_server_that_is_killed_in_the_middle_of_a_call_leaves_it_in_doubt(stac
     (effect,) = eventually(doubts, "the call is in doubt")
     assert "it went away while it did note" in effect["error"]
     assert len(journal.read_text().splitlines()) == 1
+    eventually(lambda: not sessions(stack), "the session is not told any more")
     assert stack("runs", "cancel", "doubtful").returncode == 0
     assert stack("tool", "remove", "mcp:far").returncode == 0
 

@@ -251,7 +251,7 @@ async def test_a_tool_that_was_described_anew_is_not_called_until_it_is_imported
     changed = origin.model_copy(update={"command": other.command})
 
     async with tools_of(changed) as tools:
-        with pytest.raises(Changed, match=r"far\.add has another description or schema .* import it anew"):
+        with pytest.raises(Changed, match=r"far\.add has another .* with `resprout tool import mcp far -- /"):
             await hands(tmp_path).use(tools["far.add"], a=1, b=1)
         assert (await hands(tmp_path).use(tools["far.getpid"]))["text"]  # the others are what they were
     async with tools_of((await imported(other)).origin) as tools:

@@ -40,7 +40,7 @@ def test_a_module_cannot_bring_a_newer_version_of_a_family_of_ours() -> None:
 
 async def test_a_tool_that_is_registered_as_another_one_is_not_called_here(dsn: str) -> None:
     async with await Database.open(dsn, pool_size=2) as database:
-        registry = ToolRegistry.of(database)
+        registry = ToolRegistry(database.opened)
         await registry.register([registration(of_a_module("letters.send", danger="high"))])
         toolbox = Toolbox(
             [of_a_module("letters.send"), of_a_module("letters.send", "0.9.0"), of_a_module("letters.read")]
@@ -75,7 +75,7 @@ def test_no_tool_takes_longer_than_a_call_may() -> None:
 async def test_a_deprecated_version_is_not_what_a_name_means(dsn: str) -> None:
     toolbox = Toolbox([of_a_module("letters.send"), of_a_module("letters.send", "1.1.0")])
     async with await Database.open(dsn, pool_size=2) as database:
-        registry = ToolRegistry.of(database)
+        registry = ToolRegistry(database.opened)
         await register(toolbox, registry)
         await registry.deprecate("letters.send", "1.1.0", "it loses letters")
         await ToolSources(toolbox, registry, Outside(SecretsFromEnvironment())).refresh()

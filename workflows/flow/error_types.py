@@ -7,6 +7,7 @@ CANCELLED = "Cancelled"
 LOOP_LIMIT = "LoopLimit"
 TOO_FEW = "TooFewSucceeded"
 BUDGET = "BudgetExceeded"
+UNFINISHED = "Unfinished"
 UNFIT = "Unfit"
 TOO_LARGE = "TooLarge"
 ID_TAKEN = "IdTaken"
@@ -21,7 +22,7 @@ REJECTED = frozenset(
 TOOL_REJECTED = frozenset({"BadArguments", "Denied", "StepTaken", "UnknownTool", "TooLarge"})
 TOOL_FAILED = frozenset({"ToolError", "ToolFailed", "Throttled", "Resolved", "Cancelled"})
 KNOWN = (
-    frozenset({TIMEOUT, CANCELLED, LOOP_LIMIT, TOO_FEW, BUDGET, UNFIT, TOO_LARGE, ID_TAKEN, DEFECT})
+    frozenset({TIMEOUT, CANCELLED, LOOP_LIMIT, TOO_FEW, BUDGET, UNFINISHED, UNFIT, TOO_LARGE, ID_TAKEN, DEFECT})
     | {name for name, one in vars(errors).items() if isinstance(one, type) and issubclass(one, Exception)}
     | TOOL_REJECTED
     | TOOL_FAILED

@@ -39,7 +39,7 @@ from .tasks import (
     Wait,
     WaitSpec,
 )
-from .terms import InputName, Kind, Label, Labels, Name, Text
+from .terms import Count, InputName, Kind, Label, Labels, Name, Text
 
 __all__ = [
     "TASK_WORDS",
@@ -118,11 +118,20 @@ class AgentSpec(Words):
     role: Kind | None = None
     """A role template, as in `researcher`; instead of `kind`."""
     key: Text | None = None
-    """Which agent of that kind; may hold an expression. Default: the name of this entry."""
+    """Which agent of that kind; may hold an expression. Default: the name of this entry; for a goal, a conversation
+    of its own for each task."""
+    system: Text | None = None
+    """For goals: what the agent is told of itself, behind what its role says."""
     model: Text | None = None
-    """The language model, as in `local` or `openai/gpt-5`."""
+    """For goals: the language model, as in `local` or `openai/gpt-5`."""
     tools: tuple[Text, ...] = ()
-    """Names of the tools that the agent may use."""
+    """For goals: the tools that the agent may use, as in `text.count`, `text.*` or `hash.digest@1`."""
+    person: bool = False
+    """For goals: whether the agent may ask a person, who answers in the inbox of approvals."""
+    crew: tuple[InputName, ...] = ()
+    """For goals: other agents of this flow that it may give work to, or hand its goal over to."""
+    max_iterations: Count | None = None
+    """For goals: how often the agent may decide what is next, before it stops unfinished. Default: 30."""
     labels: dict[str, str] = Field(default={})
     """Labels shown in lists and metrics."""
 

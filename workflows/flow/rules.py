@@ -61,12 +61,18 @@ def _error_types(place: Path, task: Task, findings: Findings) -> None:
 
 def _agents(flow: Flow, used: set[str], findings: Findings) -> None:
     dynamic = any("{{" in name for name in used)
+    crews = {member for spec in flow.agents.values() for member in spec.crew}
     for name, spec in flow.agents.items():
-        if spec.kind is None and spec.role is None:
-            findings.add(("agents", name), f"the agent `{name}` has no kind", "add `kind:` (an agent class) or `role:`")
+        if spec.kind is None and spec.role is None and spec.model is None and spec.system is None:
+            message = f"the agent `{name}` has no kind"
+            findings.add(("agents", name), message, "add `kind:` (an agent class), or for goals `role:` or `system:`")
+        for index, member in enumerate(spec.crew):
+            if member not in flow.agents:
+                fix = did_you_mean(member, flow.agents, "declare it under `agents:`")
+                findings.add(("agents", name, "crew", index), f"there is no agent `{member}`", fix)
         if spec.kind is not None and spec.role is not None:
             findings.add(("agents", name), f"the agent `{name}` has a kind and a role", "leave one of the two out")
-        if name not in used and not dynamic:
+        if name not in used | crews and not dynamic:
             message = f"the agent `{name}` is declared and never used"
             findings.append(
                 Finding(("agents", name), message, "use it in a task, or take it out", True, severity="warning")

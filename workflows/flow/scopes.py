@@ -65,7 +65,7 @@ class Scopes:
         for name, env in self.flow.env.items():
             self._around(env, ("env", name), ("inputs", "run"), "`env` is evaluated before the first task")
         for name, agent in self.flow.agents.items():
-            for word in ("key", "model"):
+            for word in ("key", "model", "system"):
                 path = ("agents", name, word)
                 self._around(
                     getattr(agent, word), path, ("inputs", "env", "run"), "agents are named before the first task"

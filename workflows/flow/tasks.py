@@ -79,6 +79,8 @@ class Goal(TaskBase):
     """What to reach, in plain words; may hold expressions."""
     with_: Arguments = Field(default={}, alias="with")
     """Facts that the agent is given with the goal."""
+    answer: dict[str, JsonValue] | None = None
+    """JSON Schema of the answer; the output is then a value of it. Default: the answer is a text."""
 
 
 class Tool(TaskBase):

@@ -14,7 +14,14 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
-from ...activities.contracts import ANSWER_APPROVAL, ASK_APPROVAL, AnswerInput, ApprovalInput
+from ...activities.contracts import (
+    ANSWER_APPROVAL,
+    ASK_APPROVAL,
+    EXPIRE_APPROVAL,
+    AnswerInput,
+    ApprovalInput,
+    ExpiryInput,
+)
 from ..asking import RETRY
 from ..flow import evaluate
 from ..flow.expressions import Scope
@@ -25,6 +32,7 @@ from .failures import TIMEOUT, UNFIT, TaskFailed
 RECORDING = timedelta(seconds=30)
 RECORDED_WITHIN = timedelta(minutes=10)  # whoever answers is told then that it was not taken
 IN_THE_INBOX = "approvals-inbox"  # runs that began before there was one answer for themselves
+EXPIRY_ON_RECORD = "approvals-expiry"  # runs whose questions expired before it was, wrote nothing down
 
 
 class Answer(BaseModel):
@@ -172,6 +180,9 @@ async def decision_on(
     answer = await approvals.wait(key, pending, left)
     if answer is not None:
         return answer
+    if pending.inbox is not None and workflow.patched(EXPIRY_ON_RECORD):
+        expiry = ExpiryInput(approval=pending.inbox, default=spec.default)
+        await record(EXPIRE_APPROVAL, expiry, f"nobody answered {task.title}", within=None)
     if spec.default is None:
         raise TaskFailed(TIMEOUT, "nobody answered in time.", task.key)
     approved = spec.default == "approve"

@@ -25,6 +25,7 @@ from ..flow.error_types import (
     TOO_FEW,
     TOO_LARGE,
     TOOL_REJECTED,
+    UNFINISHED,
     UNFIT,
 )
 
@@ -38,13 +39,16 @@ __all__ = [
     "TIMEOUT",
     "TOO_FEW",
     "TOO_LARGE",
+    "UNFINISHED",
     "UNFIT",
     "TaskFailed",
     "failure_of",
 ]
 
 # Trying the same again gives the same.
-HOPELESS = REJECTED | TOOL_REJECTED | {ExpressionFailed.__name__, LOOP_LIMIT, BUDGET, UNFIT, DEFECT, "BadInput"}
+HOPELESS = (
+    REJECTED | TOOL_REJECTED | {ExpressionFailed.__name__, LOOP_LIMIT, BUDGET, UNFINISHED, UNFIT, DEFECT, "BadInput"}
+)
 
 
 class TaskFailed(Exception):

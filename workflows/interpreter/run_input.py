@@ -10,15 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from temporalio.exceptions import ApplicationError
 
 from ..flow import Flow, Frozen, check, content_hash
-from ..flow.model import Child, Goal, TaskBase
+from ..flow.model import Child
 from ..flow.shape import every_task
 from ..flow.terms import Label, Labels
 
 # Temporal gives a worker two seconds, in which it reads flows of 20,000 tasks, but does not check so many.
 MOST_UNCHECKED_TASKS = 5_000
-
-# Words of the language whose parts are not there yet.
-NOT_YET: dict[type[TaskBase], str] = {Goal: "goal"}
 
 
 class Finished(BaseModel):
@@ -104,15 +101,9 @@ def bad_input(text: str) -> ApplicationError:
 
 def refuse_unfinished_words(flow: Flow) -> None:
     for task in flow.every_task():
-        word = NOT_YET.get(type(task)) or ("save" if task.save is not None else None)
-        if word is not None:
+        if task.save is not None:
             raise bad_input(
-                f"the task `{task.key}` says `{word}`, which this version of Resprout can check but not run yet."
-            )
-    for name, agent in flow.agents.items():
-        if agent.role is not None:
-            raise bad_input(
-                f"the agent `{name}` has a `role`, which this version of Resprout cannot run yet: use `kind`."
+                f"the task `{task.key}` says `save`, which this version of Resprout can check but not run yet."
             )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pydantic import BaseModel
 from temporalio import workflow
 from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError, is_cancelled_exception
 
@@ -16,14 +17,16 @@ from ...activities.contracts import RUN_SANDBOX, SandboxInput, ToolInput
 from ...activities.sandbox.result import SandboxResult
 from ...actors.duration import LONGEST, parse_duration
 from ...actors.turn import LARGEST_BODY
+from ..agent_run.run_input import AgentResult
 from ..asking import HEARTBEAT_TIMEOUT, RETRY, ask
 from ..flow import Flow, evaluate
-from ..flow.model import Approval, Ask, Child, Emit, Sandbox, TaskBase, Tool, Wait
+from ..flow.model import Approval, Ask, Child, Emit, Goal, Sandbox, TaskBase, Tool, Wait
 from .approvals import Approvals, PendingTask, decision_on, put_in_inbox
 from .budgets import open_budget
 from .cache import Place, place_of
 from .failures import ID_TAKEN, UNFIT, TaskFailed, failure_of
 from .frame import Frame
+from .goals import agent_run_of, answer_of
 from .ledger import Ledger
 from .load import Load
 from .run_input import Carried, RunInput, child_id
@@ -66,6 +69,7 @@ class Steps:
             Wait: self._wait,
             Approval: self._approval,
             Child: self._child,
+            Goal: self._goal,
             Sandbox: self._sandbox,
             Tool: self._tool,
         }
@@ -274,10 +278,27 @@ class Steps:
             chain=self.chain,
             budget=frame.budget,
         )
+        return await self._run_of_its_own("flow", given, child_id(run, key, attempt), task, key)
+
+    async def _goal(self, task: Goal, frame: Frame, key: str, ledger: Ledger) -> Any:
+        given = agent_run_of(task, self.flow, frame.scope, self.run_input, self.chain, frame.budget)
+        run = child_id(workflow.info().workflow_id, key, ledger.progress[key].attempt)
+        result = await self._run_of_its_own("agent", given, run, task, key, AgentResult)
+        return answer_of(result, run, task)
+
+    async def _run_of_its_own(
+        self,
+        type: str,  # noqa: A002
+        given: BaseModel,
+        id: str,  # noqa: A002
+        task: TaskBase,
+        key: str,
+        result_type: type[BaseModel] | None = None,
+    ) -> Any:
         self.in_flight += 1
         try:
-            await self.load.admit(refuse_large(given, f"what `{task.flow}` is given", task.key))
-            child = self.children[key] = await self._start(given, child_id(run, key, attempt), task)
+            await self.load.admit(refuse_large(given, f"what the run `{id}` is given", task.key))
+            child = self.children[key] = await self._start(type, given, id, task, result_type)
             if self.paused:  # since it was asked for; only children that have begun are told
                 await self.pause_child(child, True)
             return await child
@@ -285,17 +306,25 @@ class Steps:
             self.children.pop(key, None)
             self.in_flight -= 1
 
-    async def _start(self, given: RunInput, id: str, task: Child) -> "workflow.ChildWorkflowHandle[Any, Any]":  # noqa: A002
+    async def _start(
+        self,
+        type: str,  # noqa: A002
+        given: BaseModel,
+        id: str,  # noqa: A002
+        task: TaskBase,
+        result_type: type[BaseModel] | None,
+    ) -> "workflow.ChildWorkflowHandle[Any, Any]":
         try:
             return await workflow.start_child_workflow(
-                "flow",
+                type,
                 given,
                 id=id,
+                result_type=result_type,
                 cancellation_type=workflow.ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
                 static_summary=task.title[:200],
             )
         except WorkflowAlreadyStartedError:
-            raise TaskFailed(ID_TAKEN, f"a run with the id `{id}` of this child flow is going on.", task.key) from None
+            raise TaskFailed(ID_TAKEN, f"a run with the id `{id}` is going on.", task.key) from None
 
     async def pause_child(self, child: "workflow.ChildWorkflowHandle[Any, Any]", paused: bool) -> None:
         try:

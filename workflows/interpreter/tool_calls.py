@@ -48,6 +48,9 @@ class ToolCalls:
     versions: dict[str, str]  # what each reference has meant in this run: a newer version does not change it
 
     async def call(self, request: ToolInput, title: str, watcher: Watcher) -> Any:
+        return (await self.done(request, title, watcher)).output
+
+    async def done(self, request: ToolInput, title: str, watcher: Watcher) -> ToolDone:
         reference, look = request.tool, FIRST_LOOK
         while True:
             request = request.model_copy(update={"tool": self.versions.get(reference, reference)})
@@ -55,7 +58,7 @@ class ToolCalls:
             self.versions[reference] = result.tool
             match result:
                 case ToolDone():
-                    return result.output
+                    return result
                 case ToolWaits():
                     watcher.waits(f"approval of {result.tool}")
                     left = timedelta(seconds=result.seconds_left) if result.seconds_left is not None else None

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from ..manifest import Permission
-from ..place import FilePath, FolderPath, place, reads, writes
+from ..place import FilePath, FolderPath, place, reads, reads_path, writes
 from ..tool import ToolCall, ToolError, tool
 from ..workspace import MB, Workspace
 from .archive_members import MOST_MEMBERS, MOST_TOTAL, Kind, Member, checked, compressed, kind_by_name, members
@@ -115,7 +115,7 @@ def _packed(kind: Kind, contents: Iterable[tuple[str, bytes]]) -> bytes:
     version="1.0.0",
     contract="safe-to-retry",
     permissions=("files.read",),
-    needs=lambda arguments: (reads(arguments.path),),
+    needs=reads_path,
 )
 def list_members(call: ToolCall, path: Archive) -> Contents:
     """Lists what is in an archive, without unpacking it."""

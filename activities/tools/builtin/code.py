@@ -17,7 +17,7 @@ from ...sandbox.selection import Selection
 from ...sandbox.spec import MB, Language, SandboxLimits, SandboxSpec, is_host, leads_out
 from ..manifest import Action, Permission
 from ..place import Place, reads, writes
-from ..tool import ToolCall, ToolError, tool
+from ..tool import Tool, ToolCall, ToolError, tool
 from ..walk import walk
 from ..workspace import Workspace
 
@@ -86,16 +86,20 @@ def _needs(language: Language) -> Callable[[Any], tuple[Permission, ...]]:
     return needs
 
 
-@tool(
-    "shell.run",
-    version="1.0.0",
-    contract="keyed",
-    permissions=CAN,
-    needs=_needs("shell"),
-    danger="medium",
-    timeout=timedelta(seconds=LONGEST + 30),
-    tags=("code", "command", "bash", "sandbox"),
-)
+def _runs(language: Language, *tags: str) -> Callable[[Callable[..., Any]], Tool]:
+    return tool(
+        f"{language}.run",
+        version="1.0.0",
+        contract="keyed",
+        permissions=CAN,
+        needs=_needs(language),
+        danger="medium",
+        timeout=timedelta(seconds=LONGEST + 30),
+        tags=("code", *tags, "sandbox"),
+    )
+
+
+@_runs("shell", "command", "bash")
 async def shell(
     call: ToolCall,
     command: Code,
@@ -112,16 +116,7 @@ async def shell(
     return await _run(call, spec, files)
 
 
-@tool(
-    "python.run",
-    version="1.0.0",
-    contract="keyed",
-    permissions=CAN,
-    needs=_needs("python"),
-    danger="medium",
-    timeout=timedelta(seconds=LONGEST + 30),
-    tags=("code", "script", "sandbox"),
-)
+@_runs("python", "script")
 async def python(
     call: ToolCall,
     code: Code,
@@ -137,16 +132,7 @@ async def python(
     return await _run(call, _spec("python", code, collect, net, stdin, seconds, memory), files)
 
 
-@tool(
-    "node.run",
-    version="1.0.0",
-    contract="keyed",
-    permissions=CAN,
-    needs=_needs("node"),
-    danger="medium",
-    timeout=timedelta(seconds=LONGEST + 30),
-    tags=("code", "script", "javascript", "sandbox"),
-)
+@_runs("node", "script", "javascript")
 async def node(
     call: ToolCall,
     code: Code,

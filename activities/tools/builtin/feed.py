@@ -5,15 +5,14 @@ A feed is a document of somebody else: entities and external references in it ar
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Annotated, Any
+from typing import Annotated
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 from pydantic import BaseModel, Field
 
-from ..manifest import Permission
-from ..place import reads
+from ..place import reads_path_if_any
 from ..tool import BadArguments, ToolCall, ToolError, tool
 from ..workspace import Workspace
 
@@ -38,16 +37,12 @@ class Feed(BaseModel):
     entries: list[Entry]
 
 
-def _reads(arguments: Any) -> tuple[Permission, ...]:
-    return (reads(arguments.path),) if arguments.path else ()
-
-
 @tool(
     "feed.parse",
     version="1.0.0",
     contract="safe-to-retry",
     permissions=("files.read",),
-    needs=_reads,
+    needs=reads_path_if_any,
     tags=("web", "rss", "atom", "news"),
 )
 def parse(

@@ -1,13 +1,14 @@
 """Tools that change files. The contract of each says what a second try does: mostly nothing."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from ..manifest import Permission
 from ..once import change_once, move_once
-from ..place import FilePath, FolderPath, place, reads, writes
+from ..place import FilePath, FolderPath, changes_path, place, reads, writes, writes_path
 from ..tool import BadArguments, ToolCall, ToolError, tool
 from ..walk import kind_of, walk
 from ..workspace import MB, Workspace
@@ -44,10 +45,6 @@ class Deleted:
     deleted: bool  # false: there was nothing
 
 
-def _needs(arguments: Any) -> tuple[Permission, ...]:
-    return (writes(arguments.path),)
-
-
 def _needs_both(arguments: Any) -> tuple[Permission, ...]:
     return reads(arguments.source), writes(arguments.target)
 
@@ -56,15 +53,10 @@ def _needs_to_move(arguments: Any) -> tuple[Permission, ...]:
     return reads(arguments.source), writes(arguments.source), writes(arguments.target)
 
 
-@tool(
-    "files.write",
-    version="1.0.0",
-    contract="safe-to-retry",
-    danger="low",
-    permissions=("files.write",),
-    needs=_needs,
-    preview=preview_write,
-)
+_writes = partial(tool, version="1.0.0", danger="low", permissions=("files.write",), needs=writes_path)
+
+
+@_writes("files.write", contract="safe-to-retry", preview=preview_write)
 def write(
     call: ToolCall,
     path: FilePath,
@@ -79,15 +71,7 @@ def write(
     return Written(path, len(data))
 
 
-@tool(
-    "files.append",
-    version="1.0.0",
-    contract="keyed",
-    danger="low",
-    permissions=("files.write",),
-    needs=_needs,
-    preview=preview_append,
-)
+@_writes("files.append", contract="keyed", preview=preview_append)
 def append(
     call: ToolCall,
     path: FilePath,
@@ -107,7 +91,7 @@ def append(
     contract="keyed",
     danger="low",
     permissions=("files.read", "files.write"),
-    needs=lambda arguments: (reads(arguments.path), writes(arguments.path)),
+    needs=changes_path,
     preview=preview_edit,
 )
 def edit(
@@ -178,7 +162,7 @@ def move(call: ToolCall, source: FilePath, target: FilePath, overwrite: Overwrit
     contract="safe-to-retry",
     danger="medium",
     permissions=("files.write",),
-    needs=_needs,
+    needs=writes_path,
     preview=preview_delete,
 )
 def delete(
@@ -190,9 +174,7 @@ def delete(
     return Deleted(path, Workspace(call.workspace).remove(path, recursive))
 
 
-@tool(
-    "files.mkdir", version="1.0.0", contract="safe-to-retry", danger="low", permissions=("files.write",), needs=_needs
-)
+@_writes("files.mkdir", contract="safe-to-retry")
 def mkdir(call: ToolCall, path: FolderPath) -> Written:
     """Makes a folder, with those on the way to it. One that is there already is no error."""
     Workspace(call.workspace).make_folder(path)

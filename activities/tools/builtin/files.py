@@ -3,12 +3,12 @@
 import base64
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from functools import partial
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ..manifest import Permission
-from ..place import FilePath, FolderPath, Place, place, reads
+from ..place import FilePath, FolderPath, Place, place, reads_path
 from ..tool import ToolCall, ToolError, tool
 from ..walk import Entry, Kind, entry, walk
 from ..workspace import Workspace, as_text
@@ -73,11 +73,10 @@ class FileState:
     modified: datetime | None
 
 
-def _needs(arguments: Any) -> tuple[Permission, ...]:
-    return (reads(arguments.path),)
+_reads = partial(tool, version="1.0.0", contract="safe-to-retry", permissions=("files.read",), needs=reads_path)
 
 
-@tool("files.read", version="1.0.0", contract="safe-to-retry", permissions=("files.read",), needs=_needs)
+@_reads("files.read")
 def read(
     call: ToolCall,
     path: FilePath,
@@ -94,7 +93,7 @@ def read(
     return FileContent(path, as_text(data, path, is_whole=not truncated), size, truncated)
 
 
-@tool("files.head", version="1.0.0", contract="safe-to-retry", permissions=("files.read",), needs=_needs)
+@_reads("files.head")
 def head(
     call: ToolCall,
     path: FilePath,
@@ -106,7 +105,7 @@ def head(
     return FileLines(path, _shown(every[start - 1 : start - 1 + lines]), start, len(every))
 
 
-@tool("files.tail", version="1.0.0", contract="safe-to-retry", permissions=("files.read",), needs=_needs)
+@_reads("files.tail")
 def tail(call: ToolCall, path: FilePath, lines: Lines = 100) -> FileLines:
     """Gives the last lines of a text file."""
     every = _lines(call, path)
@@ -124,7 +123,7 @@ def _shown(lines: list[str]) -> list[str]:
     return [line if len(line) <= MOST_LINE else line[:MOST_LINE] + "…" for line in lines]
 
 
-@tool("files.list", version="1.0.0", contract="safe-to-retry", permissions=("files.read",), needs=_needs)
+@_reads("files.list")
 def list_folder(
     call: ToolCall, path: FolderPath = ".", limit: Annotated[int, Field(ge=1, le=10_000)] = 1_000
 ) -> Listing:
@@ -133,7 +132,7 @@ def list_folder(
     return Listing(path, entries[:limit], len(entries) > limit)
 
 
-@tool("files.tree", version="1.0.0", contract="safe-to-retry", permissions=("files.read",), needs=_needs)
+@_reads("files.tree")
 def tree(
     call: ToolCall,
     path: FolderPath = ".",
@@ -151,7 +150,7 @@ def tree(
     return TreeText("\n".join(drawn), files, folders, truncated=len(drawn) < files + folders)
 
 
-@tool("files.glob", version="1.0.0", contract="safe-to-retry", permissions=("files.read",), needs=_needs)
+@_reads("files.glob")
 def glob(
     call: ToolCall,
     pattern: Annotated[str, Field(description="As in `src/**/*.py`; `**` is any number of folders.", max_length=1_000)],
@@ -162,7 +161,7 @@ def glob(
     return selected(Workspace(call.workspace), place(path), [pattern], limit)
 
 
-@tool("files.search", version="1.0.0", contract="safe-to-retry", permissions=("files.read",), needs=_needs)
+@_reads("files.search")
 def search(
     call: ToolCall,
     pattern: Annotated[str, Field(description="A regular expression (RE2).", min_length=1, max_length=1_000)],
@@ -193,7 +192,7 @@ def _text_of(workspace: Workspace, where: Place) -> str | None:
         return None  # no text, too large, or of a kind that is not opened: a search passes it over
 
 
-@tool("files.stat", version="1.0.0", contract="safe-to-retry", permissions=("files.read",), needs=_needs)
+@_reads("files.stat")
 def stat(call: ToolCall, path: FilePath) -> FileState:
     """Says whether a file or folder exists, its kind, its size and when it was changed."""
     found = Workspace(call.workspace).state(path)

@@ -6,6 +6,7 @@ committed and written as they are; links are left out.
 
 import time
 from datetime import timedelta
+from functools import partial
 from hashlib import sha256
 from typing import Annotated, Any
 
@@ -16,7 +17,7 @@ from ...sandbox.selection import Selection
 from ..changes import Change, CommitAbout, about, changed, history, id_of
 from ..clone import fetch_into
 from ..manifest import Permission
-from ..place import reads, writes
+from ..place import changes_path, reads_path, writes
 from ..references import branch_name
 from ..repository import Repository, create, opened
 from ..tool import ToolCall, ToolError, tool
@@ -55,27 +56,22 @@ class Added(BaseModel):
     paths: list[str]
 
 
-def _reads(arguments: Any) -> tuple[Permission, ...]:
-    return (reads(arguments.path),)
-
-
-def _changes(arguments: Any) -> tuple[Permission, ...]:
-    return reads(arguments.path), writes(arguments.path)
+looks = partial(tool, version="1.0.0", contract="safe-to-retry", permissions=("files.read",), needs=reads_path)
+changes = partial(
+    tool,
+    version="1.0.0",
+    contract="safe-to-retry",
+    permissions=("files.read", "files.write"),
+    needs=changes_path,
+    danger="low",
+)
 
 
 def _clones(arguments: Any) -> tuple[Permission, ...]:
     return connects(arguments.url), writes(arguments.path)
 
 
-@tool(
-    "git.init",
-    version="1.0.0",
-    contract="safe-to-retry",
-    permissions=("files.read", "files.write"),
-    needs=_changes,
-    danger="low",
-    tags=("repository",),
-)
+@changes("git.init", tags=("repository",))
 def init(
     call: ToolCall, path: Path = ".", branch: Annotated[str, Field(description="Its first branch.")] = "main"
 ) -> Made:
@@ -121,14 +117,7 @@ async def clone(
     )
 
 
-@tool(
-    "git.status",
-    version="1.0.0",
-    contract="safe-to-retry",
-    permissions=("files.read",),
-    needs=_reads,
-    tags=("repository", "changes"),
-)
+@looks("git.status", tags=("repository", "changes"))
 def status(call: ToolCall, path: Path = ".") -> Status:
     """Shows the branch, and what is staged, changed and untracked."""
     with opened(Workspace(call.workspace), path) as repository:
@@ -144,15 +133,7 @@ def status(call: ToolCall, path: Path = ".") -> Status:
         )
 
 
-@tool(
-    "git.add",
-    version="1.0.0",
-    contract="safe-to-retry",
-    permissions=("files.read", "files.write"),
-    needs=_changes,
-    danger="low",
-    tags=("repository", "stage"),
-)
+@changes("git.add", tags=("repository", "stage"))
 def add(
     call: ToolCall,
     files: Annotated[list[str], Field(description="Patterns, as in `src/**`; `**` is all.", min_length=1)],
@@ -176,15 +157,7 @@ def add(
         return Added(paths=sorted(added))
 
 
-@tool(
-    "git.commit",
-    version="1.0.0",
-    contract="keyed",
-    permissions=("files.read", "files.write"),
-    needs=_changes,
-    danger="low",
-    tags=("repository", "save"),
-)
+@changes("git.commit", contract="keyed", tags=("repository", "save"))
 def commit(
     call: ToolCall,
     message: Annotated[str, Field(description="What was changed and why.", min_length=1, max_length=20_000)],

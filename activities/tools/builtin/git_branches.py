@@ -1,17 +1,15 @@
 """Tools for the branches of a Git repository: `git.branch` and `git.checkout`."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, Field
 
 from ..changes import id_of, sha_of
-from ..manifest import Permission
-from ..place import reads, writes
 from ..references import HEADS, branch_name
 from ..repository import Files, Repository, opened
-from ..tool import ToolCall, ToolError, tool
+from ..tool import ToolCall, ToolError
 from ..workspace import Workspace
-from .git import Name, Path
+from .git import Name, Path, changes
 
 
 class Branches(BaseModel):
@@ -25,19 +23,7 @@ class CheckedOut(BaseModel):
     left_out: list[str] = Field(description="links and submodules, which are not written")
 
 
-def _changes(arguments: Any) -> tuple[Permission, ...]:
-    return reads(arguments.path), writes(arguments.path)
-
-
-@tool(
-    "git.branch",
-    version="1.0.0",
-    contract="safe-to-retry",
-    permissions=("files.read", "files.write"),
-    needs=_changes,
-    danger="low",
-    tags=("repository",),
-)
+@changes("git.branch", tags=("repository",))
 def branch(
     call: ToolCall,
     path: Path = ".",
@@ -60,15 +46,7 @@ def branch(
         return Branches(current=refs.branch, branches={name: sha.decode() for name, sha in refs.branches().items()})
 
 
-@tool(
-    "git.checkout",
-    version="1.0.0",
-    contract="safe-to-retry",
-    permissions=("files.read", "files.write"),
-    needs=_changes,
-    danger="low",
-    tags=("repository", "switch"),
-)
+@changes("git.checkout", tags=("repository", "switch"))
 def checkout(
     call: ToolCall,
     name: Name,

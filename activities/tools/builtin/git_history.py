@@ -1,17 +1,15 @@
 """Tools that look at the history of a Git repository: `git.log`, `git.diff`, `git.show`."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from dulwich.objects import Commit
 from pydantic import BaseModel, Field
 
 from ..changes import CommitAbout, Diff, about, diff_of, history
-from ..manifest import Permission
-from ..place import reads
 from ..repository import Files, Repository, opened
-from ..tool import BadArguments, ToolCall, tool
+from ..tool import BadArguments, ToolCall
 from ..workspace import Workspace
-from .git import Name, Path
+from .git import Name, Path, looks
 
 
 class Shown(BaseModel):
@@ -19,18 +17,7 @@ class Shown(BaseModel):
     diff: Diff
 
 
-def _reads(arguments: Any) -> tuple[Permission, ...]:
-    return (reads(arguments.path),)
-
-
-@tool(
-    "git.log",
-    version="1.0.0",
-    contract="safe-to-retry",
-    permissions=("files.read",),
-    needs=_reads,
-    tags=("repository", "history"),
-)
+@looks("git.log", tags=("repository", "history"))
 def log(
     call: ToolCall,
     path: Path = ".",
@@ -51,14 +38,7 @@ def log(
         return found
 
 
-@tool(
-    "git.diff",
-    version="1.0.0",
-    contract="safe-to-retry",
-    permissions=("files.read",),
-    needs=_reads,
-    tags=("repository", "changes", "patch"),
-)
+@looks("git.diff", tags=("repository", "changes", "patch"))
 def diff(
     call: ToolCall,
     path: Path = ".",
@@ -80,14 +60,7 @@ def diff(
         return diff_of(repository, before, repository.as_they_are(index))
 
 
-@tool(
-    "git.show",
-    version="1.0.0",
-    contract="safe-to-retry",
-    permissions=("files.read",),
-    needs=_reads,
-    tags=("repository", "commit", "patch"),
-)
+@looks("git.show", tags=("repository", "commit", "patch"))
 def show(call: ToolCall, path: Path = ".", name: Name = "HEAD") -> Shown:
     """Shows a commit: who, when, why, and what it changed against its first parent."""
     with opened(Workspace(call.workspace), path) as repository:

@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote_to_bytes
 from pydantic import Field
 
 from ..manifest import Permission
-from ..place import FilePath, place, reads
+from ..place import FilePath, place, reads_path
 from ..tool import BadArguments, ToolCall, ToolError, tool
 from ..workspace import Workspace
 from .text import OneText
@@ -76,7 +76,7 @@ def hmac(
     version="1.0.0",
     contract="safe-to-retry",
     permissions=("files.read",),
-    needs=lambda arguments: (reads(arguments.path),),
+    needs=reads_path,
 )
 def file(call: ToolCall, path: FilePath, algorithm: Algorithm = "sha256") -> Digest:
     """Gives the digest of a file: its checksum."""

@@ -3,15 +3,15 @@
 Nothing of a page is run or fetched. The page is given as text, or as a file of the workspace.
 """
 
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated
 from urllib.parse import urljoin, urlsplit
 
 from pydantic import BaseModel, Field
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
 from ..bounded.page_text import page_text
-from ..manifest import Permission
-from ..place import reads
+from ..place import reads_path_if_any
 from ..tool import BadArguments, ToolCall, tool
 from ..workspace import Workspace
 
@@ -28,24 +28,18 @@ Base = Annotated[
 Most = Annotated[int, Field(description="How many are given at most.", ge=1, le=MOST)]
 
 
-def _reads(arguments: Any) -> tuple[Permission, ...]:
-    return (reads(arguments.path),) if arguments.path else ()
-
-
 class Text(BaseModel):
     title: str
     text: str
     is_cut: bool
 
 
-@tool(
-    "html.text",
-    version="1.0.0",
-    contract="safe-to-retry",
-    permissions=("files.read",),
-    needs=_reads,
-    tags=("web", "page", "extract"),
+_reads_page = partial(
+    tool, version="1.0.0", contract="safe-to-retry", permissions=("files.read",), needs=reads_path_if_any
 )
+
+
+@_reads_page("html.text", tags=("web", "page", "extract"))
 def text(
     call: ToolCall,
     html: Html = None,
@@ -65,14 +59,7 @@ class Match(BaseModel):
     html: str = Field(description="its source, up to 2,000 characters")
 
 
-@tool(
-    "html.select",
-    version="1.0.0",
-    contract="safe-to-retry",
-    permissions=("files.read",),
-    needs=_reads,
-    tags=("web", "page", "css", "scrape"),
-)
+@_reads_page("html.select", tags=("web", "page", "css", "scrape"))
 def select(
     call: ToolCall,
     selector: Annotated[
@@ -99,14 +86,7 @@ class Link(BaseModel):
     rel: str = ""
 
 
-@tool(
-    "html.links",
-    version="1.0.0",
-    contract="safe-to-retry",
-    permissions=("files.read",),
-    needs=_reads,
-    tags=("web", "page", "urls"),
-)
+@_reads_page("html.links", tags=("web", "page", "urls"))
 def links(
     call: ToolCall,
     html: Html = None,
@@ -135,14 +115,7 @@ class Table(BaseModel):
     is_cut: bool
 
 
-@tool(
-    "html.tables",
-    version="1.0.0",
-    contract="safe-to-retry",
-    permissions=("files.read",),
-    needs=_reads,
-    tags=("web", "page", "data", "scrape"),
-)
+@_reads_page("html.tables", tags=("web", "page", "data", "scrape"))
 def tables(call: ToolCall, html: Html = None, path: Path = None, most: Most = 500) -> list[Table]:
     """Gives the tables of a web page as rows of texts; a first row of header cells is the header."""
     return [_table(node, most) for node in _page(call, html, path).css("table")[:50]]
@@ -158,14 +131,7 @@ class Metadata(BaseModel):
     meta: dict[str, str] = Field(description="what `meta` elements say, as in `og:image`")
 
 
-@tool(
-    "html.metadata",
-    version="1.0.0",
-    contract="safe-to-retry",
-    permissions=("files.read",),
-    needs=_reads,
-    tags=("web", "page", "title", "opengraph"),
-)
+@_reads_page("html.metadata", tags=("web", "page", "title", "opengraph"))
 def metadata(call: ToolCall, html: Html = None, path: Path = None, base: Base = "") -> Metadata:
     """Gives what a web page says of itself: title, description, language, canonical URL, feeds, Open Graph and other
     `meta` elements."""

@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 from datetime import timedelta
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, Field, JsonValue
@@ -86,16 +87,11 @@ def _connects_and_writes(arguments: Any) -> tuple[Permission, ...]:
     return connects(arguments.url), writes(arguments.path)
 
 
-@tool(
-    "http.get",
-    version="1.0.0",
-    contract="safe-to-retry",
-    permissions=("net.connect",),
-    needs=connects_to,
-    danger="low",
-    timeout=LONGEST,
-    tags=("web", "download", "page"),
-)
+reaches = partial(tool, version="1.0.0", permissions=("net.connect",), needs=connects_to, timeout=LONGEST)
+gets = partial(reaches, contract="safe-to-retry", danger="low")
+
+
+@gets("http.get", tags=("web", "download", "page"))
 async def get(
     call: ToolCall,
     url: Url,
@@ -109,32 +105,14 @@ async def get(
     return answer_of(await fetch(call, Request("GET", with_params(url, params), headers, seconds=seconds, most=most)))
 
 
-@tool(
-    "http.head",
-    version="1.0.0",
-    contract="safe-to-retry",
-    permissions=("net.connect",),
-    needs=connects_to,
-    danger="low",
-    timeout=LONGEST,
-    tags=("web",),
-)
+@gets("http.head", tags=("web",))
 async def head(call: ToolCall, url: Url, headers: Headers = NONE, seconds: Seconds = 30) -> Head:
     """Asks for the status and headers of a URL, without its body."""
     fetched = await fetch(call, Request("HEAD", url, headers, seconds=seconds))
     return Head(status=fetched.status, url=fetched.url, headers=fetched.headers)
 
 
-@tool(
-    "http.json",
-    version="1.0.0",
-    contract="safe-to-retry",
-    permissions=("net.connect",),
-    needs=connects_to,
-    danger="low",
-    timeout=LONGEST,
-    tags=("web", "api"),
-)
+@gets("http.json", tags=("web", "api"))
 async def get_json(
     call: ToolCall, url: Url, params: Params = NONE, headers: Headers = NONE, seconds: Seconds = 30
 ) -> JsonValue:

@@ -11,85 +11,40 @@ from typing import Annotated
 
 from pydantic import Field, JsonValue
 
-from ..tool import ToolCall, tool
+from ..tool import ToolCall
 from ..web import Request, Seconds, Url, fetch
-from .http import LONGEST, MOST_SHOWN, NONE, Answer, Headers, answer_of, connects_to
+from .http import MOST_SHOWN, NONE, Answer, Headers, answer_of, reaches
 
 Body = Annotated[
     JsonValue, Field(description="Body: a text is sent as it is, anything else as JSON. `null` sends none.")
 ]
 
 
-@tool(
-    "http.put",
-    version="1.0.0",
-    contract="keyed",
-    permissions=("net.connect",),
-    needs=connects_to,
-    danger="medium",
-    timeout=LONGEST,
-    tags=("web", "api"),
-)
+@reaches("http.put", contract="keyed", danger="medium", tags=("web", "api"))
 async def put(call: ToolCall, url: Url, body: Body = None, headers: Headers = NONE, seconds: Seconds = 30) -> Answer:
     """Puts a body at a URL, in place of what is there."""
     return await _send(call, "PUT", url, body, headers, seconds)
 
 
-@tool(
-    "http.delete",
-    version="1.0.0",
-    contract="keyed",
-    permissions=("net.connect",),
-    needs=connects_to,
-    danger="high",
-    timeout=LONGEST,
-    tags=("web", "api"),
-)
+@reaches("http.delete", contract="keyed", danger="high", tags=("web", "api"))
 async def delete(call: ToolCall, url: Url, headers: Headers = NONE, seconds: Seconds = 30) -> Answer:
     """Deletes what is at a URL."""
     return await _send(call, "DELETE", url, None, headers, seconds)
 
 
-@tool(
-    "http.post",
-    version="1.0.0",
-    contract="at-most-once",
-    permissions=("net.connect",),
-    needs=connects_to,
-    danger="medium",
-    timeout=LONGEST,
-    tags=("web", "api"),
-)
+@reaches("http.post", contract="at-most-once", danger="medium", tags=("web", "api"))
 async def post(call: ToolCall, url: Url, body: Body = None, headers: Headers = NONE, seconds: Seconds = 30) -> Answer:
     """Posts a body to a URL, at most once. Where no answer comes, the call is in doubt."""
     return await _send(call, "POST", url, body, headers, seconds)
 
 
-@tool(
-    "http.patch",
-    version="1.0.0",
-    contract="at-most-once",
-    permissions=("net.connect",),
-    needs=connects_to,
-    danger="medium",
-    timeout=LONGEST,
-    tags=("web", "api"),
-)
+@reaches("http.patch", contract="at-most-once", danger="medium", tags=("web", "api"))
 async def patch(call: ToolCall, url: Url, body: Body = None, headers: Headers = NONE, seconds: Seconds = 30) -> Answer:
     """Changes a part of what is at a URL, at most once. Where no answer comes, the call is in doubt."""
     return await _send(call, "PATCH", url, body, headers, seconds)
 
 
-@tool(
-    "http.post_keyed",
-    version="1.0.0",
-    contract="keyed",
-    permissions=("net.connect",),
-    needs=connects_to,
-    danger="medium",
-    timeout=LONGEST,
-    tags=("web", "api"),
-)
+@reaches("http.post_keyed", contract="keyed", danger="medium", tags=("web", "api"))
 async def post_keyed(
     call: ToolCall, url: Url, body: Body = None, headers: Headers = NONE, seconds: Seconds = 30
 ) -> Answer:
@@ -110,7 +65,7 @@ async def _send(
 ) -> Answer:
     content, kind = _content(body)
     named = {name.lower() for name in headers}
-    every = dict(headers) | {"Idempotency-Key": idempotency_key(call)}
+    every = dict(headers) | {"Idempotency-Key": _header_key(call)}
     if kind is not None and "content-type" not in named:
         every["Content-Type"] = kind
     request = Request(
@@ -119,7 +74,7 @@ async def _send(
     return answer_of(await fetch(call, request))
 
 
-def idempotency_key(call: ToolCall) -> str:
+def _header_key(call: ToolCall) -> str:
     """Fit for a header, whatever the key of a call looks like."""
     return hashlib.sha256(call.key.encode()).hexdigest()[:32]
 

@@ -5,6 +5,7 @@ A picture is refused by its size before it is unpacked, and only formats that ar
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from io import BytesIO
 from typing import Annotated, Any, Literal
 
@@ -12,7 +13,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from pydantic import BaseModel, Field
 
 from ..manifest import Permission
-from ..place import FilePath, place, reads, writes
+from ..place import FilePath, place, reads, reads_path, writes
 from ..tool import BadArguments, ToolCall, ToolError, tool
 from ..workspace import Workspace
 
@@ -44,12 +45,18 @@ class PictureInfo(Picture):
     exif: dict[str, str]
 
 
-def _reads(arguments: Any) -> tuple[Permission, ...]:
-    return (reads(arguments.path),)
-
-
-def _changes(arguments: Any) -> tuple[Permission, ...]:
+def _reads_and_writes(arguments: Any) -> tuple[Permission, ...]:
     return reads(arguments.path), writes(arguments.to)
+
+
+_changes = partial(
+    tool,
+    version="1.0.0",
+    contract="safe-to-retry",
+    permissions=("files.read", "files.write"),
+    needs=_reads_and_writes,
+    danger="low",
+)
 
 
 @tool(
@@ -57,7 +64,7 @@ def _changes(arguments: Any) -> tuple[Permission, ...]:
     version="1.0.0",
     contract="safe-to-retry",
     permissions=("files.read",),
-    needs=_reads,
+    needs=reads_path,
     tags=("picture", "exif"),
 )
 def info(call: ToolCall, path: FilePath) -> PictureInfo:
@@ -77,15 +84,7 @@ def info(call: ToolCall, path: FilePath) -> PictureInfo:
         )
 
 
-@tool(
-    "image.resize",
-    version="1.0.0",
-    contract="safe-to-retry",
-    permissions=("files.read", "files.write"),
-    needs=_changes,
-    danger="low",
-    tags=("picture", "thumbnail", "scale"),
-)
+@_changes("image.resize", tags=("picture", "thumbnail", "scale"))
 def resize(
     call: ToolCall,
     path: FilePath,
@@ -111,15 +110,7 @@ def resize(
         return _written(call, scaled, path, to, quality)
 
 
-@tool(
-    "image.convert",
-    version="1.0.0",
-    contract="safe-to-retry",
-    permissions=("files.read", "files.write"),
-    needs=_changes,
-    danger="low",
-    tags=("picture", "format", "grey"),
-)
+@_changes("image.convert", tags=("picture", "format", "grey"))
 def convert(
     call: ToolCall,
     path: FilePath,
@@ -133,15 +124,7 @@ def convert(
         return _written(call, upright.convert("L") if grey else upright, path, to, quality)
 
 
-@tool(
-    "image.crop",
-    version="1.0.0",
-    contract="safe-to-retry",
-    permissions=("files.read", "files.write"),
-    needs=_changes,
-    danger="low",
-    tags=("picture", "cut"),
-)
+@_changes("image.crop", tags=("picture", "cut"))
 def crop(
     call: ToolCall,
     path: FilePath,

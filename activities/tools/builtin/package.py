@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from ...sandbox.spec import is_host
 from ..manifest import Permission
 from ..package_index import IndexFile, files_of, index_url, metadata_of
-from ..place import FilePath, reads
+from ..place import FilePath, reads_path
 from ..requirement_files import Needs, needs_of
 from ..tool import BadArguments, ToolCall, ToolError, tool
 from ..web import connects, reached
@@ -156,16 +156,12 @@ def compare(
     return Comparison(order=_order(one, two), fits=_specifier(fits).contains(one, prereleases=True) if fits else None)
 
 
-def _needs(arguments: Any) -> tuple[Permission, ...]:
-    return (reads(arguments.path),)
-
-
 @tool(
     "package.requirements",
     version="1.0.0",
     contract="safe-to-retry",
     permissions=("files.read",),
-    needs=_needs,
+    needs=reads_path,
     tags=("python", "npm", "dependencies"),
 )
 def requirements(call: ToolCall, path: FilePath) -> Needs:

@@ -2,13 +2,12 @@
 
 from base64 import b64encode
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, Field
 
 from ..bounded import papers
-from ..manifest import Permission
-from ..place import FilePath, reads
+from ..place import FilePath, reads_path
 from ..tool import ToolCall, tool
 from ..workspace import Workspace
 from .bounds import run_bounded
@@ -31,16 +30,12 @@ class DocumentMetadata(BaseModel):
     about: dict[str, str] = Field(description="what the document says of itself: title, author or creator, dates")
 
 
-def _reads(arguments: Any) -> tuple[Permission, ...]:
-    return (reads(arguments.path),)
-
-
 @tool(
     "document.text",
     version="1.0.0",
     contract="safe-to-retry",
     permissions=("files.read",),
-    needs=_reads,
+    needs=reads_path,
     timeout=TIME,
     tags=("bounded", "pdf", "docx", "odt", "epub", "word", "extract"),
 )
@@ -61,7 +56,7 @@ def text(
     version="1.0.0",
     contract="safe-to-retry",
     permissions=("files.read",),
-    needs=_reads,
+    needs=reads_path,
     timeout=TIME,
     tags=("bounded", "pdf", "docx", "odt", "epub", "title", "author"),
 )

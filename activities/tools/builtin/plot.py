@@ -4,12 +4,12 @@ A drawing refers to nothing outside of itself: no scripts, no fonts, no style sh
 """
 
 import sys
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from ..manifest import Permission
-from ..place import FilePath, writes
+from ..place import FilePath, writes_path
 from ..tool import BadArguments, ToolCall, tool
 from ..workspace import Workspace
 
@@ -32,19 +32,17 @@ class Drawn(BaseModel):
     points: int
 
 
-def _writes(arguments: Any) -> tuple[Permission, ...]:
-    return (writes(arguments.path),)
-
-
-@tool(
-    "plot.line",
+_draws = partial(
+    tool,
     version="1.0.0",
     contract="safe-to-retry",
     permissions=("files.write",),
-    needs=_writes,
+    needs=writes_path,
     danger="low",
-    tags=("chart", "graph", "svg"),
 )
+
+
+@_draws("plot.line", tags=("chart", "graph", "svg"))
 def line(
     call: ToolCall,
     path: FilePath,
@@ -59,15 +57,7 @@ def line(
     return _with_series(call, chart, path, series, labels)
 
 
-@tool(
-    "plot.bar",
-    version="1.0.0",
-    contract="safe-to-retry",
-    permissions=("files.write",),
-    needs=_writes,
-    danger="low",
-    tags=("chart", "graph", "svg"),
-)
+@_draws("plot.bar", tags=("chart", "graph", "svg"))
 def bar(
     call: ToolCall,
     path: FilePath,
@@ -83,15 +73,7 @@ def bar(
     return _with_series(call, kind(**_options(title, x_title, y_title)), path, series, labels)
 
 
-@tool(
-    "plot.pie",
-    version="1.0.0",
-    contract="safe-to-retry",
-    permissions=("files.write",),
-    needs=_writes,
-    danger="low",
-    tags=("chart", "shares", "svg"),
-)
+@_draws("plot.pie", tags=("chart", "shares", "svg"))
 def pie(
     call: ToolCall,
     path: FilePath,
@@ -109,15 +91,7 @@ def pie(
     return _written(call, chart, path, len(shares))
 
 
-@tool(
-    "plot.scatter",
-    version="1.0.0",
-    contract="safe-to-retry",
-    permissions=("files.write",),
-    needs=_writes,
-    danger="low",
-    tags=("chart", "graph", "xy", "svg"),
-)
+@_draws("plot.scatter", tags=("chart", "graph", "xy", "svg"))
 def scatter(
     call: ToolCall,
     path: FilePath,

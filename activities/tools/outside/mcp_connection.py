@@ -8,7 +8,10 @@ import asyncio
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, cast
+from uuid import UUID, uuid4
 
 import anyio
 import mcp_types
@@ -45,6 +48,21 @@ class Changed(ToolError):
     """The server's tool is not the one that was imported."""
 
 
+@dataclass
+class Use:
+    """What a connection was used for, for those who look."""
+
+    id: UUID
+    place: str
+    opened_at: datetime
+    calls: int = 0  # that were begun
+    called_at: datetime | None = None
+
+    def count(self) -> None:
+        self.calls += 1
+        self.called_at = datetime.now(UTC)
+
+
 class Connection:
     def __init__(self, name: str, origin: McpOrigin, revealed: Revealed) -> None:
         self.name = name
@@ -57,6 +75,12 @@ class Connection:
         self._owner = asyncio.create_task(self._own(), name=f"mcp {name}")
         self._is_lost = False
         self._listed_at: float | None = None  # None: it must be listed before anything is called
+        self.use = Use(uuid4(), origin.where, datetime.now(UTC))
+
+    @property
+    def is_open(self) -> bool:
+        has_opened = self._opened.done() and not self._opened.cancelled() and self._opened.exception() is None
+        return has_opened and not self._is_lost and not self.program.ended.is_set()
 
     @property
     def client(self) -> Client:
@@ -151,7 +175,7 @@ class Connection:
         said = "does not exist any more" if now is None else "has another description or schema than when imported"
         raise Changed(
             f"{tool.manifest.name} {said}: the MCP server {self.name} has changed. Look at what it says now and import "
-            f"it anew, with `resprout tool import mcp {self.name} …`."
+            f"it anew, with `{self.origin.importing(self.name)}`."
         )
 
     # A call.
@@ -162,6 +186,7 @@ class Connection:
             arguments=dict(arguments),
             _meta={"resprout/idempotency-key": key},
         )
+        self.use.count()
         try:
             # Not `call_tool`, which checks the result against a schema of the server's without any bound.
             answer = await self.client.session.send_request(mcp_types.CallToolRequest(params=wanted), ANSWER)

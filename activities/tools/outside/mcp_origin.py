@@ -64,6 +64,14 @@ class McpOrigin(Words):
         digest = hashlib.sha256(json.dumps([self.command, self.env], sort_keys=True).encode()).hexdigest()
         return f"{command[:SHOWN]} sha256:{digest[:32]}"
 
+    def importing(self, name: str) -> str:
+        """The command that imports it, for the shell; secrets stand in it by reference."""
+        words = ["resprout", "tool", "import", "mcp", name]
+        for option, pairs in (("--env", self.env), ("--header", self.headers)):
+            words += [word for key, value in pairs.items() for word in (option, f"{key}={value}")]
+        words += ["--directory", self.directory] if self.directory is not None else []
+        return shlex.join([*words, "--url", self.url] if self.url is not None else [*words, "--", *self.command])
+
     @property
     def permissions(self) -> tuple[Permission, ...]:
         """What each call needs, whatever it is."""

@@ -20,20 +20,29 @@ import mcp_types
 from ....actors.errors import Rejected
 from ...secrets import KnowsSecrets
 from ..secrets import Secrets
-from .mcp_connection import Connection, NotThere
+from .mcp_connection import Connection, NotThere, Use
 from .mcp_origin import McpOrigin, PinnedTool
 
 
 class McpSession:
-    def __init__(self, name: str, origin: McpOrigin, secrets: KnowsSecrets) -> None:
+    def __init__(
+        self, name: str, origin: McpOrigin, secrets: KnowsSecrets, changed: asyncio.Event | None = None
+    ) -> None:
         self.name = name
         self.origin = origin
+        self._changed = changed or asyncio.Event()  # set when it is opened or closed
         self._secrets = Secrets(secrets)
         self._opening = asyncio.Lock()
         self._connection: Connection | None = None
         self._calls = 0
         self._idle = asyncio.Event()
         self._idle.set()
+
+    @property
+    def use(self) -> Use | None:
+        """None: it is not open now."""
+        connection = self._connection
+        return connection.use if connection is not None and connection.is_open else None
 
     async def call(self, tool: PinnedTool, arguments: Mapping[str, Any], key: str) -> mcp_types.CallToolResult:
         self._calls += 1
@@ -60,18 +69,22 @@ class McpSession:
 
     async def close(self) -> None:
         async with self._opening:
-            if self._connection is not None:
-                await self._connection.close()
-                self._connection = None
+            await self._end()
+
+    async def _end(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None
+            self._changed.set()
 
     async def _checked(self) -> Connection:
         """A connection that works, with a list of tools that is fresh."""
         async with self._opening:
             if self._connection is not None and not await self._connection.is_well(is_busy=self._calls > 1):
-                await self._connection.close()
-                self._connection = None
+                await self._end()
             if self._connection is None:
                 self._connection = await self._open()
+                self._changed.set()
             return self._connection
 
     async def _open(self) -> Connection:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from ....actors.errors import Broken
 from ...secrets import KnowsSecrets
 from ..tool import Tool
+from .mcp_connection import Use
 from .mcp_origin import McpOrigin
 from .mcp_session import McpSession
 from .mcp_tools import mcp_tools
@@ -26,6 +27,7 @@ class Outside:
     secrets: KnowsSecrets
     sessions: dict[str, McpSession] = field(default_factory=dict)
     retired: dict[McpSession, asyncio.Task[None]] = field(default_factory=dict)  # with calls that go on
+    changed: asyncio.Event = field(default_factory=asyncio.Event)  # set when a session is opened or closed
 
     async def tools(self, source: str, kind: str, origin: Origin) -> list[Tool]:
         """As it is now: what was open to it as it was before is closed when its calls have ended."""
@@ -33,7 +35,9 @@ class Outside:
         try:
             match kind:
                 case "mcp":
-                    session = McpSession(source.partition(":")[2], McpOrigin.model_validate(origin), self.secrets)
+                    session = McpSession(
+                        source.partition(":")[2], McpOrigin.model_validate(origin), self.secrets, self.changed
+                    )
                     self.sessions[source] = session
                     return list(mcp_tools(source, session))
                 case "openapi":
@@ -45,6 +49,11 @@ class Outside:
         except ValidationError as error:
             said = error.errors(include_url=False, include_input=False)[0]["msg"]
             raise Broken(f"what is kept of {source} cannot be read ({said}): import it anew.") from None
+
+    def open_sessions(self) -> list[tuple[str, Use]]:
+        """By source, with those that only end their last calls."""
+        every = [*self.sessions.values(), *self.retired]
+        return [(f"mcp:{one.name}", use) for one in every if (use := one.use) is not None]
 
     def leave(self, source: str) -> None:
         session = self.sessions.pop(source, None)

@@ -1,0 +1,82 @@
+"""How a run will think: its role, model and tools as they are now, so that what changes later does not change it."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Protocol
+
+from ..actors.brain.messages import Setting
+from ..actors.brain.special import PERSON, crew_offers
+from ..actors.errors import NotFound
+from ..actors.models import AnswerForm, ToolOffer
+from .contracts import BeginInput
+from .tools.tool import Tool
+from .tools.toolbox import Toolbox
+
+MAX_TOKENS = 4_096
+
+
+class Role(Protocol):
+    """As a template gives it."""
+
+    @property
+    def system(self) -> str: ...
+    @property
+    def model(self) -> str | None: ...
+    @property
+    def tools(self) -> tuple[str, ...]: ...
+    @property
+    def max_tokens(self) -> int | None: ...
+    @property
+    def temperature(self) -> float | None: ...
+
+
+@dataclass(frozen=True)
+class Settled:
+    goal: str
+    setting: Setting
+    tools: dict[str, str]  # what each offered name means, name and version
+
+
+@dataclass(frozen=True)
+class Settle:
+    toolbox: Toolbox
+    look: Callable[[str], Awaitable[None]]  # for tools that came since
+    role: Callable[[str], Role]  # by its name; raises NotFound
+    model: str  # when nobody names one
+
+    async def __call__(self, request: BeginInput) -> Settled:
+        role = self.role(request.role) if request.role is not None else None
+        wanted = request.tools or (role.tools if role is not None else ())
+        tools = [tool for reference in wanted for tool in await self._tools(reference)]
+        special = (*((PERSON,) if request.person else ()), *crew_offers(request.crew))
+        limit = request.max_tokens or (role.max_tokens if role is not None else None) or MAX_TOKENS
+        setting = Setting(
+            model=request.model or (role.model if role is not None else None) or self.model,
+            system="\n\n".join(text for text in (role.system if role is not None else "", request.system) if text),
+            offers=(*offers_of(tools), *special),
+            answer=AnswerForm(shape=request.answer) if request.answer is not None else None,
+            max_tokens=limit,
+            temperature=request.temperature if request.temperature is not None else role and role.temperature,
+        )
+        return Settled(request.goal, setting, {tool.name: tool.manifest.reference for tool in tools})
+
+    async def _tools(self, reference: str) -> list[Tool]:
+        """A pattern, as in `text.*`, means all that have such a name now."""
+        await self.look(reference)
+        if "*" not in reference.partition("@")[0]:
+            return [self.toolbox.find(reference)]
+        found = [tool for tool in self.toolbox.newest() if fnmatchcase(tool.name, reference)]
+        if not found:
+            raise NotFound(f"no tool has a name like `{reference}`. See `resprout tool list`.")
+        return found
+
+
+def offers_of(tools: Iterable[Tool]) -> tuple[ToolOffer, ...]:
+    """One for each name: the first that was named."""
+    by_name: dict[str, ToolOffer] = {}
+    for tool in tools:
+        manifest = tool.manifest
+        offer = ToolOffer(name=tool.name, description=manifest.description, parameters=manifest.input)
+        by_name.setdefault(tool.name, offer)
+    return tuple(by_name.values())

@@ -1,0 +1,25 @@
+"""What a brain thinks with: models, behind their budgets and limits. Whoever starts a host gives it one."""
+
+from typing import Protocol
+
+from ..models import ModelReply, ModelRequest
+from ..models.conversation import Word
+
+
+class Thought(Word):
+    reply: ModelReply
+    cost_nanos: int | None = None  # in billionths of a US dollar; None: the model's price is not known
+
+
+class Mind(Protocol):
+    async def think(self, request: ModelRequest) -> Thought:
+        """Raises one of `actors.models.errors`."""
+        ...
+
+    def speech(self, agent: str) -> str | None:
+        """What is being said to it so far, for who watches; None when nothing is."""
+        ...
+
+    def window(self, model: str) -> int:
+        """How many tokens the model can have before it, its answer included."""
+        ...

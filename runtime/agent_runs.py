@@ -1,0 +1,57 @@
+"""Runs of agents from outside: started with a goal, and continued where they stopped."""
+
+from typing import Any
+from uuid import uuid4
+
+from pydantic import ValidationError
+
+from ..actors.errors import Rejected
+from ..actors.words import sentence
+from ..workflows.agent_run.run_input import KIND, AgentResult, AgentRunInput
+from . import identity
+from .run_errors import not_of_an_agent
+from .runs import AGENT, RunRef, Runs
+
+
+def agent_run_input(**words: Any) -> AgentRunInput:
+    """Raises Rejected for what no agent can be given. On whose behalf it runs: the user of this machine, if nobody is
+    said."""
+    try:
+        return AgentRunInput(**{"chain": (identity.user(),), **words})
+    except ValidationError as error:
+        raise Rejected(f"the agent cannot be given this: {sentence(error)}.") from None
+
+
+async def continued(runs: Runs, id: str, new_id: str | None, *, goal: str = "", **changes: Any) -> RunRef:  # noqa: A002
+    """A new run in the conversation of one that has ended: with a new goal, or to go on with what was not finished."""
+    run = runs.get(id)
+    row = await run.describe()
+    if row.kind != AGENT:
+        raise not_of_an_agent(id, row.kind)
+    if row.is_open:
+        raise Rejected(f"{id} goes on ({row.status}): say something into it with `resprout runs steer {id} TEXT`.")
+    given = await run.given(AgentRunInput)
+    if not goal and row.status == "completed":
+        result = AgentResult.model_validate(await run.result())
+        if result.status == "answered":
+            raise Rejected(f"{id} has answered already: say with --goal what is to be reached now.")
+    words = {
+        **given.model_dump(exclude={"carried", "goal", "with_", "chain"}, exclude_unset=True),
+        "agent": given.agent or id,
+        "goal": goal,
+        **{name: value for name, value in changes.items() if value is not None},
+    }
+    return await start(runs, agent_run_input(**words), new_id or await _free(runs, id))
+
+
+async def start(runs: Runs, given: AgentRunInput, id: str | None, *, once: bool = False) -> RunRef:  # noqa: A002
+    name = given.role or given.agent or KIND
+    return await runs.start_workflow(AGENT, given, id or f"{name}-{uuid4().hex[:10]}", once=once)
+
+
+async def _free(runs: Runs, id: str) -> str:  # noqa: A002
+    first, _, number = id.rpartition("-continue-")
+    stem, count = (first, int(number) + 1) if first and number.isdigit() else (id, 1)
+    while await runs.get(f"{stem}-continue-{count}").exists():
+        count += 1
+    return f"{stem}-continue-{count}"

@@ -1,0 +1,61 @@
+"""Agents that an agent gives work to: runs of their own, with rights that can only be narrower."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError, is_cancelled_exception
+
+from ..interpreter.failures import ID_TAKEN, TaskFailed
+from ..interpreter.run_input import child_id
+from ..interpreter.steps import PAUSE
+from .run_input import AgentResult, AgentRunInput, CrewMember
+
+
+@dataclass
+class Children:
+    given: AgentRunInput
+    running: dict[str, "workflow.ChildWorkflowHandle[Any, Any]"] = field(default_factory=dict)
+
+    async def run(self, member: CrewMember, name: str, goal: str, key: str, chain: tuple[str, ...]) -> AgentResult:
+        id = child_id(workflow.info().workflow_id, key, 1)  # noqa: A001
+        given = AgentRunInput(
+            goal=goal,
+            agent=member.key,
+            role=member.role,
+            system=member.system,
+            model=member.model or self.given.model,
+            tools=member.tools,
+            max_iterations=member.max_iterations or self.given.max_iterations,
+            timeout_seconds=self.given.timeout_seconds,
+            budget=self.given.budget,
+            tenant=self.given.tenant,
+            tags=self.given.tags,
+            chain=chain,
+        )
+        try:
+            child = await workflow.start_child_workflow(
+                "agent",
+                given,
+                id=id,
+                result_type=AgentResult,
+                cancellation_type=workflow.ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+                static_summary=f"{name}: {goal}"[:200],
+            )
+        except WorkflowAlreadyStartedError:
+            raise TaskFailed(ID_TAKEN, f"a run with the id `{id}` is going on.", key) from None
+        self.running[key] = child
+        try:
+            result: AgentResult = await child
+            return result
+        finally:
+            del self.running[key]
+
+    async def pause(self, paused: bool) -> None:
+        for child in list(self.running.values()):
+            try:
+                await child.signal(PAUSE, paused)
+            except FailureError as error:
+                if is_cancelled_exception(error):
+                    raise
+                workflow.logger.info("%s has ended before it could be told: %s", child.id, error)

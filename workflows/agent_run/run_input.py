@@ -1,0 +1,111 @@
+"""What starts the run of an agent, what it gives, and what it takes over from the history before.
+
+By hand, `{"goal": "…"}` is enough.
+"""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
+
+from ...activities.contracts import HeardAside
+from ...actors.address import AgentAddress
+from ...actors.brain import Heard
+from ...actors.models import Usage
+from ..flow.schemas import check_schema
+from ..flow.terms import Label, Labels
+
+KIND = "brain"
+
+
+class CrewMember(BaseModel):
+    """Another agent that this one may give work to. It may do nothing that this one may not."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    role: str | None = None
+    key: str | None = Field(default=None, description="its conversation; one of its own for each time, if not given")
+    description: str = Field(default="", description="what it is good for, as the model is told")
+    system: str = ""
+    model: str | None = None
+    tools: tuple[str, ...] = ()
+    max_iterations: int | None = Field(default=None, ge=1, le=10_000)
+
+
+class CarriedOn(BaseModel):
+    """From the history before."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    heard: tuple[Heard | HeardAside, ...] = ()
+    iterations: int = 0
+    tool_calls: int = 0
+    compactions: int = 0
+    usage: Usage = Usage()
+    cost_nanos: int | None = 0
+    tools: dict[str, str] = {}  # what each offered name means
+    model: str = ""
+    steered: tuple[str, ...] = ()
+    paused: bool = False
+    started_at: str
+
+
+class AgentRunInput(BaseModel):
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    goal: str = Field(default="", description="what is to be reached; empty: to go on with what was not finished")
+    with_: dict[str, JsonValue] = Field(default={}, alias="with", description="facts that are given with the goal")
+    agent: str | None = Field(default=None, description="key of the conversation; one of the run's own, if not given")
+    role: str | None = Field(default=None, description="name of a role template")
+    system: str = Field(default="", description="what it is told of itself, behind what its role says")
+    model: str | None = Field(default=None, description="as in `local` or `openai/gpt-5`")
+    tools: tuple[str, ...] = Field(default=(), description="what it may use, as in text.count, text.* or hash.digest@1")
+    answer: dict[str, JsonValue] | None = Field(default=None, description="JSON Schema of the answer")
+    max_iterations: int = Field(default=30, ge=1, le=10_000, description="decisions, before it stops and says so")
+    max_tokens: int | None = Field(default=None, ge=1, description="of one thing that the model says")
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    timeout_seconds: float = Field(default=900.0, gt=0, le=3_600, description="of one decision")
+    person: bool = Field(default=False, description="whether it may ask a person")
+    crew: dict[str, CrewMember] = Field(default={}, description="agents that it may give work to, by name")
+    budget: str | None = Field(default=None, description="id of the budget that it spends")
+    tenant: Label = "default"
+    tags: Labels = ()
+    chain: tuple[str, ...] = Field(default=(), description="on whose behalf it runs, whose will it is first")
+    carried: CarriedOn | None = None
+
+    @field_validator("agent")
+    @classmethod
+    def _is_a_key(cls, agent: str | None) -> str | None:
+        return AgentAddress.parse(f"{KIND}/{agent.removeprefix(f'{KIND}/')}").key if agent is not None else None
+
+    @field_validator("answer")
+    @classmethod
+    def _is_a_schema(cls, answer: dict[str, Any] | None) -> dict[str, Any] | None:
+        for path, said, remedy in check_schema(answer) if answer is not None else ():
+            raise ValueError(f"{'.'.join(map(str, path))}: {said}: {remedy}")
+        return answer
+
+    @model_validator(mode="after")
+    def _has_something_to_do(self) -> "AgentRunInput":
+        if not self.goal and self.agent is None:
+            raise ValueError("give a goal; or the key of an agent that has not finished, to go on")
+        return self
+
+    @property
+    def principal(self) -> str:
+        """Who acts: a role, and which of them."""
+        return f"{self.role or KIND}/{self.agent or 'run'}"
+
+
+class AgentResult(BaseModel):
+    status: Literal["answered", "yielded"] = Field(
+        description="`yielded`: it stopped at its last iteration, and can be continued"
+    )
+    answer: JsonValue = Field(default=None, description="a text, or a value in the form that was asked for")
+    agent: str = Field(description="whose conversation it is, brain/key")
+    note: str = ""
+    model: str = ""
+    iterations: int = 0
+    tool_calls: int = 0
+    compactions: int = 0
+    usage: Usage = Usage()
+    cost_nanos: int | None = Field(default=0, description="in billionths of a US dollar; null: a price is not known")
