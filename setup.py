@@ -33,10 +33,12 @@ def package_dir():
     return {"": str(EDITABLE)}
 
 
+DEPLOYED = ["resprout.deploy.policy", "resprout.deploy.roles", "resprout.deploy.teams"]
+
 found = find_packages(include=[*ROOMS, *(f"{room}.*" for room in ROOMS)])
 setup(
-    # The rules of policy are no code of ours, but an installed package needs them.
-    packages=["resprout", "resprout.deploy.policy", *(f"resprout.{name}" for name in found)],
+    # Rules, roles and teams are no code of ours, but an installed package needs them.
+    packages=["resprout", *DEPLOYED, *(f"resprout.{name}" for name in found)],
     package_dir=package_dir(),
     cmdclass={"build_py": BuildRooms},
 )

@@ -205,6 +205,7 @@ class Thinking(BaseModel):
 class BeginInput(Thinking):
     goal: str
     role: str | None = None
+    variables: dict[str, JsonValue] = Field(default={}, description="values of the role's variables")
     system: str = ""
     model: str | None = None
     tools: tuple[str, ...] = ()
@@ -219,6 +220,7 @@ class BeginOutput(BaseModel):
     taken_by: str | None = Field(default=None, description="the run that has the conversation")
     tools: dict[str, str] = Field(default={}, description="what each offered name means: name and version")
     model: str = ""
+    max_iterations: int | None = Field(default=None, description="what the role has")
 
 
 class HeardAside(BaseModel):

@@ -1,13 +1,15 @@
 """How a run will think: its role, model and tools as they are now, so that what changes later does not change it."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Protocol
 
+from pydantic import JsonValue
+
 from ..actors.brain.messages import Setting
 from ..actors.brain.special import PERSON, crew_offers
-from ..actors.errors import NotFound
+from ..actors.errors import NotFound, Rejected
 from ..actors.models import AnswerForm, ToolOffer
 from .contracts import BeginInput
 from .tools.tool import Tool
@@ -29,6 +31,8 @@ class Role(Protocol):
     def max_tokens(self) -> int | None: ...
     @property
     def temperature(self) -> float | None: ...
+    @property
+    def max_iterations(self) -> int | None: ...
 
 
 @dataclass(frozen=True)
@@ -36,17 +40,18 @@ class Settled:
     goal: str
     setting: Setting
     tools: dict[str, str]  # what each offered name means, name and version
+    max_iterations: int | None = None
 
 
 @dataclass(frozen=True)
 class Settle:
     toolbox: Toolbox
     look: Callable[[str], Awaitable[None]]  # for tools that came since
-    role: Callable[[str], Role]  # by its name; raises NotFound
+    role: Callable[[str, Mapping[str, JsonValue]], Role]  # by its name, with its variables; raises Rejected
     model: str  # when nobody names one
 
     async def __call__(self, request: BeginInput) -> Settled:
-        role = self.role(request.role) if request.role is not None else None
+        role = self._role(request)
         wanted = request.tools or (role.tools if role is not None else ())
         tools = [tool for reference in wanted for tool in await self._tools(reference)]
         special = (*((PERSON,) if request.person else ()), *crew_offers(request.crew))
@@ -59,7 +64,16 @@ class Settle:
             max_tokens=limit,
             temperature=request.temperature if request.temperature is not None else role and role.temperature,
         )
-        return Settled(request.goal, setting, {tool.name: tool.manifest.reference for tool in tools})
+        meant = {tool.name: tool.manifest.reference for tool in tools}
+        return Settled(request.goal, setting, meant, role.max_iterations if role is not None else None)
+
+    def _role(self, request: BeginInput) -> Role | None:
+        if request.role is not None:
+            return self.role(request.role, request.variables)
+        if request.variables:
+            names = ", ".join(request.variables)
+            raise Rejected(f"variables ({names}) are those of a role, and none is given: name a `role`.")
+        return None
 
     async def _tools(self, reference: str) -> list[Tool]:
         """A pattern, as in `text.*`, means all that have such a name now."""

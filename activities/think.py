@@ -51,7 +51,12 @@ class Think:
             if begun.taken_by is not None and await _is_over(begun.taken_by):
                 instead = message.model_copy(update={"instead_of": begun.taken_by})
                 begun = await self._ask(request, instead, Begun, SOON, part=f"instead of {begun.taken_by}")
-        return BeginOutput(taken_by=begun.taken_by, tools=settled.tools, model=settled.setting.model)
+        return BeginOutput(
+            taken_by=begun.taken_by,
+            tools=settled.tools,
+            model=settled.setting.model,
+            max_iterations=settled.max_iterations,
+        )
 
     @activity.defn(name=DECIDE)
     async def decide(self, request: DecideInput) -> Move:

@@ -110,15 +110,6 @@ class ModelCalls:
     def __init__(self, open: Callable[[], Awaitable[Database]]) -> None:  # noqa: A002 - a pool, the first time and again
         self.open = open
 
-    @classmethod
-    def of(cls, database: Database) -> "ModelCalls":
-        """On a pool that is open already."""
-
-        async def opened() -> Database:
-            return database
-
-        return cls(opened)
-
     async def begin(self, call: CallBegun) -> Reservation | Refusal:
         """Only with a reservation may it be made."""
         who, bound = call.account, call.bound

@@ -43,7 +43,7 @@ class BudgetRetention:
             return 0
         dsn = settings.postgres.dsn.get_secret_value()
         async with await Database.open(dsn, pool_size=1, application_name="resprout retention") as database:
-            book, calls = BudgetBook.of(database), ModelCalls.of(database)
+            book, calls = BudgetBook.of(database), ModelCalls(database.opened)
             age = timedelta(days=settings.models.recorded_days)
             gone = await _all(lambda: calls.forget(age, AT_ONCE))
             if oldest is not None:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from ..actors.errors import Rejected
 from ..workflows.flow import Freezing, Problem, freeze
+from ..workflows.flow.child_paths import is_team
+from .teams import team_file
 
 ENDINGS = (".flow.yaml", ".flow.yml")
 
@@ -17,7 +19,7 @@ def flow_files(arguments: list[str]) -> list[Path]:
     """The files that the arguments name: files, directories (all flow files below them) and patterns."""
     found: dict[Path, None] = {}
     for argument in arguments:
-        path = Path(argument)
+        path = flow_path(argument)
         if path.is_dir():
             inside = sorted(file for ending in ENDINGS for file in path.rglob(f"*{ending}"))
             if not inside:
@@ -32,6 +34,11 @@ def flow_files(arguments: list[str]) -> list[Path]:
     return list(found)
 
 
+def flow_path(flow: str | Path) -> Path:
+    """Of a team that ships, where it is; raises UnknownTeam."""
+    return team_file(str(flow)) if is_team(str(flow)) else Path(flow)
+
+
 def text_of(file: Path) -> str:
     try:
         return _read(file)
@@ -42,7 +49,7 @@ def text_of(file: Path) -> str:
 
 
 def load_child(path: str) -> tuple[str, str]:
-    return _read(Path(path)), path
+    return _read(flow_path(path)), path
 
 
 def _read(file: Path) -> str:

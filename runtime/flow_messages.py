@@ -3,7 +3,6 @@
 Only warnings: a host may run modules that this process does not have. What an expression gives is not known here.
 """
 
-import posixpath
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -12,6 +11,7 @@ from ..actors.catalogue import catalogue
 from ..actors.errors import Rejected
 from ..workflows.flow import Problem, read
 from ..workflows.flow.checking import Reading
+from ..workflows.flow.child_paths import child_path
 from ..workflows.flow.frozen import LoadChild
 from ..workflows.flow.model import Ask, Child, Flow, Tool
 from ..workflows.flow.places import tree
@@ -44,7 +44,7 @@ def _children(reading: Reading, file: str) -> Iterator[str]:
     assert reading.flow is not None
     for task in reading.flow.every_task():
         if isinstance(task, Child):
-            yield posixpath.normpath(posixpath.join(posixpath.dirname(file), task.flow))
+            yield child_path(file, task.flow)
 
 
 def _findings(flow: Flow, known: dict[str, Any] | None, tools: Callable[[], Toolbox]) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from ..actors.errors import Rejected
 from ..workflows.flow import Flow, Freezing, Frozen, Problem, document, freeze_document, inputs_for
 from ..workflows.interpreter.run_input import RunInput, refuse_unfinished_words
 from . import identity
-from .flow_files import frozen, load_child
+from .flow_files import flow_path, frozen, load_child
 from .payloads import sentence
 
 
@@ -32,9 +32,7 @@ class BadFlow(Rejected, of_one_text=False):
 
 def freeze_flow(flow: str | Path | Flow) -> Frozen:
     """From a file, or from Python; raises BadFlow."""
-    return frozen_of(
-        freeze_document(document(flow), load_child) if isinstance(flow, Flow) else frozen(existing(Path(flow)))
-    )
+    return frozen_of(freeze_document(document(flow), load_child) if isinstance(flow, Flow) else frozen(existing(flow)))
 
 
 def frozen_of(freezing: Freezing) -> Frozen:
@@ -43,11 +41,13 @@ def frozen_of(freezing: Freezing) -> Frozen:
     return freezing.frozen
 
 
-def existing(file: Path) -> Path:
+def existing(flow: str | Path) -> Path:
+    """The file of a flow, or of a team that ships."""
+    file = flow_path(flow)
     if file.is_dir():
         raise Rejected(f"{file} is a directory: give one flow file.")
     if not file.exists():
-        raise Rejected(f"there is no flow file {file}: give the path of one (`resprout run hello` needs none).")
+        raise Rejected(f"there is no flow file {file}: give the path of one, or a team (`resprout team list`).")
     return file
 
 

@@ -35,6 +35,7 @@ from .blocked_loop import BlockedLoop
 from .connections import Connections, now
 from .host_metrics import export
 from .host_server import HostServer
+from .minds import mind_of
 from .settings import HostsSettings, Settings
 from .telemetry import configure_logs, configure_traces, serve_metrics
 from .wire import VIEW
@@ -126,6 +127,7 @@ class Life:
         record = HostRecord(delivery.station.host, name, pool, address, _node(), os.getpid(), __version__)
         tenure = Tenure(record, store, delivery, pulse=PULSE, seen=outside.see)
         outside.tenure = tenure
+        Brain.mind = mind_of(settings, database)
         export(delivery)
         # What lives here lives long: looking through it again and again for garbage halves the throughput.
         gc.collect()

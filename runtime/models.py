@@ -1,13 +1,13 @@
 """The language models of a process, behind one `Model`: names lead to providers, calls through all that guards them.
 
-    cassette → fall-back → patience → limits → span and numbers → adapter
+    cassette → fall-back → patience → limits → what is paid → span and numbers → adapter
 
 A provider is opened when it is first asked: a key that is missing hurts nobody who does not use it. One of these
 belongs to one event loop.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from difflib import get_close_matches
 from typing import Protocol, Self
@@ -20,6 +20,7 @@ from ..activities.models.provider import Provider
 from ..activities.models.streams import closable
 from ..activities.secrets import KnowsSecrets
 from ..actors.models import Model, ModelReply, ModelRequest, Piece, UnknownModel
+from .local_model import local_model
 from .model_providers import LOCAL, Offered, providers_of
 from .model_settings import ModelsSettings
 from .model_telemetry import Watched
@@ -36,12 +37,14 @@ class Models:
         settings: ModelsSettings,
         secrets: KnowsSecrets | None = None,
         *,
+        around: Callable[[Model], Model] = lambda model: model,
         beside: Mapping[str, Model] | None = None,
     ) -> None:
-        """`beside` are models of providers that no settings lead to."""
+        """`around` is put around each provider's adapter; `beside` are models of providers that no settings lead to."""
         self._settings = settings
         self._secrets = secrets or SecretsFromEnvironment()
         self._providers = providers_of(settings)
+        self._around = around
         self._beside = dict(beside or {})
         self._open: dict[str, Model] = {}
         self._adapters: list[Adapter] = []
@@ -78,13 +81,17 @@ class Models:
     async def opened(self, offered: Offered) -> Model:
         async with self._opening:
             if offered.name not in self._open:
-                provider = offered.opened(self._secrets)
-                # In a thread: the SDKs take seconds to import, and a host that is silent for so long loses its lease.
-                adapter = await asyncio.to_thread(adapter_of, offered, provider)
+                adapter = await self._adapter(offered)
                 self._adapters.append(adapter)
-                watched = Watched(adapter, offered.name)
+                watched = self._around(Watched(adapter, offered.name))
                 self._open[offered.name] = Limited(watched, offered.name, offered.limits(self._settings))
             return self._open[offered.name]
+
+    async def _adapter(self, offered: Offered) -> Adapter:
+        if offered.name == LOCAL and offered.base_url is None:
+            return local_model(self._settings.local)
+        # In a thread: the SDKs take seconds to import, and a host that is silent for so long loses its lease.
+        return await asyncio.to_thread(adapter_of, offered, offered.opened(self._secrets))
 
     def _unknown(self, name: str, provider: str | None) -> str:
         there = sorted({*self._providers, *self._beside})

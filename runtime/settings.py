@@ -151,6 +151,17 @@ class PolicySettings(Section):
         return value.absolute() if value is not None else None  # the services of a stack run elsewhere
 
 
+class RolesSettings(Section):
+    dir: Path | None = Field(
+        default=None, description="directory with roles of your own (*.role.yaml), beside those that ship"
+    )
+
+    @field_validator("dir")
+    @classmethod
+    def _is_absolute(cls, value: Path | None) -> Path | None:
+        return value.absolute() if value is not None else None  # the workers that use it run elsewhere
+
+
 class PluginsSettings(Section):
     keys: Listed = Field(
         default=(), description="public keys, as ed25519:…, whose signatures are trusted; commas in the environment"
@@ -192,6 +203,7 @@ class Settings(BaseSettings):
     sandbox: SandboxSettings = SandboxSettings()
     policy: PolicySettings = PolicySettings()
     models: ModelsSettings = ModelsSettings()
+    roles: RolesSettings = RolesSettings()
     plugins: PluginsSettings = PluginsSettings()
     gateway: GatewaySettings = GatewaySettings()
     telemetry: TelemetrySettings = TelemetrySettings()

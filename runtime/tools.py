@@ -14,6 +14,8 @@ from ..activities.call_tool import CallTool
 from ..activities.open_budget import OpenBudget
 from ..activities.sandbox.sandboxes import Sandboxes
 from ..activities.secrets import Veil
+from ..activities.settle import Settle
+from ..activities.think import Think
 from ..activities.tools.calling import ToolCaller
 from ..activities.tools.doubts import Doubts
 from ..activities.tools.outside.sources import Outside
@@ -37,6 +39,7 @@ from .calls import caller
 from .known_tools import known_tools
 from .lazy_database import LazyDatabase
 from .policy import policy_of
+from .roles import Roles
 from .runs import Runs
 from .secrets import SecretsFromEnvironment
 from .session_reports import sessions_reported
@@ -55,6 +58,7 @@ class Tools:
     call: CallTool
     approve: Approve
     budget: OpenBudget
+    think: Think
 
 
 @asynccontextmanager
@@ -75,6 +79,10 @@ async def tools(settings: Settings, boxes: Sandboxes, client: Client) -> AsyncIt
     async def keep(payloads: Sequence[bytes]) -> list[bytes]:
         return await large_payloads.keep(await database.open(), payloads)
 
+    async def fetch(keys: Sequence[bytes]) -> list[bytes | None]:
+        return await large_payloads.fetch(await database.open(), keys)
+
+    settle = Settle(toolbox, sources.look, Roles(settings.roles.dir), ",".join(settings.models.default))
     hands = ToolCaller(toolbox, policy, effects, approvals, audit, secrets, uses.of_plan, sources.look)
     try:
         async with sessions_reported(outside, database.open):
@@ -82,6 +90,7 @@ async def tools(settings: Settings, boxes: Sandboxes, client: Client) -> AsyncIt
                 CallTool(hands, Doubts(policy, effects, audit), budgets, keep),
                 Approve(approvals, policy, toolbox, audit, sources.look),
                 OpenBudget(budgets),
+                Think(uses.agents, settle, fetch),
             )
     finally:
         registering.cancel()

@@ -31,7 +31,10 @@ def run(
     key: Annotated[
         str | None, typer.Option("--agent", metavar="KEY", help="In which conversation; else one of the run's own.")
     ] = None,
-    role: Annotated[str | None, typer.Option("--role", help="Name of a role template.")] = None,
+    role: Annotated[str | None, typer.Option("--role", help="Name of a role: see `resprout role list`.")] = None,
+    variables: Annotated[
+        list[str] | None, typer.Option("--variable", metavar="K=V", help="A variable of the role; repeatable.")
+    ] = None,
     system: Annotated[str, typer.Option("--system", help="What it is told of itself, behind what its role says.")] = "",
     model: Annotated[str | None, typer.Option("--model", "-m", help="As in local or openai/gpt-5.")] = None,
     tools: Annotated[
@@ -44,7 +47,8 @@ def run(
         Path | None, typer.Option("--answer", metavar="FILE", help="JSON Schema of the answer. Default: a text.")
     ] = None,
     iterations: Annotated[
-        int | None, typer.Option("--max-iterations", min=1, max=10_000, help="Decisions that it has. Default: 30.")
+        int | None,
+        typer.Option("--max-iterations", min=1, max=10_000, help="Decisions that it has; else its role's, or 30."),
     ] = None,
     tokens: Annotated[int | None, typer.Option("--max-tokens", min=1, help="Of one thing that the model says.")] = None,
     person: Annotated[bool, typer.Option("--person", help="It may ask a person, who answers in the inbox.")] = False,
@@ -60,6 +64,7 @@ def run(
     words = {"role": role, "model": model, "agent": key, "max_iterations": iterations, "max_tokens": tokens}
     given = agent_run_input(
         goal=goal,
+        variables=read_pairs(variables or [], "--variable", "tone=dry"),
         system=system,
         tools=tuple(tools or ()),
         with_=read_pairs(facts or [], "--with", "city=Bern"),

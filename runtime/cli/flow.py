@@ -91,8 +91,9 @@ def graph(
 
 def _flow(file: Path) -> "Flow":
     from ...workflows.flow import read
-    from ..flow_files import text_of
+    from ..flow_files import flow_path, text_of
 
+    file = flow_path(file)
     if file.is_dir():
         raise Rejected(f"{file} is a directory: give one flow file.")
     reading = read(text_of(file), str(file))

@@ -31,7 +31,7 @@ def usage(
     from ...memory.model_calls import ModelCalls
 
     length = _length(since) if since is not None else None
-    found = query(ctx, lambda database: ModelCalls.of(database).used(by, length, tenant, limit))
+    found = query(ctx, lambda database: ModelCalls(database.opened).used(by, length, tenant, limit))
     if as_json:
         typer.echo(json.dumps([asdict(one) for one in found]))
     elif not found:

@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 def run(
     ctx: typer.Context,
-    flow: Annotated[str, typer.Argument(metavar="FILE", help="A flow file; or hello, which needs none.")],
+    flow: Annotated[str, typer.Argument(metavar="FILE", help="A flow file; or a team, as in team/debate; or hello.")],
     inputs: Annotated[
         list[str] | None,
         typer.Option(

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -42,7 +41,7 @@ def prepared(ctx: typer.Context, start: Start) -> "RunInput":
     from ..flow_files import frozen
     from ..flow_start import existing, run_input
 
-    file = existing(Path(start.flow))
+    file = existing(start.flow)
     freezing = frozen(file)
     show_problems(freezing.problems, err=True)
     if freezing.frozen is None:

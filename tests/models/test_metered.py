@@ -71,7 +71,7 @@ class Till:
 
     @property
     def calls(self) -> ModelCalls:
-        return ModelCalls.of(self.database)
+        return ModelCalls(self.database.opened)
 
     async def open(self, limits: Limits) -> None:
         async def opened() -> Database:

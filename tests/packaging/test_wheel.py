@@ -25,8 +25,8 @@ def test_the_wheel_holds_the_rooms_and_the_type_marker_and_nothing_else(names: l
 
     assert all(name.startswith("resprout/") for name in names)
     assert top == ROOMS | {"deploy", "__init__.py", "py.typed"}
-    deployed = [name for name in names if name.startswith("resprout/deploy/")]
-    assert all(name.startswith("resprout/deploy/policy/") for name in deployed)  # the rules are read from there
+    deployed = {name.split("/")[2] for name in names if name.startswith("resprout/deploy/")}
+    assert deployed == {"policy", "roles", "teams"}  # they are read from there
 
 
 def test_the_wheel_holds_every_module_script_and_table_of_the_rooms(names: list[str]) -> None:
@@ -34,3 +34,8 @@ def test_the_wheel_holds_every_module_script_and_table_of_the_rooms(names: list[
         for path in (ROOT / room).rglob("*"):
             if path.suffix in (".py", ".sql", ".sh", ".json", ".toml"):
                 assert f"resprout/{path.relative_to(ROOT)}" in names
+
+
+def test_the_wheel_holds_every_role_and_every_team(names: list[str]) -> None:
+    for path in (*(ROOT / "deploy" / "roles").iterdir(), *(ROOT / "deploy" / "teams").iterdir()):
+        assert f"resprout/{path.relative_to(ROOT)}" in names

@@ -8,7 +8,7 @@ import pytest
 from support.stack import Stack, eventually, is_listening, kill
 
 
-@pytest.mark.parametrize("name", ["postgres", "temporal", "ray", "hosts", "worker", "gateway"])
+@pytest.mark.parametrize("name", ["postgres", "temporal", "ray", "model-server", "hosts", "worker", "gateway"])
 def test_a_killed_service_comes_back_healthy_and_works(stack: Stack, name: str) -> None:
     key = f"kill-{name}-{uuid4().hex[:6]}"
     stack.hello(name=key)

@@ -156,7 +156,8 @@ def test_a_stack_uses_the_servers_that_it_is_told_of(stack: Stack, own_stack: St
     report = own_stack.status()
 
     assert {s["name"] for s in report["services"] if s["external"]} == {"postgres", "temporal"}
-    assert {s["name"] for s in report["services"] if s["pid"]} == {"ray", "hosts", "worker", "gateway"}
+    ours = {"ray", "model-server", "hosts", "worker", "gateway"}
+    assert {s["name"] for s in report["services"] if s["pid"]} == ours
     done = own_stack(
         "run", "hello", "--json", "--set", f"postgres.dsn={endpoints['postgres.dsn']}",
         "--set", f"temporal.address={endpoints['temporal.address']}", "--set", f"temporal.task_queue={TASK_QUEUE}-2",

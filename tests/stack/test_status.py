@@ -3,7 +3,7 @@ import urllib.request
 import pytest
 from support.stack import Stack, is_listening
 
-SERVICES = {"postgres", "temporal", "ray", "hosts", "worker", "gateway"}
+SERVICES = {"postgres", "temporal", "ray", "model-server", "hosts", "worker", "gateway"}
 
 
 def test_status_shows_every_service_with_endpoint_pid_uptime_restarts_and_version(stack: Stack) -> None:

@@ -56,3 +56,21 @@ def texts(request: ModelRequest) -> list[str]:
 
 def roles(messages: Iterable[object]) -> list[str]:
     return [message.role for message in messages]  # type: ignore[attr-defined]
+
+
+@dataclass
+class AnsweringMind:
+    """Says what a function makes of each request."""
+
+    answer: Callable[[ModelRequest], str] = lambda request: "an answer"
+    asked: list[ModelRequest] = field(default_factory=list)
+
+    async def think(self, request: ModelRequest) -> Thought:
+        self.asked.append(request)
+        return Thought(reply=says(self.answer(request)), cost_nanos=1_000)
+
+    def speech(self, agent: str) -> str | None:
+        return None
+
+    def window(self, model: str) -> int:
+        return 100_000

@@ -23,6 +23,7 @@ class Children:
             goal=goal,
             agent=member.key,
             role=member.role,
+            variables=member.variables,
             system=member.system,
             model=member.model or self.given.model,
             tools=member.tools,

@@ -12,9 +12,10 @@ from ...actors.address import AgentAddress
 from ...actors.brain import Heard
 from ...actors.models import Usage
 from ..flow.schemas import check_schema
-from ..flow.terms import Label, Labels
+from ..flow.terms import Kind, Label, Labels
 
 KIND = "brain"
+MAX_ITERATIONS = 30
 
 
 class CrewMember(BaseModel):
@@ -22,7 +23,8 @@ class CrewMember(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    role: str | None = None
+    role: Kind | None = None
+    variables: dict[str, JsonValue] = {}
     key: str | None = Field(default=None, description="its conversation; one of its own for each time, if not given")
     description: str = Field(default="", description="what it is good for, as the model is told")
     system: str = ""
@@ -43,6 +45,7 @@ class CarriedOn(BaseModel):
     usage: Usage = Usage()
     cost_nanos: int | None = 0
     tools: dict[str, str] = {}  # what each offered name means
+    max_iterations: int = MAX_ITERATIONS
     model: str = ""
     steered: tuple[str, ...] = ()
     paused: bool = False
@@ -55,12 +58,15 @@ class AgentRunInput(BaseModel):
     goal: str = Field(default="", description="what is to be reached; empty: to go on with what was not finished")
     with_: dict[str, JsonValue] = Field(default={}, alias="with", description="facts that are given with the goal")
     agent: str | None = Field(default=None, description="key of the conversation; one of the run's own, if not given")
-    role: str | None = Field(default=None, description="name of a role template")
+    role: Kind | None = Field(default=None, description="name of a role, as in `researcher`")
+    variables: dict[str, JsonValue] = Field(default={}, description="values of the role's variables")
     system: str = Field(default="", description="what it is told of itself, behind what its role says")
     model: str | None = Field(default=None, description="as in `local` or `openai/gpt-5`")
     tools: tuple[str, ...] = Field(default=(), description="what it may use, as in text.count, text.* or hash.digest@1")
     answer: dict[str, JsonValue] | None = Field(default=None, description="JSON Schema of the answer")
-    max_iterations: int = Field(default=30, ge=1, le=10_000, description="decisions, before it stops and says so")
+    max_iterations: int | None = Field(
+        default=None, ge=1, le=10_000, description="decisions, before it stops and says so; else its role's, or 30"
+    )
     max_tokens: int | None = Field(default=None, ge=1, description="of one thing that the model says")
     temperature: float | None = Field(default=None, ge=0, le=2)
     timeout_seconds: float = Field(default=900.0, gt=0, le=3_600, description="of one decision")

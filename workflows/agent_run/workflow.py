@@ -41,7 +41,7 @@ from ..interpreter.workflow import STATE_PAGE
 from .children import Children
 from .hands import Hands
 from .progress import Steps
-from .run_input import KIND, AgentResult, AgentRunInput, CarriedOn
+from .run_input import KIND, MAX_ITERATIONS, AgentResult, AgentRunInput, CarriedOn
 
 FIRST_LOOK, LAST_LOOK = timedelta(seconds=1), timedelta(seconds=30)  # for a conversation that another run has
 SHORT = timedelta(seconds=30)
@@ -95,7 +95,7 @@ class AgentRun:
         heard: Sequence[Heard | HeardAside] = self.carried.heard
         while True:
             await self._gate()
-            if self.carried.iterations >= self.given.max_iterations:
+            if self.carried.iterations >= self.carried.max_iterations:
                 return self._result("yielded", None, f"{self.carried.iterations} iterations were all that it had.")
             if workflow.info().is_continue_as_new_suggested():
                 await self._carry_over(heard)
@@ -142,6 +142,7 @@ class AgentRun:
             tenant=given.tenant,
             goal=_goal(given),
             role=given.role,
+            variables=given.variables,
             system=given.system,
             model=given.model,
             tools=given.tools,
@@ -162,12 +163,13 @@ class AgentRun:
         self.waits_for = None
         self.hands.offered.update(begun.tools)
         self.carried.model = begun.model
+        self.carried.max_iterations = given.max_iterations or begun.max_iterations or MAX_ITERATIONS
 
     async def _decide(self, heard: Sequence[Heard | HeardAside]) -> Move:
         self.carried.iterations += 1
         key = str(self.carried.iterations)
         self.steps.begin(key, "decide", "decide")
-        workflow.set_current_details(f"decision {key} of at most {self.given.max_iterations}")
+        workflow.set_current_details(f"decision {key} of at most {self.carried.max_iterations}")
         try:
             move: Move = await self._thought(DECIDE, heard, Move, key, f"decision {key}")
         except BaseException as error:

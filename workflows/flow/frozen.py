@@ -8,7 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from ...actors.errors import NotFound
 from .checking import Reading, check, content_hash, document, read
+from .child_paths import child_path
 from .input_values import wanted
 from .model import Child, Flow
 from .places import Place, tree
@@ -22,7 +24,7 @@ LARGEST = 5_000_000  # characters of a flow as JSON with all its children, each 
 
 LoadChild = Callable[[str], tuple[str, str]]
 """From the path of a child flow, relative to where the first file's path starts, to (its text, its name for messages);
-raises OSError or KeyError when there is none."""
+raises OSError or KeyError when there is none. A team that ships is named as it is, and NotFound names the nearest."""
 
 
 class Frozen(BaseModel):
@@ -99,7 +101,7 @@ def _freeze(reading: Reading, path: str, trail: tuple[str, ...], files: _Files) 
 def _child(
     reading: Reading, place: Place, task: Child, path: str, trail: tuple[str, ...], files: _Files
 ) -> tuple[Frozen, Flow] | None:
-    target = posixpath.normpath(posixpath.join(posixpath.dirname(path), task.flow))
+    target = child_path(path, task.flow)
     if target in files.done:
         return files.done[target]
     if target in trail:
@@ -111,6 +113,10 @@ def _child(
         return None
     try:
         text, name = files.load(target)
+    except NotFound as error:
+        message, _, fix = str(error).rstrip(".").partition(": ")
+        _report(reading, place, message, fix, files)
+        return None
     except (OSError, KeyError, ValueError) as error:  # a ValueError: no text, or a name that no file can have
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "there is no such flow"
         message = f"the flow `{task.flow}` cannot be read: {reason.lower()}"

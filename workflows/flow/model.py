@@ -116,7 +116,9 @@ class AgentSpec(Words):
     kind: Kind | None = None
     """The agent class, as in `greeter`."""
     role: Kind | None = None
-    """A role template, as in `researcher`; instead of `kind`."""
+    """A role, as in `researcher`; instead of `kind`."""
+    variables: dict[InputName, JsonValue] = Field(default={})
+    """Values of the role's variables, as in `{tone: dry}`; may hold expressions."""
     key: Text | None = None
     """Which agent of that kind; may hold an expression. Default: the name of this entry; for a goal, a conversation
     of its own for each task."""
@@ -131,7 +133,8 @@ class AgentSpec(Words):
     crew: tuple[InputName, ...] = ()
     """For goals: other agents of this flow that it may give work to, or hand its goal over to."""
     max_iterations: Count | None = None
-    """For goals: how often the agent may decide what is next, before it stops unfinished. Default: 30."""
+    """For goals: how often the agent may decide what is next, before it stops unfinished. Default: what its
+    role has, or 30."""
     labels: dict[str, str] = Field(default={})
     """Labels shown in lists and metrics."""
 

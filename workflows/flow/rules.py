@@ -8,6 +8,7 @@ from typing import Any
 from ...activities.sandbox.spec import problems
 from ...actors.address import AgentAddress
 from ...actors.errors import BadAddress
+from .child_paths import is_team
 from .error_types import KNOWN
 from .model import Approval, Ask, Child, Condition, Emit, Flow, Goal, Loop, Parallel, Sandbox, Task, Try, Wait
 from .places import Tree
@@ -72,6 +73,9 @@ def _agents(flow: Flow, used: set[str], findings: Findings) -> None:
                 findings.add(("agents", name, "crew", index), f"there is no agent `{member}`", fix)
         if spec.kind is not None and spec.role is not None:
             findings.add(("agents", name), f"the agent `{name}` has a kind and a role", "leave one of the two out")
+        if spec.variables and spec.role is None:
+            fix = "add `role:`, or take them out"
+            findings.add(("agents", name, "variables"), "variables are those of a role, and there is none", fix)
         if name not in used | crews and not dynamic:
             message = f"the agent `{name}` is declared and never used"
             findings.append(
@@ -141,7 +145,7 @@ def _loop_words(task: Loop) -> Rule:
         for word, name in (("max_parallel", "max_parallel"), ("as", "as_")):
             if name in spec.model_fields_set:
                 yield ("loop", word), f"`{word}` goes with `over` only", f"take `{word}` out"
-    if spec.as_ in {"index", "previous"}:
+    if spec.as_ in {"index", "previous", "outputs"}:
         yield ("loop", "as"), f"`loop.{spec.as_}` has a meaning of its own", "choose another name"
 
 
@@ -238,6 +242,8 @@ def _sandbox(task: Sandbox) -> Rule:
 
 def _child(task: Child) -> Rule:
     path = task.flow
+    if is_team(path):
+        return
     if OPENING in path:
         yield (
             ("flow",),
@@ -247,7 +253,8 @@ def _child(task: Child) -> Rule:
     elif path.startswith("/") or "://" in path or "\\" in path:
         yield ("flow",), "the path of a flow is relative to this file", "write it as in ./child.flow.yaml"
     elif not path.endswith((".flow.yaml", ".flow.yml")):
-        yield ("flow",), f"`{path[:60]}` is not the name of a flow file", "flow files end in .flow.yaml"
+        fix = "flow files end in .flow.yaml; a team that ships is `team/NAME`"
+        yield ("flow",), f"`{path[:60]}` is not the name of a flow file", fix
 
 
 _OF_KIND: dict[type[Any], Callable[[Any], Rule]] = {

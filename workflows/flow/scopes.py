@@ -65,7 +65,7 @@ class Scopes:
         for name, env in self.flow.env.items():
             self._around(env, ("env", name), ("inputs", "run"), "`env` is evaluated before the first task")
         for name, agent in self.flow.agents.items():
-            for word in ("key", "model", "system"):
+            for word in ("key", "model", "system", "variables"):
                 path = ("agents", name, word)
                 self._around(
                     getattr(agent, word), path, ("inputs", "env", "run"), "agents are named before the first task"
@@ -181,7 +181,7 @@ class Scopes:
             loops.insert(0, place)
         if not loops:
             return "`loop` is known only inside a loop", "move the task into `loop.do`, or refer to something else"
-        names = ["index", "previous"]
+        names = ["index", "previous", "outputs"]
         for loop in loops:
             if isinstance(loop.task, Loop) and loop.task.loop.over is not None:
                 names.insert(0, loop.task.loop.as_)
@@ -190,7 +190,7 @@ class Scopes:
         name, *rest = reference.path
         if name not in names:
             return f"`loop` has no `{name}`", did_you_mean(str(name), names, f"here it has {', '.join(names)}")
-        followed = follow({"type": "integer"} if name == "index" else {}, f"loop.{name}", tuple(rest))
+        followed = follow(_LOOP.get(str(name), {}), f"loop.{name}", tuple(rest))
         return (followed.message, followed.fix) if isinstance(followed, Lost) else followed
 
     def _task_reference(self, reference: Reference, place: Place | None, moment: Moment) -> Schema | tuple[str, str]:
@@ -213,6 +213,7 @@ class Scopes:
         return _of_task(target, rest)
 
 
+_LOOP: dict[str, Schema] = {"index": {"type": "integer"}, "outputs": {"type": "array"}}
 _LITERALS = {"True": "true", "False": "false", "None": "null", "nil": "null", "undefined": "null", "item": "loop.item"}
 _LITERALS |= {"index": "loop.index", "github": "run", "context": "inputs", "ctx": "inputs", "args": "inputs"}
 _AS_CONDITION = {

@@ -74,7 +74,8 @@ class Goal(TaskBase):
     word: ClassVar[str] = "goal"
 
     agent: Text
-    """A name of `agents`, or the address of an agent, `kind/key`."""
+    """A name of `agents`, or the address of an agent, `brain/key`; or an expression that gives one of these, the name
+    of a role, or an agent written out in the words of `agents`."""
     goal: Text
     """What to reach, in plain words; may hold expressions."""
     with_: Arguments = Field(default={}, alias="with")
@@ -109,7 +110,7 @@ class Child(TaskBase):
     word: ClassVar[str] = "flow"
 
     flow: Text
-    """The path of the other file, relative to this one."""
+    """The path of the other file, relative to this one; or a team that ships, as in `team/debate`."""
     with_: Arguments = Field(default={}, alias="with")
     """The inputs of the other flow."""
 

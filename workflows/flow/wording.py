@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from .model import TASK_WORDS, Flow
@@ -24,12 +24,12 @@ for _word, _model in TASK_WORDS.items():
         _WORDS.setdefault(_name, _word)
 
 
-def findings_of(error: ValidationError, document: Any) -> Findings:
-    """One finding for each place, in pydantic's order."""
+def findings_of(error: ValidationError, document: Any, top: type[BaseModel] = Flow) -> Findings:
+    """One finding for each place, in pydantic's order. `top` is what the document is to be."""
     found: dict[Path, Finding] = {}
     for detail in error.errors(include_url=False):
         path, on_key = _path(detail["loc"], document)
-        finding = _finding(detail, path, document, on_key=on_key)
+        finding = _finding(detail, path, document, top, on_key=on_key)
         path = finding.path if detail["type"] == "missing" and finding.on_key else path
         # A later branch of a union that fits better says more than the first.
         if path not in found or _says_more(detail, found[path]):
@@ -69,7 +69,7 @@ def _step(here: Any, step: str | int) -> tuple[bool, Any]:
     return False, here
 
 
-def _finding(detail: ErrorDetails, path: Path, document: Any, *, on_key: bool) -> Finding:
+def _finding(detail: ErrorDetails, path: Path, document: Any, top: type[BaseModel], *, on_key: bool) -> Finding:
     word = next((str(step) for step in reversed(path) if isinstance(step, str)), "the file")
     value = detail["input"]
     if on_key:
@@ -78,9 +78,9 @@ def _finding(detail: ErrorDetails, path: Path, document: Any, *, on_key: bool) -
         )
     match detail["type"]:
         case "extra_forbidden":
-            return _unknown(path, document)
+            return _unknown(path, document, top)
         case "missing":
-            return _missing(path, document)
+            return _missing(path, document, top)
         case "string_pattern_mismatch":
             message, fix = _pattern(word, str(value), detail["ctx"]["pattern"])
         case "literal_error":
@@ -91,30 +91,36 @@ def _finding(detail: ErrorDetails, path: Path, document: Any, *, on_key: bool) -
     return Finding(path, message, fix, quoted=quoted)
 
 
-def _unknown(path: Path, document: Any) -> Finding:
+def _unknown(path: Path, document: Any, top: type[BaseModel]) -> Finding:
     word = str(path[-1])
-    known = known_words(path[:-1], document)
-    fix = instead(word, known)
-    if fix is None and (other := _WORDS.get(word)) is not None:
+    known = known_words(path[:-1], document, top)
+    near = nearest(word, known)
+    fix = instead(word, known) if top is Flow else f"did you mean `{near}`?" if near else None
+    if fix is None and top is Flow and (other := _WORDS.get(word)) is not None:
         fix = f"`{word}` belongs to a task with `{other}`"
     owner = path[-2] if len(path) > 1 and isinstance(path[-2], str) else None
-    where = f" in `{owner}`" if owner else " in a task" if len(path) > 1 else " at the top of a flow file"
+    where = f" in `{owner}`" if owner else " in a task" if len(path) > 1 else f" at the top of a {_kind_of(top)} file"
     return Finding(path, f"unknown word `{word}`{where}", fix or f"the words here are {', '.join(known)}", on_key=True)
 
 
-def known_words(path: Path, document: Any) -> list[str]:
+def _kind_of(top: type[BaseModel]) -> str:
+    """The first word of a file says what it is."""
+    return next(iter(fields(top)))
+
+
+def known_words(path: Path, document: Any, top: type[BaseModel] = Flow) -> list[str]:
     """The words that may stand in the mapping at a place."""
-    model = model_at(path, document)
+    model = model_at(path, document, top)
     return list(fields(model)) if model else []
 
 
-def _missing(path: Path, document: Any) -> Finding:
+def _missing(path: Path, document: Any, top: type[BaseModel]) -> Finding:
     word, place = str(path[-1]), path[:-1]
-    field = fields(model_at(place, document) or Flow).get(word)
+    field = fields(model_at(place, document, top) or top).get(word)
     says = field.description.splitlines()[0].rstrip(".") if field and field.description else ""
     message = f"`{word}` is missing ({says[0].lower()}{says[1:]})" if says else f"`{word}` is missing"
     given = list(_mapping_at(document, place) or {})
-    near = nearest(word, [name for name in given if name not in known_words(place, document)])
+    near = nearest(word, [name for name in given if name not in known_words(place, document, top)])
     if near:  # one finding, not two: this one takes the place of the unknown word
         return Finding((*place, near), message, f"write `{word}` instead of `{near}`", on_key=True)
     return Finding(place, message, f"add `{word}:`")

@@ -27,9 +27,9 @@ class TaskList(NamedTuple):
 Spot = type[BaseModel] | Names | TaskList | None
 
 
-def model_at(path: Path, document: Any) -> type[BaseModel] | None:
+def model_at(path: Path, document: Any, top: type[BaseModel] = Flow) -> type[BaseModel] | None:
     """The model of the mapping at a place of a document; None where anything goes."""
-    spot: Spot = Flow
+    spot: Spot = top
     here = document
     for step in path:
         here = inside(here, step)

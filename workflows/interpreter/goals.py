@@ -1,4 +1,4 @@
-"""The task `goal`: what the run of its agent is given, and what its answer means for the task."""
+"""The task `goal`: whom it is given to, what the run of that agent is given, and what its answer means for the task."""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ from ..agent_run.run_input import KIND, AgentResult, AgentRunInput, CrewMember
 from ..flow import Flow, evaluate
 from ..flow.expressions import Scope
 from ..flow.model import AgentSpec, Goal
+from ..flow.values import kind_of
 from .failures import UNFINISHED, UNFIT, TaskFailed
 from .run_input import RunInput
 
@@ -16,10 +17,13 @@ from .run_input import RunInput
 def agent_run_of(
     task: Goal, flow: Flow, scope: Scope, given: RunInput, chain: tuple[str, ...], budget: str | None
 ) -> AgentRunInput:
-    spec = flow.agents.get(task.agent)
     try:
+        spec = _agent_of(task, flow, scope)
         return AgentRunInput(
-            **(_of_spec(spec, flow, scope) if spec is not None else _of_address(task, scope)),
+            **_thinking(spec),
+            agent=spec.key,
+            person=spec.person,
+            crew={name: _member(name, flow, scope) for name in spec.crew},
             goal=_text(evaluate(task.goal, scope)),
             with_=evaluate(task.with_, scope),
             answer=task.answer,
@@ -39,44 +43,47 @@ def answer_of(result: AgentResult, run: str, task: Goal) -> Any:
     return result.answer
 
 
-def _of_spec(spec: AgentSpec, flow: Flow, scope: Scope) -> dict[str, Any]:
-    """An agent whose kind is another than ours thinks with its own code: it is asked, and not given goals."""
+def _agent_of(task: Goal, flow: Flow, scope: Scope) -> AgentSpec:
+    """Without expressions: what one gave is never evaluated again, for it may come from anybody."""
+    who = evaluate(task.agent, scope)
+    match who:
+        case str() if who in flow.agents:
+            spec = _evaluated(flow.agents[who], scope)
+        case str() if "/" in who:
+            kind, _, key = who.partition("/")
+            spec = AgentSpec(kind=kind, key=key)
+        case str():
+            spec = AgentSpec(role=who)
+        case dict():
+            spec = AgentSpec.model_validate(who)
+        case _:
+            said = f"`agent` gives {kind_of(who)}: it must be the name of an agent or a role, or an agent written out."
+            raise TaskFailed(UNFIT, said, task.key)
     if spec.kind not in (None, KIND):
-        raise TaskFailed(UNFIT, f"an agent of kind `{spec.kind}` takes messages (`ask`) and no goals.", "agents")
-    words: dict[str, Any] = {
-        "agent": evaluate(spec.key, scope) if spec.key is not None else None,
-        "person": spec.person,
-        "crew": {name: _member(flow.agents[name], scope) for name in spec.crew},
-    }
-    return {**words, **_thinking(spec, scope)}
+        said = f"agents of kind `{spec.kind}` take messages and no goals: declare one with a `role` or a `system`."
+        raise TaskFailed(UNFIT, said, task.key)
+    return spec
 
 
-def _member(spec: AgentSpec, scope: Scope) -> CrewMember:
-    key = evaluate(spec.key, scope) if spec.key is not None else None
-    description = spec.labels.get("description", "") or (_text(spec.system or "")[:200])
-    return CrewMember(key=key, description=description, **_thinking(spec, scope))
+def _evaluated(spec: AgentSpec, scope: Scope) -> AgentSpec:
+    said = {word: evaluate(getattr(spec, word), scope) for word in ("key", "model", "system")}
+    texts = {word: _text(value) for word, value in said.items() if value is not None}
+    return spec.model_copy(update={**texts, "variables": evaluate(spec.variables, scope)})
 
 
-def _thinking(spec: AgentSpec, scope: Scope) -> dict[str, Any]:
-    words: dict[str, Any] = {"role": spec.role, "tools": spec.tools}
-    for word in ("model", "system"):
-        if (said := getattr(spec, word)) is not None:
-            words[word] = _text(evaluate(said, scope))
-    if spec.max_iterations is not None:
-        words["max_iterations"] = spec.max_iterations
-    return words
+def _member(name: str, flow: Flow, scope: Scope) -> CrewMember:
+    if name not in flow.agents:
+        known = ", ".join(flow.agents) or "none"
+        raise TaskFailed(UNFIT, f"there is no agent `{name}` for the crew: the flow has {known}.", name)
+    spec = _evaluated(flow.agents[name], scope)
+    description = spec.labels.get("description", "") or (spec.system or "")[:200]
+    return CrewMember(key=spec.key, description=description, **_thinking(spec))
 
 
-def _of_address(task: Goal, scope: Scope) -> dict[str, Any]:
-    address = _text(evaluate(task.agent, scope))
-    kind, _, key = address.partition("/")
-    if kind != KIND or not key:
-        raise TaskFailed(
-            UNFIT,
-            f"`{address}` takes no goals: declare an agent with a `role` or a `system`, or use {KIND}/KEY.",
-            task.key,
-        )
-    return {"agent": key}
+def _thinking(spec: AgentSpec) -> dict[str, Any]:
+    words = {"model": spec.model, "system": spec.system, "max_iterations": spec.max_iterations}
+    given = {word: value for word, value in words.items() if value is not None}
+    return {"role": spec.role, "variables": spec.variables, "tools": spec.tools, **given}
 
 
 def _text(value: Any) -> str:

@@ -5,6 +5,7 @@ the ledger, and the outputs of all rounds do, so that a run that goes on from he
 """
 
 import asyncio
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
@@ -48,8 +49,7 @@ class Rounds:
             return await self._side_by_side(items)
         outputs: list[Any] = []
         for index, item in enumerate(items):
-            loop = {self.spec.as_: item, "previous": outputs[-1] if outputs else None}
-            outputs.append(await self._round(index, loop, len(items)))
+            outputs.append(await self._round(index, {self.spec.as_: item, **self._told(outputs)}, len(items)))
         return outputs
 
     def _items(self) -> list[Any]:
@@ -67,7 +67,7 @@ class Rounds:
             for index in numbers:
                 if failed:
                     return
-                loop = {self.spec.as_: items[index], "previous": None}
+                loop = {self.spec.as_: items[index], **self._told(())}
                 try:
                     outputs[index] = await self._round(index, loop, len(items))
                 except asyncio.CancelledError:
@@ -88,21 +88,32 @@ class Rounds:
 
     async def _until_enough(self) -> Any:
         """While and until: the last round's output."""
-        previous: Any = None
+        outputs: list[Any] = []
         limit = cast("int", self.spec.max)
         for index in range(limit):
-            if not self._goes_on(index, previous):
-                return previous
-            previous = await self._round(index, {"previous": previous}, None)
+            if not self._goes_on(index, outputs):
+                return outputs[-1] if outputs else None
+            output = await self._round(index, self._told(outputs), None)
+            outputs = [*outputs, output] if self._tells_outputs else [output]
             if self.last is not None:
-                return previous
-        if self.spec.while_ is None or self._goes_on(limit, previous):
+                return output
+        if self.spec.while_ is None or self._goes_on(limit, outputs):
             raise self._too_many("it would go on")
-        return previous
+        return outputs[-1]
 
-    def _goes_on(self, index: int, previous: Any) -> bool:
-        around = self.frame.round(self.key, index, {"previous": previous})
+    def _goes_on(self, index: int, outputs: list[Any]) -> bool:
+        around = self.frame.round(self.key, index, self._told(outputs))
         return self.spec.while_ is None or evaluate_condition(self.spec.while_, around.scope)
+
+    def _told(self, outputs: Sequence[Any]) -> dict[str, Any]:
+        """What a round knows of those before it. A round keeps what it was told, so it is told all of them only where
+        somebody asks: of ten thousand rounds that would be much."""
+        told = {"previous": outputs[-1] if outputs else None}
+        return {**told, "outputs": list(outputs)} if self._tells_outputs else told
+
+    @cached_property
+    def _tells_outputs(self) -> bool:
+        return "outputs" in self.task.model_dump_json()
 
     async def _round(self, index: int, loop: dict[str, Any], of: int | None) -> Any:
         known = self.ledger.finished.get(self._key_of(index))
@@ -171,9 +182,15 @@ class Rounds:
             return
         items = self._items() if self.spec.over is not None else None
         for index in known if items is None else known[: len(items)]:
-            before = self.ledger.finished.get(self._key_of(index - 1)) if self.spec.max_parallel == 1 else None
             item = {self.spec.as_: items[index]} if items is not None else {}
-            self._recall_round(index, {**item, "previous": before.output if before is not None else None})
+            self._recall_round(index, {**item, **self._told(self._outputs_before(index))})
+
+    def _outputs_before(self, index: int) -> list[Any]:
+        if self.spec.max_parallel > 1:
+            return []
+        first = 0 if self._tells_outputs else max(index - 1, 0)
+        known = (self.ledger.finished.get(self._key_of(before)) for before in range(first, index))
+        return [one.output if one is not None else None for one in known]
 
     def _recall_round(self, index: int, loop: dict[str, Any]) -> None:
         frame = self._enter(index, loop)

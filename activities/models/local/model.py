@@ -49,7 +49,7 @@ class LocalModel:
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
         )
 
-    async def aclose(self) -> None:
+    async def close(self) -> None:
         await self._http.aclose()
 
     async def stream(self, request: ModelRequest) -> AsyncIterator[Piece | ModelReply]:

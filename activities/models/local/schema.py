@@ -24,6 +24,7 @@ LONGEST_TEXT = 2_000
 MOST_ITEMS = 8
 MOST_ITEMS_ASKED = 64
 MOST_FREE_NAMES = 4
+FREE_NAME = "^[a-zA-Z_][a-zA-Z0-9_]{0,29}$"
 LARGEST_NUMBER = 1_000_000_000
 SMALLEST_STEP = 0.0001
 WIDE_ENOUGH = 1.0  # a range of numbers in which steps can be made
@@ -133,7 +134,8 @@ class Reduction:
         if rest is False or (rest is None and schema.get("properties") == {}):
             return kept | {"properties": {}, "additionalProperties": False}
         most = min(int(schema.get("maxProperties", MOST_FREE_NAMES)), MOST_FREE_NAMES)
-        return kept | {"additionalProperties": self.of(True if rest is None else rest), "maxProperties": most}
+        free = {FREE_NAME: self.of(True if rest is None else rest)}
+        return kept | {"patternProperties": free, "additionalProperties": False, "maxProperties": most}
 
 
 def _types(schema: Schema) -> list[str]:

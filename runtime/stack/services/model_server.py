@@ -17,7 +17,7 @@ class ModelServerService(OurService):
         self.serving = serving
         self.url = f"http://{LOOPBACK}:{serving.port}"
         super().__init__(paths, self.name, [], after=(), env={}, endpoint=self.url)
-        self.version = f"{self.version} ({serving.name})"
+        self.version = serving.name
 
     def command(self) -> Command:
         """Past the CLI, whose imports alone would cost more than this process does until it is asked."""

@@ -1,0 +1,65 @@
+"""What the brains of a host think with: the models of the settings, paid for by the ledger of budgets.
+
+What is being said is kept in memory while it is said, for those who watch; nothing hangs by it.
+"""
+
+from ..activities.models.metered import MeteredModel
+from ..activities.models.prices import LOCAL, Prices
+from ..actors.brain import Thought
+from ..actors.models import Model, ModelLost, ModelReply, ModelRequest
+from ..memory.database import Database
+from ..memory.model_calls import ModelCalls
+from .models import Models
+from .settings import Settings
+
+USUAL_WINDOW = 128_000  # of a model about which nobody says more
+LONGEST_SPEECH = 4_000  # characters of what is being said that who watches is shown
+
+
+class Minds:
+    def __init__(self, model: Model, prices: Prices, local_window: int) -> None:
+        self._model = model
+        self._prices = prices
+        self._local_window = local_window
+        self._speeches: dict[str, str] = {}  # by the agent to which something is being said
+
+    async def think(self, request: ModelRequest) -> Thought:
+        listener = (request.account.agent if request.account is not None else None) or ""
+        try:
+            reply = await self._heard(request, listener)
+        finally:
+            self._speeches.pop(listener, None)
+        price = self._prices.of(reply.model)
+        return Thought(reply=reply, cost_nanos=price.cost(reply.usage) if price is not None else None)
+
+    async def _heard(self, request: ModelRequest, listener: str) -> ModelReply:
+        async for said in self._model.stream(request):
+            if isinstance(said, ModelReply):
+                return said
+            before = "" if said.anew else self._speeches.get(listener, "")
+            self._speeches[listener] = (before + said.text)[-LONGEST_SPEECH:]
+        raise ModelLost(f"{request.model} ended without a reply.")
+
+    def speech(self, agent: str) -> str | None:
+        return self._speeches.get(agent)
+
+    def window(self, model: str) -> int:
+        """Of a chain, what fits into each."""
+        return min(self._window(name.strip()) for name in model.split(","))
+
+    def _window(self, name: str) -> int:
+        if name.partition("/")[0] == LOCAL:
+            return self._local_window
+        price = self._prices.of(name)
+        return price.window if price is not None and price.window is not None else USUAL_WINDOW
+
+
+def mind_of(settings: Settings, database: Database) -> Minds:
+    """For as long as this process lives: connections to providers are opened when they are first needed."""
+    prices = Prices.load(settings.models.prices)
+    ledger = ModelCalls(database.opened)
+
+    def paid(model: Model) -> Model:
+        return MeteredModel(model, ledger, prices)
+
+    return Minds(Models(settings.models, around=paid), prices, settings.models.local.window)
