@@ -16,6 +16,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Coroutine
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import uuid4
@@ -40,6 +41,7 @@ from ...actors.models import (
 )
 from .estimating import Known, fitting_output, input_bound, known_tokens, output_bound
 from .prices import Prices
+from .streams import closable
 
 log = get_logger("resprout.models")
 
@@ -97,14 +99,15 @@ class MeteredModel:
         request, held = await self._reserve(request)
         call = _Call(held)
         try:
-            async for said in self.model.stream(request):
-                call.was_heard = True
-                if isinstance(said, ModelReply):
-                    await self._end(call, self._done(call, said))
-                    self._remember(request, said)
-                yield said
+            async with aclosing(closable(self.model.stream(request))) as heard:
+                async for said in heard:
+                    call.was_heard = True
+                    if isinstance(said, ModelReply):
+                        await self._end(call, self._done(call, said))
+                        self._remember(request, said)
+                    yield said
             if not call.is_told:
-                raise ModelLost(f"{request.model} ended without a reply.")
+                raise ModelLost(f"{request.model} ended without a reply: ask again.")
         except (Rejected, Unavailable) as error:
             await self._end(call, call.failed if call.was_heard else call.refused(error))
             raise

@@ -79,8 +79,10 @@ def list_(
 def set_(
     ctx: typer.Context,
     tenant: Tenant = "default",
-    cost: Annotated[float | None, typer.Option("--cost", min=0, help="In US dollars, at most.")] = None,
-    tokens: Annotated[int | None, typer.Option("--tokens", min=0, help="Of language models, in and out.")] = None,
+    cost: Annotated[float | None, typer.Option("--cost", min=0, max=1e9, help="In US dollars, at most.")] = None,
+    tokens: Annotated[
+        int | None, typer.Option("--tokens", min=0, max=10**15, help="Of language models, in and out.")
+    ] = None,
     per: EachTime = "day",
 ) -> None:
     """Let a tenant spend so much on models in each day or month, counted from now. What is over is refused."""

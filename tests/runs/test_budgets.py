@@ -12,7 +12,7 @@ from resprout.runtime.budget_retention import BudgetRetention
 from resprout.runtime.payload_retention import PayloadRetention
 from resprout.runtime.settings import Settings
 from resprout.runtime.stack.find import attach
-from runs.test_tools import effects, say, until_exists
+from runs.test_tools import effects, say, until_exists, until_waits
 from support.flow_tasks import step
 from support.runs import Runs
 
@@ -98,6 +98,21 @@ async def test_what_is_refused_counts_for_nothing(runs: Runs, file: Path) -> Non
     run = await runs.start([{"id": "b", "budget": {"calls": 1}, "sequential": tasks}])
 
     assert await run.result() == "wrote x"
+
+
+async def test_a_call_that_waits_for_approval_holds_its_place_until_it_is_rejected(runs: Runs, file: Path) -> None:
+    guarded = {"id": "guarded", "tool": "world.guarded", "with": {"file": str(file)}}
+    tasks = [{"id": "t", "try": [guarded], "catch": [call(file)]}]
+    run = await runs.start([{"id": "b", "budget": {"calls": 1}, "sequential": tasks}])
+    pending = await until_waits(runs, run, "tool")
+    held = budgets(runs, run.handle.id)["b"]
+
+    say(runs, "approvals", "reject", pending["approval"])
+
+    assert await run.result() == "wrote x"
+    spent = budgets(runs, run.handle.id)["b"]
+    assert (held["reserved_calls"], held["spent_calls"]) == (1, 0)
+    assert (spent["reserved_calls"], spent["spent_calls"]) == (0, 1)
 
 
 async def test_a_spent_budget_keeps_nothing_from_being_undone(runs: Runs, file: Path) -> None:
