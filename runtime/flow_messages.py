@@ -1,4 +1,4 @@
-"""What a flow says to agents and tools, held against what is known here: kinds, message types, tools, their fields.
+"""What a flow says to agents and tools, held against what is known here: kinds, message types, tools, fields, roles.
 
 Only warnings: a host may run modules that this process does not have. What an expression gives is not known here.
 """
@@ -13,17 +13,18 @@ from ..workflows.flow import Problem, read
 from ..workflows.flow.checking import Reading
 from ..workflows.flow.child_paths import child_path
 from ..workflows.flow.frozen import LoadChild
-from ..workflows.flow.model import Ask, Child, Flow, Tool
+from ..workflows.flow.model import AgentSpec, Ask, Child, Flow, Tool
 from ..workflows.flow.places import tree
 from ..workflows.flow.problem import Finding, Path
 from ..workflows.flow.templates import OPENING
 from ..workflows.flow.vocabulary import did_you_mean, nearest
+from .roles import Roles
 
 _SEE = "see `resprout agent catalogue`"
 
 
 def warnings(
-    text: str, file: str, load: LoadChild, tools: Callable[[], Toolbox], *, with_agents: bool = True
+    text: str, file: str, load: LoadChild, tools: Callable[[], Toolbox], roles: Roles, *, with_agents: bool = True
 ) -> tuple[Problem, ...]:
     """Of a flow that has no errors, and of the flows that it starts; `load` is as in `freeze`. `tools` is called when
     a flow calls one. Without agents, nothing is known of them, and nothing said."""
@@ -35,7 +36,7 @@ def warnings(
         reading = read(text, name)
         if name in found or reading.flow is None:
             continue
-        found[name] = tuple(reading.source.problem(one) for one in _findings(reading.flow, known, tools))
+        found[name] = tuple(reading.source.problem(one) for one in _findings(reading.flow, known, tools, roles))
         waiting += [load(path) for path in _children(reading, name)]
     return tuple(problem for problems in found.values() for problem in problems)
 
@@ -47,12 +48,33 @@ def _children(reading: Reading, file: str) -> Iterator[str]:
             yield child_path(file, task.flow)
 
 
-def _findings(flow: Flow, known: dict[str, Any] | None, tools: Callable[[], Toolbox]) -> Iterator[Finding]:
+def _findings(
+    flow: Flow, known: dict[str, Any] | None, tools: Callable[[], Toolbox], roles: Roles
+) -> Iterator[Finding]:
+    for name, spec in flow.agents.items():
+        if spec.role is not None:
+            yield from _role(spec, spec.role, ("agents", name), roles)
     for place in tree(flow):
         if isinstance(place.task, Tool):
             yield from _call(place.task, place.path, tools())
     if known is not None:
         yield from _said_to_agents(flow, known)
+
+
+def _role(spec: AgentSpec, name: str, path: Path, roles: Roles) -> Iterator[Finding]:
+    """Workers may have other roles than this process."""
+    try:
+        role = roles.find(name)
+    except Rejected as error:
+        message, _, fix = str(error).rstrip(".").rpartition(": ")
+        yield _warning((*path, "role"), message, fix)
+        return
+    known = ", ".join(role.variables) or "none"
+    for variable in spec.variables:
+        if variable not in role.variables:
+            fix = did_you_mean(variable, role.variables, f"its variables are {known}")
+            message = f"the role `{name}` has no variable `{variable}`"
+            yield _warning((*path, "variables", variable), message, fix, on_key=True)
 
 
 def _said_to_agents(flow: Flow, known: dict[str, Any]) -> Iterator[Finding]:

@@ -4,9 +4,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from uuid import uuid4
 
-import asyncpg
 import pytest
 from resprout.memory.database import Database
 from resprout.memory.migrate import migrate
@@ -15,6 +13,7 @@ from resprout.runtime.stack.paths import StackPaths
 from resprout.runtime.stack.service import Unwell
 from resprout.runtime.stack.services.postgres import PostgresService
 from support.collector import Collector
+from support.databases import blank_database
 from support.stack import Stack, open_directory, stack_of
 
 
@@ -83,14 +82,8 @@ async def postgres() -> AsyncIterator[str]:
 @pytest.fixture
 async def blank_dsn(postgres: str) -> AsyncIterator[str]:
     """DSN of a fresh, empty database."""
-    name = f"test_{uuid4().hex[:12]}"
-    admin = await asyncpg.connect(postgres)
-    await admin.execute(f"CREATE DATABASE {name}")
-    try:
-        yield postgres.replace("@/resprout?", f"@/{name}?")
-    finally:
-        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-        await admin.close()
+    async with blank_database(postgres) as dsn:
+        yield dsn
 
 
 @pytest.fixture

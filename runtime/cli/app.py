@@ -30,12 +30,14 @@ from . import (
     plugin,
     policy,
     processes,
+    role,
     run,
     runs,
     sandbox,
     schedules,
     stack,
     task,
+    team,
     tool,
 )
 from .flags import GLOBAL, global_flags
@@ -116,6 +118,8 @@ schedules.register(app)
 task.register(app)
 sandbox.register(app)
 tool.register(app)
+role.register(app)
+team.register(app)
 mcp.register(app)
 model.register(app)
 budget.register(app)

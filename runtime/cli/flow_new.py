@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ...actors.errors import Rejected
+from .file_new import write_new
 
 _TOP = """\
 # yaml-language-server: $schema=flow.schema.json
@@ -204,15 +205,5 @@ def new(
     from ...workflows.flow import read
 
     text = starter(name, _template(template))
-    refused = read(text, name).errors
-    if refused:
-        raise Rejected(f"{refused[0].message}. Choose another name, as in research-crew.")
     file = Path(f"{name}.flow.yaml")
-    try:
-        with file.open("x", encoding="utf-8") as opened:
-            opened.write(text)
-    except FileExistsError:
-        raise Rejected(f"{file} exists already: choose another name, or remove it first.") from None
-    except OSError as error:
-        raise Rejected(f"{file} cannot be written: {(error.strerror or 'unknown reason').lower()}.") from None
-    typer.echo(f"wrote {file}: check it with `resprout flow validate {file}`")
+    write_new(file, text, read(text, name).problems, f"check it with `resprout flow validate {file}`")

@@ -30,6 +30,7 @@ def doubts(ctx: typer.Context, file: Path) -> "tuple[Problem, ...]":
     from ..agent_modules import import_agents
     from ..flow_files import load_child, text_of
     from ..flow_messages import warnings
+    from ..roles import Roles
 
     settings = settings_of(ctx).settings
     known = bool(settings.agents.modules)
@@ -46,4 +47,5 @@ def doubts(ctx: typer.Context, file: Path) -> "tuple[Problem, ...]":
 
         return known_tools(settings if known else None)
 
-    return warnings(text_of(file), str(file), load_child, tools, with_agents=known)
+    roles = Roles(settings.roles.dir)
+    return warnings(text_of(file), str(file), load_child, tools, roles, with_agents=known)

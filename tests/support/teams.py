@@ -4,14 +4,14 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from resprout import workflows
 from resprout.activities.settle import Settle
 from resprout.activities.think import Think
-from resprout.actors.brain import Brain
 from resprout.runtime import temporal
 from resprout.runtime.flow_start import freeze_flow, run_input
 from resprout.runtime.known_tools import known_tools
@@ -32,7 +32,8 @@ from .stack import Stack
 class Crews:
     client: Client
     queue: str
-    mind: AnsweringMind
+    roles: Path
+    mind: AnsweringMind = field(default_factory=AnsweringMind)
 
     async def start(self, flow: str | Flow, **inputs: Any) -> WorkflowHandle[Any, Any]:
         given = run_input(freeze_flow(flow), inputs)
@@ -44,12 +45,11 @@ class Crews:
 
 
 @asynccontextmanager
-async def crews(stack: Stack, house: House, roles: Roles) -> AsyncIterator[Crews]:
+async def crews(stack: Stack, house: House, roles: Path) -> AsyncIterator[Crews]:
     """On the Temporal of a stack, by a worker of this process; brains are in this process, too."""
-    mind = AnsweringMind()
-    Brain.mind = mind
     client = await temporal.client_of(attach(Settings(data_dir=stack.data_dir), "temporal.address", "postgres.dsn"))
-    think = Think(house.caller, Settle(known_tools(None), _nothing_new, roles, "test/default"), _nothing_kept)
+    settle = Settle(known_tools(None), _nothing_new, Roles(roles), "test/default")
+    think = Think(house.caller, settle, _nothing_kept)
     queue = f"crews-{uuid4().hex[:10]}"
     async with Worker(
         client,
@@ -59,8 +59,7 @@ async def crews(stack: Stack, house: House, roles: Roles) -> AsyncIterator[Crews
         workflow_runner=workflow_runner(),
         workflow_failure_exception_types=[Exception],
     ):
-        yield Crews(client, queue, mind)
-    Brain.mind = None
+        yield Crews(client, queue, roles)
 
 
 async def _nothing_new(reference: str) -> None:

@@ -1,4 +1,4 @@
-"""The teams that ship, on a real Temporal with real brains: right for any number of members, one answer at the end."""
+"""The teams that ship, on a real Temporal with real brains: right for any number of members, with one answer."""
 
 import json
 from typing import Any

@@ -23,7 +23,7 @@ def _does(task: Task) -> str:
         case Ask():
             return f"{task.ask} → {task.agent}"
         case Goal():
-            return f"{task.agent}: {task.goal}"
+            return f"{_inner(task.agent)}: {task.goal}"
         case Tool():
             return task.tool
         case Child():
