@@ -7,12 +7,13 @@ by the same commit. Of two who work on one key, the first word on how it ended h
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from .audit import AuditEvent, append, sayings
 from .database import Database
+from .effect import Begun, Effect, Intent, Known, Limit, NoApproval, Over
 from .translated import translated
 
 INTEND = """
@@ -114,80 +115,6 @@ GROUP BY tool ORDER BY calls DESC, tool
 """
 
 RESOLVED = "Resolved"  # the kind of failure of an effect of which a person says that it was not done
-
-
-@dataclass(frozen=True)
-class Effect:
-    key: str
-    tenant: str
-    run: str
-    step: str
-    tool: str
-    version: str
-    source: str
-    contract: str
-    chain: list[str]
-    arguments: str  # JSON
-    digest: str
-    state: str
-    owner: UUID
-    attempts: int
-    agains: int  # how often a person had it done again
-    intended_at: datetime
-    tried_at: datetime
-    ended_at: datetime | None
-    result: str | None  # JSON
-    error_type: str | None
-    error: str | None
-    resolved_by: str | None
-    resolution: str | None
-
-
-@dataclass(frozen=True)
-class Intent:
-    key: str
-    tenant: str
-    run: str
-    step: str
-    tool: str
-    version: str
-    source: str
-    contract: str
-    chain: Sequence[str]
-    arguments: dict[str, Any]
-    digest: str
-    owner: UUID
-
-
-@dataclass(frozen=True)
-class Limit:
-    """At most so many calls in the time before now."""
-
-    tool: str  # or '*'
-    principal: str  # or '*'
-    calls: int
-    per: timedelta
-
-
-@dataclass(frozen=True)
-class Begun:
-    at: datetime
-
-
-@dataclass(frozen=True)
-class Known:
-    effect: Effect
-
-
-@dataclass(frozen=True)
-class Over:
-    limit: Limit
-    frees_in: timedelta
-
-
-@dataclass(frozen=True)
-class NoApproval:
-    """It was used before, or taken back."""
 
 
 class _Undo(Exception):

@@ -21,7 +21,8 @@ from uuid import UUID, uuid4
 from ...actors.errors import Rejected, Unavailable
 from ...memory.approvals import Approval, Approvals
 from ...memory.audit import AuditEvent
-from ...memory.effects import Begun, Effect, Effects, Known, Limit, NoApproval, Over
+from ...memory.effect import Begun, Effect, Known, Limit, NoApproval, Over
+from ...memory.effects import Effects
 from ..contracts import ToolDone, ToolInDoubt, ToolInput, ToolWaits
 from .asking import Asking, waits
 from .gone import end_without_tool

@@ -9,7 +9,8 @@ from typing import assert_never
 
 from ...actors.errors import BadArgument, NotFound, Rejected
 from ...memory.audit import AuditEvent
-from ...memory.effects import RESOLVED, Effect, Effects
+from ...memory.effect import Effect
+from ...memory.effects import RESOLVED, Effects
 from ..contracts import ResolveInput
 from .policy import Decides, Decision, Denied, question_of
 

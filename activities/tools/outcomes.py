@@ -14,7 +14,8 @@ from uuid import UUID
 from ...actors.errors import Broken, OutcomeUnknown, Rejected, Unavailable, storable
 from ...actors.logger import get_logger
 from ...memory.audit import AuditEvent
-from ...memory.effects import Effect, Effects
+from ...memory.effect import Effect
+from ...memory.effects import Effects
 from ..contracts import ToolDone, ToolInDoubt
 from ..sandbox.backend import InDoubt
 from .plan import Plan

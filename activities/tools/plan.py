@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from ...memory.approvals import Approval
 from ...memory.audit import AuditEvent
-from ...memory.effects import Effect, Intent
+from ...memory.effect import Effect, Intent
 from ..contracts import ToolInput
 from .digest import digest_of
 from .policy import Decision, Question, question_of

@@ -17,7 +17,7 @@ from .run_options import AsJson, Limit, with_runs
 
 if TYPE_CHECKING:
     from ...memory.database import Database
-    from ...memory.effects import Effect
+    from ...memory.effect import Effect
     from ..runs import Runs
 
 Tool = Annotated[str | None, typer.Option("--tool", help="Only of this tool.")]

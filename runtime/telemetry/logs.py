@@ -45,20 +45,26 @@ def configure_logs(settings: TelemetrySettings, service: str, *, stream: TextIO 
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    last: list[Any] = (
-        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
-        if as_console
-        else [TRACEBACKS, structlog.processors.JSONRenderer()]
-    )
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     handler = logging.StreamHandler(stream)
     handler.setLevel(level)  # a library that sets the level of its own logger (ray) is held here
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last, _hide],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_rendered(as_console), _hide],
         )
     )
+    _take_over(handler, level)
+
+
+def _rendered(as_console: bool) -> list[Any]:
+    if as_console:
+        return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    return [TRACEBACKS, structlog.processors.JSONRenderer()]
+
+
+def _take_over(handler: logging.Handler, level: int) -> None:
+    """All that anybody logs in this process goes one way."""
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)

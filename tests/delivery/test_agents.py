@@ -40,7 +40,7 @@ from support.counting import (
     Words,
 )
 from support.house import HostHere, House, envelope, hosts
-from support.waiting import count_of, reaches, working
+from support.waiting import count_of, reaches, until, until_found, working
 
 
 async def test_an_ask_is_answered_and_counted(house: House) -> None:
@@ -177,9 +177,7 @@ async def test_who_asks_again_hears_the_answer_although_the_agent_is_busy(house:
     assert await house.asks("picky/a", Increment(), message_id=message) == Count(count=1)
     busy = asyncio.create_task(house.asks("picky/a", Slow(seconds=0.5)))
     (host,) = house.hosts.values()
-    async with asyncio.timeout(20):
-        while not host.delivery.handling.running:
-            await asyncio.sleep(0.01)
+    await working(host)
 
     assert await house.asks("picky/a", Increment(), message_id=message) == Count(count=1)
     with pytest.raises(Busy):
@@ -198,9 +196,7 @@ async def test_who_tells_again_hears_that_it_was_accepted_although_the_mailbox_i
         await house.tells("tally/a", Increment(), message_id=uuid4())
 
     (host,) = house.hosts.values()
-    async with asyncio.timeout(20):
-        while host.delivery.backlog.mail:
-            await asyncio.sleep(0.02)
+    await until(lambda: not host.delivery.backlog.mail)
     assert await count_of(house, "tally/a") == 50
 
 
@@ -210,9 +206,7 @@ async def test_a_poisonous_message_is_buried_and_the_next_one_is_handled(house: 
 
     await reaches(house, "tally/a", 1)
 
-    async with asyncio.timeout(20):
-        while (row := await database.pool.fetchrow("SELECT * FROM resprout.dead_letters")) is None:
-            await asyncio.sleep(0.02)
+    row = await until_found(lambda: database.pool.fetchrow("SELECT * FROM resprout.dead_letters"))
     assert (row["message_id"], row["attempts"]) == (message, 3)
     assert "as asked" in row["error"]
 
@@ -246,10 +240,11 @@ async def test_what_a_turn_tells_and_publishes_to_an_agent_arrives_in_order(hous
 
     await house.asks("tally/a", TellAndPublish(to="tally/b", topic="news", words=words))
 
-    async with asyncio.timeout(20):
-        while len((reply := cast("Words", await house.asks("tally/b", Log(word="")))).words) < len(words):
-            await asyncio.sleep(0.02)
-    assert tuple(word for word in reply.words if word) == words
+    async def logged() -> tuple[str, ...]:
+        reply = cast("Words", await house.asks("tally/b", Log(word="")))
+        return tuple(word for word in reply.words if word)
+
+    assert await until_found(logged, lambda found: len(found) >= len(words)) == words
 
 
 async def test_a_reminder_fires_once(house: House) -> None:
@@ -261,9 +256,7 @@ async def test_a_reminder_fires_once(house: House) -> None:
 async def test_a_busy_agent_rejects_what_does_not_wait(house: House) -> None:
     first = asyncio.create_task(house.asks("picky/a", Increment(think_seconds=0.5)))
     (host,) = house.hosts.values()
-    async with asyncio.timeout(20):
-        while not host.delivery.handling.running:
-            await asyncio.sleep(0.01)
+    await working(host)
 
     with pytest.raises(Busy):
         await house.asks("picky/a", Increment())
@@ -352,9 +345,7 @@ async def work_on(house: House, n: int) -> int:
 
 
 async def wait_balanced(*here: HostHere) -> None:
-    async with asyncio.timeout(20):
-        while {len(host.delivery.holdings) for host in here} != {128 // len(here)}:
-            await asyncio.sleep(0.02)
+    await until(lambda: {len(host.delivery.holdings) for host in here} == {128 // len(here)})
 
 
 class Num(Message, name="test.num"):
@@ -409,12 +400,12 @@ async def test_an_ask_that_is_taken_back_leaves_its_turn_and_the_next_one_is_han
         for one in (message, waiting)
     ]
     (host,) = house.hosts.values()
-    async with asyncio.timeout(20):
-        while (
-            not host.delivery.handling.running
-            or len(host.delivery.population.active[AgentAddress("tally", "a")].mailbox) < 2
-        ):
-            await asyncio.sleep(0.01)
+    await until(
+        lambda: (
+            host.delivery.handling.running
+            and len(host.delivery.population.active[AgentAddress("tally", "a")].mailbox) >= 2
+        )
+    )
 
     for one in (waiting, message):
         house.caller.cancel(envelope("tally/a", Increment(), "ask", one))

@@ -11,7 +11,7 @@ from resprout.memory.database import Database
 from resprout.runtime.host import LEASE_LOST, Life
 from support.counting import Count, Increment, RemindMe
 from support.house import House, envelope
-from support.waiting import count_of, opened, reaches, working
+from support.waiting import all_handled, count_of, opened, reaches, until_found, working
 
 NINE_THOUSAND_YEARS = timedelta(days=365 * 9_000).total_seconds()
 
@@ -37,9 +37,7 @@ async def test_a_row_that_nobody_can_read_is_buried_and_the_others_are_handled(
     )
     host.delivery.mail_waits.set()
 
-    async with asyncio.timeout(20):
-        while (error := await database.pool.fetchval("SELECT error FROM resprout.dead_letters")) is None:
-            await asyncio.sleep(0.02)
+    error = await until_found(lambda: database.pool.fetchval("SELECT error FROM resprout.dead_letters"))
     assert error.startswith("`id` of the envelope cannot be read: Field required.")
     await house.tells("tally/a", Increment())
     await reaches(house, "tally/a", 1)
@@ -64,9 +62,7 @@ async def test_a_message_that_is_asked_and_told_has_one_effect_and_leaves_no_row
     host.delivery.mail_waits.set()
 
     assert (await slow, await asked) == (Count(count=1), Count(count=2))
-    async with asyncio.timeout(20):
-        while await database.pool.fetchval("SELECT count(*) FROM resprout.mailbox"):
-            await asyncio.sleep(0.02)
+    await all_handled(database)
     assert await count_of(house, "tally/a") == 2
 
 

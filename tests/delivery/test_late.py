@@ -15,7 +15,7 @@ from resprout.memory.database import Database
 from resprout.memory.store import PostgresStore
 from support.counting import Count, Increment, Slow
 from support.house import House, hosts
-from support.waiting import count_of, opened
+from support.waiting import count_of, opened, until
 
 cleaned_up: list[str] = []
 
@@ -67,9 +67,7 @@ async def test_an_agent_that_clings_to_its_memory_keeps_no_late_turn_going(datab
         with pytest.raises(DeadlinePassed):
             await house.asks("tidy/a", Slow(seconds=0), seconds=0.3)
 
-        async with asyncio.timeout(3):
-            while not cleaned_up:
-                await asyncio.sleep(0.02)
+        await until(lambda: cleaned_up, 3)
         cleaned_up.clear()
 
 
@@ -80,9 +78,7 @@ async def test_a_handler_that_is_stopped_has_time_to_clean_up(house: House) -> N
     with pytest.raises(DeadlinePassed):
         await house.asks("tidy/a", Slow(seconds=1), seconds=0.3)
 
-    async with asyncio.timeout(20):
-        while not cleaned_up:
-            await asyncio.sleep(0.02)
+    await until(lambda: cleaned_up)
     cleaned_up.clear()
 
 

@@ -11,16 +11,14 @@ from resprout.memory.database import Database
 from resprout.memory.store import PostgresStore
 from support.counting import Count, Fail, Increment, Log, Words, lives
 from support.house import House, clock, hosts
-from support.waiting import opened, working
+from support.waiting import all_handled, opened, until, until_found, working
 
 
 async def test_an_idle_agent_leaves_memory_and_comes_back_as_it_was(database: Database) -> None:
     async with hosts(PostgresStore(database), limits=Limits(idle=timedelta(milliseconds=100))) as (house, (host,)):
         lives.clear()
         await house.asks("sleepy/a", Increment(by=2))
-        async with asyncio.timeout(20):
-            while host.delivery.population.active:
-                await asyncio.sleep(0.05)
+        await until(lambda: not host.delivery.population.active)
 
         assert lives == ["activated", "passivated"]
         assert await house.asks("sleepy/a", Increment()) == Count(count=3)
@@ -31,9 +29,7 @@ async def test_the_busiest_agents_stay_in_memory(database: Database) -> None:
         for n in range(10):
             for _ in range(40 if n < 3 else 1):
                 await house.asks(f"sleepy/{n}", Increment())
-        async with asyncio.timeout(20):
-            while len(host.delivery.population.active) > 3:
-                await asyncio.sleep(0.05)
+        await until(lambda: len(host.delivery.population.active) <= 3)
 
         assert {address.key for address in host.delivery.population.active} == {"0", "1", "2"}
 
@@ -46,9 +42,7 @@ async def test_a_stopped_agent_loses_nothing(database: Database) -> None:
 
         assert await host.delivery.stop(AgentAddress("tally", "a"))
 
-        async with asyncio.timeout(20):
-            while await house.asks("tally/a", Increment(by=0)) != Count(count=10):
-                await asyncio.sleep(0.05)
+        await until_found(lambda: house.asks("tally/a", Increment(by=0)), lambda found: found == Count(count=10))
 
 
 async def test_what_comes_for_an_agent_while_it_is_stopped_is_not_overtaken(
@@ -66,9 +60,7 @@ async def test_what_comes_for_an_agent_while_it_is_stopped_is_not_overtaken(
 
     monkeypatch.setattr(host.store, "accept", answers_late)
     first = asyncio.create_task(house.tells("tally/a", Log(word="1"), sender="client"))
-    async with asyncio.timeout(20):
-        while not await database.pool.fetchval("SELECT count(*) FROM resprout.mailbox"):
-            await asyncio.sleep(0.01)
+    await until_found(lambda: database.pool.fetchval("SELECT count(*) FROM resprout.mailbox"))
     busy = asyncio.create_task(house.asks("tally/a", Increment(think_seconds=0.15)))
     await working(host)
     stopping = asyncio.create_task(host.delivery.stop(address))
@@ -79,9 +71,7 @@ async def test_what_comes_for_an_agent_while_it_is_stopped_is_not_overtaken(
     await asyncio.gather(first, stopping, busy)
     await house.tells("tally/a", Log(word="2"), sender="client")
 
-    async with asyncio.timeout(20):
-        while (await words_of(house, "tally/a")) != ("0", "1", "2"):
-            await asyncio.sleep(0.02)
+    await until_found(lambda: words_of(house, "tally/a"), lambda found: found == ("0", "1", "2"))
 
 
 async def words_of(house: House, agent: str) -> tuple[str, ...]:
@@ -123,9 +113,7 @@ async def test_new_mail_queues_up_in_the_store_until_all_older_mail_is_collected
         await host.delivery.open([next(held for held in host.delivery.holdings if held != slow.held)])
         await house.tells("tally/a", Log(word="last"), sender="client")
 
-        async with asyncio.timeout(20):
-            while len(await words_of(house, "tally/a")) < 7:
-                await asyncio.sleep(0.02)
+        await until_found(lambda: words_of(house, "tally/a"), lambda found: len(found) >= 7)
         assert await words_of(house, "tally/a") == ("0", "1", "2", "3", "4", "5", "last")
 
 
@@ -133,18 +121,17 @@ async def test_slow_agents_and_those_in_quarantine_leave_room_for_the_mail_of_ot
     limits = Limits(mail_in_memory=10, mail_of_one_agent=3)
     async with hosts(PostgresStore(database), limits=limits) as (house, (host,)):
         await house.tells("wary/a", Fail())
-        async with asyncio.timeout(20):
-            while not await database.pool.fetchval("SELECT count(*) FROM resprout.quarantined"):
-                await asyncio.sleep(0.02)
+        await until_found(lambda: database.pool.fetchval("SELECT count(*) FROM resprout.quarantined"))
         for _ in range(12):
             await house.tells("wary/a", Increment())
             await house.tells("tally/slow", Increment(think_seconds=60))
 
         await house.tells("tally/quick", Increment())
 
-        async with asyncio.timeout(20):
-            while await database.pool.fetchval("SELECT count(*) FROM resprout.mailbox WHERE key = 'quick'"):
-                await asyncio.sleep(0.02)
+        await until_found(
+            lambda: database.pool.fetchval("SELECT count(*) FROM resprout.mailbox WHERE key = 'quick'"),
+            lambda found: not found,
+        )
         # What arrives while a page of older mail is on its way into memory comes on top of it.
         assert host.delivery.backlog.mail <= 2 * limits.mail_of_one_agent
 
@@ -157,9 +144,7 @@ async def test_what_is_told_to_a_busy_agent_keeps_its_order_although_most_waits_
         for n in range(20):
             await house.tells("tally/a", Log(word=str(n)), sender="c")
 
-        async with asyncio.timeout(20):
-            while await database.pool.fetchval("SELECT count(*) FROM resprout.mailbox"):
-                await asyncio.sleep(0.02)
+        await all_handled(database)
 
         await house.tells("tally/a", Log(word="20"), sender="c")
         assert await house.asks("tally/a", Log(word="end"), sender="c") == Words(words=(*map(str, range(21)), "end"))

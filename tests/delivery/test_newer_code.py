@@ -14,7 +14,7 @@ from resprout.memory.database import Database
 from resprout.memory.store import PostgresStore
 from support.counting import Count, Increment, Log, Pass, Tally, Words
 from support.house import HostHere, House, hosts
-from support.waiting import count_of, reaches, working
+from support.waiting import count_of, reaches, until_found, working
 
 PATIENCE = timedelta(seconds=0.5)
 
@@ -52,10 +52,7 @@ async def replace_host(house: House, database: Database) -> HostHere:
 
 
 async def until(look: Callable[[], Awaitable[Any]]) -> Any:
-    async with asyncio.timeout(20):
-        while not (found := await look()):
-            await asyncio.sleep(0.02)
-    return found
+    return await until_found(look)
 
 
 async def why_waits(database: Database, kind: str) -> str | None:

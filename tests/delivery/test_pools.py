@@ -1,6 +1,5 @@
 """A kind gets hosts of its own, or has them no longer: all that is stored for its agents goes with them."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -8,7 +7,7 @@ from resprout.memory.database import Database
 from resprout.memory.store import PostgresStore
 from support.counting import Announce, Fail, Follow, Increment, RemindMe
 from support.house import HostHere, House, hosts
-from support.waiting import count_of, reaches
+from support.waiting import count_of, opened, reaches, until_found
 
 
 @asynccontextmanager
@@ -22,9 +21,7 @@ async def own_host(house: House, database: Database, kind: str) -> AsyncIterator
 
 
 async def has_all_shards(host: HostHere) -> None:
-    async with asyncio.timeout(20):
-        while len(host.delivery.holdings.which_are("open")) < 128:
-            await asyncio.sleep(0.02)
+    await opened(host)
 
 
 async def test_mail_reminders_and_topics_of_a_kind_go_over_to_its_own_hosts(database: Database) -> None:
@@ -60,9 +57,7 @@ async def test_a_dead_letter_finds_its_agent_after_the_pools_have_changed(databa
     async with hosts(PostgresStore(database)) as (house, (shared,)):
         await has_all_shards(shared)
         await house.tells("tally/a", Fail())
-        async with asyncio.timeout(20):
-            while (letter := await database.pool.fetchrow("SELECT * FROM resprout.dead_letters")) is None:
-                await asyncio.sleep(0.02)
+        letter = await until_found(lambda: database.pool.fetchrow("SELECT * FROM resprout.dead_letters"))
 
         async with own_host(house, database, "tally") as own:
             await house.caller.look()

@@ -7,6 +7,7 @@ from resprout.memory.pools import LOCK_CLASS
 from resprout.memory.store import PostgresStore
 from support.counting import Count, Increment
 from support.house import HostHere, House
+from support.waiting import until, until_found
 
 HAS_LOCK = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = $1 AND objid = $2 AND pid = $3"
 
@@ -23,9 +24,7 @@ async def pid_of_session(host: HostHere) -> int:
 
 
 async def has_lock_again(host: HostHere, database: Database, lost: int) -> None:
-    async with asyncio.timeout(20):
-        while store_of(host).session is None or not store_of(host).locked:
-            await asyncio.sleep(0.02)
+    await until(lambda: store_of(host).session is not None and store_of(host).locked)
     pid = await pid_of_session(host)
     assert pid != lost
     assert await database.pool.fetchval(HAS_LOCK, LOCK_CLASS, store_of(host).slot, pid) == 1
@@ -34,9 +33,7 @@ async def has_lock_again(host: HostHere, database: Database, lost: int) -> None:
 async def renewed(host: HostHere) -> None:
     """Until the lease has been renewed once more."""
     before = host.tenure.lease.ends
-    async with asyncio.timeout(20):
-        while host.tenure.lease.ends == before:
-            await asyncio.sleep(0.02)
+    await until(lambda: host.tenure.lease.ends != before)
 
 
 async def test_a_host_outlives_its_session_and_has_its_lock_again(house: House, database: Database) -> None:
@@ -63,9 +60,7 @@ async def test_a_host_renews_its_lease_while_its_lock_is_still_taken_by_the_sess
         waiting = asyncio.ensure_future(
             ghost.execute("SELECT pg_advisory_lock($1, $2)", LOCK_CLASS, store_of(host).slot)
         )
-        async with asyncio.timeout(20):
-            while not await database.pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
-                await asyncio.sleep(0.02)
+        await until_found(lambda: database.pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
         await database.pool.execute("SELECT pg_terminate_backend($1)", lost)
         await waiting
 
@@ -84,9 +79,7 @@ async def test_a_renewal_that_hangs_is_tried_again_on_another_session(house: Hou
     hanging = store_of(host).session
     async with database.pool.acquire() as other, other.transaction():
         await other.execute("SELECT FROM resprout.hosts WHERE id = $1 FOR UPDATE", host.record.id)
-        async with asyncio.timeout(20):
-            while store_of(host).session is hanging:
-                await asyncio.sleep(0.02)
+        await until(lambda: store_of(host).session is not hanging)
 
     await renewed(host)
     await has_lock_again(host, database, lost)

@@ -13,7 +13,7 @@ from resprout.memory.database import Database
 from resprout.memory.store import PostgresStore
 from support.counting import Count, Fail, Increment
 from support.house import HostHere, House, envelope
-from support.waiting import opened, reaches, working
+from support.waiting import opened, reaches, until, working
 
 
 async def test_losing_a_shard_harms_no_agent_of_another_shard(
@@ -40,9 +40,7 @@ async def test_losing_a_shard_harms_no_agent_of_another_shard(
     monkeypatch.setattr(host.store, "postpone", loses_the_shard)
     await house.tells("tally/poisoned", Fail())
 
-    async with asyncio.timeout(20):
-        while len(outcomes) < len(others):
-            await asyncio.sleep(0.02)
+    await until(lambda: len(outcomes) >= len(others))
     assert [outcome for outcome in outcomes if not isinstance(outcome, Replied)] == []
 
 
@@ -101,18 +99,16 @@ async def test_a_long_turn_does_not_make_its_neighbours_unreachable_when_shards_
     busy, neighbour = await neighbours(host)
     slow = asyncio.create_task(house.asks(busy, Increment(think_seconds=5)))
     await working(host)
-    async with asyncio.timeout(20):
-        while (
+    await until(
+        lambda: (
             host.delivery.handling.longest_turn(host.delivery.holdings.taking_in(AgentAddress.parse(busy)))
-            < LONG_TURN_SECONDS
-        ):
-            await asyncio.sleep(0.02)
+            >= LONG_TURN_SECONDS
+        )
+    )
     other = await HostHere(house, PostgresStore(database)).start()
     if why == "draining":
         await host.tenure.drain()
-    async with asyncio.timeout(20):
-        while not other.delivery.holdings:
-            await asyncio.sleep(0.02)
+    await until(lambda: other.delivery.holdings)
 
     await house.asks(neighbour, Increment(), seconds=2)
 

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from operator import eq
 from typing import Any
 
 import pytest
@@ -44,28 +46,21 @@ from support.counting import (
     Words,
 )
 from support.house import House, envelope, hosts
-from support.waiting import count_of, reaches
+from support.waiting import all_handled, count_of, opened, reaches, until, until_found, working
 
 
 async def buried(database: Database) -> Any:
-    async with asyncio.timeout(20):
-        while (row := await database.pool.fetchrow("SELECT * FROM resprout.dead_letters")) is None:
-            await asyncio.sleep(0.02)
-    return row
+    return await until_found(lambda: database.pool.fetchrow("SELECT * FROM resprout.dead_letters"))
 
 
 async def drained(database: Database) -> None:
-    async with asyncio.timeout(20):
-        while await database.pool.fetchval("SELECT count(*) FROM resprout.mailbox"):
-            await asyncio.sleep(0.02)
+    await all_handled(database)
 
 
 async def running(house: House) -> None:
     """Until a turn runs."""
     (host,) = house.hosts.values()
-    async with asyncio.timeout(20):
-        while not host.delivery.handling.running:
-            await asyncio.sleep(0.01)
+    await working(host)
 
 
 async def test_poison_sets_a_wary_agent_aside_and_tells_its_supervisor(house: House, database: Database) -> None:
@@ -75,9 +70,7 @@ async def test_poison_sets_a_wary_agent_aside_and_tells_its_supervisor(house: Ho
     with pytest.raises(Quarantined, match="resprout agent release wary/a"):
         await house.asks("wary/a", Increment())
 
-    async with asyncio.timeout(20):
-        while await house.asks("warden/main", Log(word="")) != Words(words=("wary/a",)):
-            await asyncio.sleep(0.02)
+    await until_found(lambda: house.asks("warden/main", Log(word="")), lambda found: found == Words(words=("wary/a",)))
 
 
 async def test_a_supervisor_is_told_of_each_death_of_a_message_that_is_replayed(
@@ -90,9 +83,8 @@ async def test_a_supervisor_is_told_of_each_death_of_a_message_that_is_replayed(
             await AgentRows(database).release(AgentAddress("wary", "a"))
             await DeadLetters(database).replay((await buried(database))["message_id"])
 
-        async with asyncio.timeout(20):
-            while await house.asks("warden/main", Log(word="")) != Words(words=("wary/a",) * deaths):
-                await asyncio.sleep(0.02)
+        told = Words(words=("wary/a",) * deaths)
+        await until_found(lambda: house.asks("warden/main", Log(word="")), partial(eq, told))
 
 
 async def test_what_is_told_to_an_agent_in_quarantine_is_handled_after_its_release(
@@ -105,9 +97,7 @@ async def test_what_is_told_to_an_agent_in_quarantine_is_handled_after_its_relea
     await database.pool.execute("DELETE FROM resprout.quarantined")
     await database.pool.execute("UPDATE resprout.mailbox SET in_memory = false")
 
-    async with asyncio.timeout(20):
-        while await database.pool.fetchval("SELECT count(*) FROM resprout.mailbox"):
-            await asyncio.sleep(0.02)
+    await all_handled(database)
     assert await count_of(house, "wary/a") == 5
 
 
@@ -136,14 +126,10 @@ async def test_a_released_agent_goes_on_with_its_mail_and_is_asked_in_turn(house
 async def test_a_message_that_kills_its_hosts_is_buried_in_the_end(database: Database) -> None:
     for _ in range(4):
         async with hosts(PostgresStore(database)) as (house, (host,)):
-            async with asyncio.timeout(20):
-                while len(host.delivery.holdings.which_are("open")) < 128:
-                    await asyncio.sleep(0.05)
+            await opened(host)
             if not await database.pool.fetchval("SELECT count(*) FROM resprout.mailbox"):
                 await house.tells("tally/a", Increment(think_seconds=60))
-            async with asyncio.timeout(20):
-                while not host.delivery.handling.running and host.delivery.backlog.mail:
-                    await asyncio.sleep(0.05)
+            await until(lambda: host.delivery.handling.running or not host.delivery.backlog.mail)
             await host.kill()
 
     async with hosts(PostgresStore(database)):
@@ -160,9 +146,7 @@ async def test_what_waits_for_an_agent_in_quarantine_is_not_blamed_for_deaths_of
         await host.kill()
     for _ in range(3):
         async with hosts(PostgresStore(database)) as (house, (host,)):
-            async with asyncio.timeout(20):
-                while len(host.delivery.holdings.which_are("open")) < 128:
-                    await asyncio.sleep(0.02)
+            await opened(host)
             with pytest.raises(Quarantined):
                 await house.asks("wary/a", Increment())
             await host.kill()
@@ -196,9 +180,7 @@ async def test_a_told_message_waits_for_room_where_its_turn_tells_something(hous
 
     await house.tells("tally/a", Pass(to="tally/b"))
 
-    async with asyncio.timeout(20):
-        while await database.pool.fetchval("SELECT count(*) FROM resprout.mailbox"):
-            await asyncio.sleep(0.05)
+    await all_handled(database)
     await reaches(house, "tally/b", 51)
     assert await database.pool.fetchval("SELECT count(*) FROM resprout.dead_letters") == 0
 
@@ -326,9 +308,7 @@ async def test_a_turn_that_tells_a_full_mailbox_is_refused_as_a_whole(house: Hou
         await house.asks("tally/a", Pass(to="tally/b", times=2))
 
     assert await count_of(house, "tally/a") == 0
-    async with asyncio.timeout(20):
-        while await database.pool.fetchval("SELECT count(*) FROM resprout.mailbox"):
-            await asyncio.sleep(0.05)
+    await all_handled(database)
     assert await count_of(house, "tally/b") == 50
 
 
@@ -355,9 +335,7 @@ async def test_asks_that_wait_are_bounded_by_bytes_as_mail_is(house: House) -> N
 async def test_asks_that_wait_count_for_their_tenant(database: Database) -> None:
     async with hosts(PostgresStore(database), limits=Limits(tenant_rows=5)) as (house, (host,)):
         slow = [asyncio.create_task(house.asks(f"tally/{n}", Increment(think_seconds=1), tenant="x")) for n in range(5)]
-        async with asyncio.timeout(20):
-            while len(host.delivery.handling.running) < 5:
-                await asyncio.sleep(0.01)
+        await until(lambda: len(host.delivery.handling.running) >= 5)
 
         with pytest.raises(MailboxFull, match="tenant 'x'"):
             await house.asks("tally/more", Increment(), tenant="x")
@@ -390,9 +368,7 @@ async def test_a_reminder_of_a_full_agent_ticks_when_there_is_room_again(house: 
     await asyncio.gather(*(house.tells("tally/a", Increment()) for _ in range(49)))
     (host,) = house.hosts.values()
 
-    async with asyncio.timeout(20):
-        while not host.delivery.ticks.full:
-            await asyncio.sleep(0.01)
+    await until(lambda: host.delivery.ticks.full)
 
     assert await database.pool.fetchval("SELECT count(*) FROM resprout.mailbox") == 50
     await drained(database)

@@ -10,7 +10,8 @@ from resprout.actors.errors import BadMessage
 from resprout.memory.audit import Audit, AuditEvent
 from resprout.memory.audit_check import Whole, check
 from resprout.memory.database import Database
-from resprout.memory.effects import Begun, Effects, Intent, Known, Limit, Over
+from resprout.memory.effect import Begun, Intent, Known, Limit, Over
+from resprout.memory.effects import Effects
 
 DECIDED = AuditEvent(kind="decided", tenant="default", chain=("user:ada", "run:report"), tool="text.count")
 

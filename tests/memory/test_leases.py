@@ -8,6 +8,7 @@ from resprout.memory.database import Database
 from resprout.memory.pools import LOCK_CLASS
 from resprout.memory.store import PostgresStore
 from support.shards import holder
+from support.waiting import until_found
 
 LOCKS_HERE = """
 SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
@@ -26,9 +27,7 @@ async def test_a_lock_in_another_database_of_the_server_keeps_nobody_alive(postg
         elsewhere = await asyncpg.connect(postgres)
         await elsewhere.execute("SELECT pg_advisory_lock($1, $2)", LOCK_CLASS, gone.slot)
         gone.abandon()
-        async with asyncio.timeout(20):
-            while await database.pool.fetchval(LOCKS_HERE, gone.slot):
-                await asyncio.sleep(0.02)
+        await until_found(lambda: database.pool.fetchval(LOCKS_HERE, gone.slot), lambda found: not found)
         await database.pool.execute(
             "UPDATE resprout.hosts SET lease_until = clock_timestamp() + interval '1.1 s' WHERE id = $1", ended.id
         )

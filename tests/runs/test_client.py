@@ -1,6 +1,5 @@
 """Runs of flows from Python."""
 
-import asyncio
 import pickle
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from resprout.workflows.interpreter.approvals import Answer
 from support.flow_tasks import flow_file, step
 from support.stack import Stack
 from support.steps import Do
+from support.waiting import until_found
 
 
 @pytest.fixture
@@ -28,9 +28,7 @@ async def client(runs_stack: Stack) -> AsyncIterator[Client]:
 
 async def waits(client: Client, run: str, status: str) -> None:
     ref = (await client.runs()).get(run)
-    async with asyncio.timeout(30):
-        while not any(task["status"] == status for task in (await ref.state())["tasks"]):
-            await asyncio.sleep(0.05)
+    await until_found(ref.state, lambda found: any(task["status"] == status for task in found["tasks"]), patience=30)
 
 
 async def test_a_flow_file_runs_and_gives_its_output(client: Client, tmp_path: Path) -> None:
@@ -56,9 +54,7 @@ async def test_a_run_can_be_spoken_to_while_it_goes_on(client: Client, tmp_path:
     await run.resume()
     await run.signal("go", {"n": 1})
     await waits(client, run.id, "completed")
-    async with asyncio.timeout(30):
-        while not (await run.state())["approvals"]:
-            await asyncio.sleep(0.05)
+    await until_found(run.state, lambda found: found["approvals"], patience=30)
     task = await run.answer(Answer(decision="approve", by="ada"))
 
     assert paused == "paused"

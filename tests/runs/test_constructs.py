@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from support.flow_tasks import step
 from support.runs import Run, Runs
+from support.waiting import until_found
 from temporalio.client import WorkflowUpdateFailedError
 
 
@@ -239,9 +240,7 @@ async def test_what_is_emitted_reaches_the_subscribers(runs: Runs) -> None:
 
     await run.result()
 
-    async with asyncio.timeout(30):
-        while not (heard := await runs.notes(run, "ear")):
-            await asyncio.sleep(0.05)
+    heard = await until_found(lambda: runs.notes(run, "ear"), patience=30)
     assert heard == ['{"n": 2}']
 
 
@@ -344,13 +343,13 @@ async def test_an_approval_without_default_fails_when_nobody_answers(runs: Runs)
 
 async def test_a_paused_run_begins_nothing_new(runs: Runs) -> None:
     run = await runs.start([step("a", do={"think_seconds": 3}), step("b")])
-    async with asyncio.timeout(30):
-        while "running" not in [task["status"] for task in (await run.state())["tasks"]]:
-            await asyncio.sleep(0.05)
+    await until_found(run.state, lambda found: "running" in [task["status"] for task in found["tasks"]], patience=30)
     await run.handle.execute_update("pause")
-    async with asyncio.timeout(30):
-        while [task["status"] for task in (await run.state())["tasks"]] != ["completed", "waiting"]:
-            await asyncio.sleep(0.05)
+    await until_found(
+        run.state,
+        lambda found: [task["status"] for task in found["tasks"]] == ["completed", "waiting"],
+        patience=30,
+    )
     assert (await run.state())["status"] == "paused"
 
     await run.handle.execute_update("resume")
@@ -365,9 +364,7 @@ async def test_what_a_cancelled_run_did_is_cleaned_up(runs: Runs) -> None:
         "finally": [step("last", do={"log": "@log"})],
     }
     run = await runs.start([step("a", compensate=[step("undo", do={"log": "@log"})]), task])
-    async with asyncio.timeout(30):
-        while len((await run.state())["tasks"]) < 3:
-            await asyncio.sleep(0.05)
+    await until_found(run.state, lambda found: len(found["tasks"]) >= 3, patience=30)
 
     await run.handle.cancel()
 
@@ -435,16 +432,11 @@ async def test_a_loop_of_thousands_of_tasks_goes_on_in_new_histories(runs: Runs)
 
 
 async def words(runs: Runs, run: Run, count: int) -> list[str]:
-    async with asyncio.timeout(30):
-        while len(found := await runs.notes(run, "log")) < count:
-            await asyncio.sleep(0.05)
-    return found
+    return await until_found(lambda: runs.notes(run, "log"), lambda found: len(found) >= count, patience=30)
 
 
 async def approvals(run: Run) -> list[dict[str, Any]]:
-    async with asyncio.timeout(30):
-        while not (found := (await run.state())["approvals"]):
-            await asyncio.sleep(0.05)
+    found = (await until_found(run.state, lambda found: found["approvals"], patience=30))["approvals"]
     return list(found)
 
 

@@ -14,6 +14,7 @@ from resprout.runtime.settings import Settings
 from resprout.runtime.stack.find import attach
 from resprout.workflows.flow import freeze
 from support.stack import Stack, stack_of
+from support.waiting import until_found
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
 
@@ -108,15 +109,11 @@ async def start(client: Client, name: str, *, seconds: float) -> "WorkflowHandle
 
 
 async def begun(handle: "WorkflowHandle[Any, Any]") -> None:
-    async with asyncio.timeout(60):
-        while not (await patiently(lambda: handle.query("state")))["tasks"]:
-            await asyncio.sleep(0.05)
+    await until_found(lambda: patiently(lambda: handle.query("state")), lambda found: found["tasks"], patience=60)
 
 
 async def answered(handle: "WorkflowHandle[Any, Any]") -> None:
-    async with asyncio.timeout(60):
-        while not (await patiently(lambda: handle.query("state")))["approvals"]:
-            await asyncio.sleep(0.05)
+    await until_found(lambda: patiently(lambda: handle.query("state")), lambda found: found["approvals"], patience=60)
     await patiently(lambda: handle.execute_update("answer", {"decision": "approve", "by": "me", "form": {"limit": 9}}))
 
 

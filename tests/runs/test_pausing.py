@@ -1,18 +1,19 @@
 """Pausing a run, and the status by which it is found."""
 
-import asyncio
-
 from resprout.workflows import search_attributes
 from support.flow_tasks import step
 from support.runs import Run, Runs
+from support.waiting import until_found
 
 from .test_constructs import child
 
 
 async def found_as(run: Run, status: str) -> None:
-    async with asyncio.timeout(30):
-        while (await run.handle.describe()).typed_search_attributes.get(search_attributes.STATUS) != status:
-            await asyncio.sleep(0.05)
+    await until_found(
+        run.handle.describe,
+        lambda found: found.typed_search_attributes.get(search_attributes.STATUS) == status,
+        patience=30,
+    )
 
 
 async def test_a_run_can_be_paused_while_its_children_begin_and_end(runs: Runs) -> None:

@@ -13,6 +13,7 @@ import pytest
 from support.flow_tasks import flow_file
 from support.runs import Runs
 from support.stack import Stack
+from support.waiting import until, until_found
 from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import CancelledError
 
@@ -73,15 +74,12 @@ async def test_a_cancelled_run_ends_its_sandbox_within_seconds(runs: Runs) -> No
     run = await runs.start(
         [{"id": "box", "sandbox": {"language": "shell", "isolation": "process", "run": ["sleep", word]}}]
     )
-    async with asyncio.timeout(30):
-        while not _processes_with(word):
-            await asyncio.sleep(0.05)
+    await until(lambda: _processes_with(word), 30)
 
     await run.handle.cancel()
 
     async with asyncio.timeout(10):
-        while _processes_with(word):
-            await asyncio.sleep(0.05)
+        await until(lambda: not _processes_with(word))
         with pytest.raises(WorkflowFailureError) as caught:
             await run.handle.result()
     assert isinstance(caught.value.cause, CancelledError)
@@ -102,9 +100,7 @@ def _processes_with(word: str) -> list[int]:
 
 async def test_a_run_in_the_process_sandbox_is_in_doubt_when_its_worker_is_killed(runs: Runs) -> None:
     run = await runs.start([sandbox(code="print('begun', flush=True); import time; time.sleep(60)")])
-    async with asyncio.timeout(60):
-        while not await _said(run, "begun"):
-            await asyncio.sleep(0.1)
+    await until_found(lambda: _said(run, "begun"), patience=60)
 
     os.kill(runs.stack.pid("worker"), signal.SIGKILL)
 
@@ -113,16 +109,12 @@ async def test_a_run_in_the_process_sandbox_is_in_doubt_when_its_worker_is_kille
 
 async def test_a_run_whose_worker_stood_still_goes_on_and_its_result_is_that_of_the_step(runs: Runs) -> None:
     run = await runs.start([sandbox(code="print('begun', flush=True); import time; time.sleep(12); print('ended')")])
-    async with asyncio.timeout(60):
-        while not await _said(run, "begun"):
-            await asyncio.sleep(0.1)
+    await until_found(lambda: _said(run, "begun"), patience=60)
     worker = runs.stack.pid("worker")
 
     os.kill(worker, signal.SIGSTOP)
     try:
-        async with asyncio.timeout(20):
-            while await _attempt(run) == 1:
-                await asyncio.sleep(0.1)
+        await until_found(lambda: _attempt(run), lambda found: found != 1)
     finally:
         os.kill(worker, signal.SIGCONT)
 
@@ -148,9 +140,7 @@ async def _said(run: Any, word: str) -> bool:
 async def test_a_run_in_a_container_goes_on_without_its_worker_and_its_code_runs_once(runs: Runs, images: None) -> None:
     code = "echo once >> runs.txt; echo begun; sleep 12; cat runs.txt"
     run = await runs.start([sandbox(language="shell", code=code, isolation="container", collect=["runs.txt"])])
-    async with asyncio.timeout(60):
-        while not await _said(run, "begun"):
-            await asyncio.sleep(0.1)
+    await until_found(lambda: _said(run, "begun"), patience=60)
 
     os.kill(runs.stack.pid("worker"), signal.SIGKILL)
 

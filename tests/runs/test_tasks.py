@@ -1,6 +1,5 @@
 """Single jobs without a flow: by the command line, Temporal's own, and Python."""
 
-import asyncio
 import json
 from typing import Any
 from uuid import uuid4
@@ -9,6 +8,7 @@ import pytest
 from resprout.activities.route_task import Known, candidates
 from support.runs import Runs
 from support.stack import Stack, eventually, kill
+from support.waiting import until_found
 
 
 def told(stack: Stack, *words: str) -> Any:
@@ -25,9 +25,11 @@ def becomes(stack: Stack, task: str, status: str) -> dict[str, Any]:
 
 
 async def state_is(runs: Runs, task: str, status: str) -> None:
-    async with asyncio.timeout(30):
-        while (await runs.client.get_workflow_handle(task).query("state"))["status"] != status:
-            await asyncio.sleep(0.05)
+    await until_found(
+        lambda: runs.client.get_workflow_handle(task).query("state"),
+        lambda found: found["status"] == status,
+        patience=30,
+    )
 
 
 def test_a_task_is_done_by_an_agent_that_can(runs_stack: Stack) -> None:

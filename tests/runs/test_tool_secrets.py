@@ -16,6 +16,7 @@ from support.canaries import CANARY, found, found_in_files, found_in_tables
 from support.collector import Collector
 from support.runs import Run, Runs
 from support.stack import Stack, eventually
+from support.waiting import until_found
 from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import EventType
 
@@ -138,9 +139,7 @@ async def _plant(planted: Planted, directory: Path) -> None:
 
 
 async def _approve(planted: Planted, guarded: Run) -> None:
-    async with asyncio.timeout(60):
-        while not (pending := (await guarded.state())["approvals"]):
-            await asyncio.sleep(0.05)
+    pending = (await until_found(guarded.state, lambda found: found["approvals"], patience=60))["approvals"]
     await planted.say("approvals", "show", pending[0]["approval"])
     await planted.say("approvals", "approve", pending[0]["approval"], "--comment", "good")
     await planted.say("approvals", "show", pending[0]["approval"], "--json")

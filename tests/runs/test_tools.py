@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from support.runs import Run, Runs
 from support.stack import Stack, resprout
+from support.waiting import until, until_found
 from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 
 
@@ -27,9 +28,7 @@ def effects(file: Path) -> Counter[str]:
 
 
 async def until_exists(path: Path) -> None:
-    async with asyncio.timeout(60):
-        while not path.exists():
-            await asyncio.sleep(0.02)
+    await until(path.exists, 60)
 
 
 async def until_waits(runs: Runs, run: Run, kind: str) -> dict[str, Any]:
@@ -311,9 +310,9 @@ async def test_an_answer_is_for_what_was_looked_at(runs: Runs) -> None:
     first = await until_waits(runs, run, "task")
     (shown,) = json.loads(say(runs, "approvals", "list", "--run", run.handle.id, "--json"))
     say(runs, "approvals", "approve", shown["id"])
-    async with asyncio.timeout(60):
-        while (await until_waits(runs, run, "task"))["since"] == first["since"]:
-            await asyncio.sleep(0.05)
+    await until_found(
+        lambda: until_waits(runs, run, "task"), lambda found: found["since"] != first["since"], patience=60
+    )
 
     late = {"task": "ask", "approval": shown["id"], "decision": "approve", "by": "bob"}
     with pytest.raises(WorkflowUpdateFailedError) as refused:

@@ -1,11 +1,11 @@
 """What is undone and cleaned up, by whom, and what nothing interrupts."""
 
-import asyncio
 from typing import Any
 
 import pytest
 from support.flow_tasks import step
 from support.runs import Run, Runs
+from support.waiting import until_found
 from temporalio.client import WorkflowFailureError
 
 LOG = {"log": "@log"}
@@ -233,17 +233,16 @@ async def test_the_time_of_a_budget_ends_an_ask(runs: Runs) -> None:
 
 
 async def until(run: Run, key: str, status: str = "running") -> None:
-    async with asyncio.timeout(60):
-        while status not in [task["status"] for task in (await run.state())["tasks"] if task["key"] == key]:
-            await asyncio.sleep(0.05)
+    await until_found(
+        run.state,
+        lambda found: status in [task["status"] for task in found["tasks"] if task["key"] == key],
+        patience=60,
+    )
 
 
 async def words(runs: Runs, run: Run, count: int = 0) -> list[str]:
     """What was logged, in order, as soon as there is so much of it."""
-    async with asyncio.timeout(60):
-        while len(found := await runs.notes(run, "log")) < count:
-            await asyncio.sleep(0.05)
-    return found
+    return await until_found(lambda: runs.notes(run, "log"), lambda found: len(found) >= count, patience=60)
 
 
 async def status_at_the_end(run: Run) -> str:

@@ -1,4 +1,4 @@
-"""The commit of turns, as `memory/turns.py` does it: for each agent all of it happens or nothing.
+"""The commit of turns, as `memory/commit.py` does it: for each agent all of it happens or nothing.
 
 A message that was handled before stops the statement as a whole; the agents concerned are told, the others are
 written without them.

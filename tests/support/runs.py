@@ -1,11 +1,11 @@
 """Runs of flows on a stack, from Python."""
 
-import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from support.waiting import until_found
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
@@ -89,9 +89,11 @@ class Run:
 
     async def reach(self, key: str, status: str) -> None:
         """Until the task with this key is there."""
-        async with asyncio.timeout(30):
-            while (key, status) not in [(one["key"], one["status"]) for one in (await self.state())["tasks"]]:
-                await asyncio.sleep(0.05)
+        await until_found(
+            self.state,
+            lambda found: (key, status) in [(one["key"], one["status"]) for one in found["tasks"]],
+            patience=30,
+        )
 
     async def state(self) -> dict[str, Any]:
         state: dict[str, Any] = await self.handle.query("state")

@@ -9,6 +9,7 @@ from resprout.actors.delivery import Delivery
 from resprout.actors.shards import View
 from resprout.runtime.connections import Connections, now
 from resprout.runtime.host_server import CallerConnection, HostServer
+from support.waiting import until
 
 SECRET = "open sesame"
 
@@ -23,9 +24,7 @@ class Wired:
 
     @classmethod
     async def of(cls, delivery: Delivery) -> "Wired":
-        async with asyncio.timeout(20):
-            while len(delivery.holdings.which_are("open")) < 128:
-                await asyncio.sleep(0.02)
+        await until(lambda: len(delivery.holdings.which_are("open")) >= 128)
         server = HostServer(delivery, SECRET, _no_questions)
         return cls(delivery, server, await server.open("127.0.0.1"))
 

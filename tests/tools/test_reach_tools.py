@@ -1,6 +1,5 @@
 """Tools that reach agents and runs, on a real stack."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,6 +22,7 @@ from resprout.runtime.tool_runs import CallRuns
 from support.clerks import Work
 from support.stack import Stack
 from support.tool_calls import hands as bare_hands
+from support.waiting import until_found
 
 TENANT = "acme"
 
@@ -102,9 +102,9 @@ async def test_agents_are_found_by_what_they_can_do(call: ToolCall) -> None:
 
 
 async def ended(call: ToolCall, run: str) -> dict[str, Any]:
-    async with asyncio.timeout(30):
-        while (shown := await use(call, runs.show, run=run))["ended_at"] is None:
-            await asyncio.sleep(0.05)
+    shown = await until_found(
+        lambda: use(call, runs.show, run=run), lambda found: found["ended_at"] is not None, patience=30
+    )
     return dict(shown)
 
 

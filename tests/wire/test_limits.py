@@ -10,6 +10,7 @@ from resprout.runtime import host_server
 from resprout.runtime.wire import ENVELOPES, HEAD, HELLO, frame
 from support.counting import Increment, Log, Mislead
 from support.house import envelope
+from support.waiting import until
 from support.wired import SECRET, Wired
 
 MEGABYTE = "x" * 900_000
@@ -36,9 +37,7 @@ async def test_an_error_text_that_is_no_utf8_arrives_and_costs_nobody_else_an_ou
 
 async def test_a_stranger_with_a_large_frame_is_cut_off_at_its_head(wired: Wired) -> None:
     _, writer = await wired.stranger()
-    async with asyncio.timeout(20):
-        while not wired.server.connections:
-            await asyncio.sleep(0.01)
+    await until(lambda: wired.server.connections)
 
     writer.write(HEAD.pack(60_000_000, HELLO))
 
@@ -63,10 +62,8 @@ async def test_a_caller_that_does_not_read_is_not_read_either(wired: Wired) -> N
         writer.write(frame(ENVELOPES, ENVELOPE_LIST.dump_json([said])))
 
     async with asyncio.timeout(20):
-        while not wired.server.connections or wired.of_host().reading:
-            await asyncio.sleep(0.01)
-        while wired.of_host().unanswered:
-            await asyncio.sleep(0.01)
+        await until(lambda: wired.server.connections and (not wired.of_host().reading))
+        await until(lambda: not wired.of_host().unanswered)
 
     connection = wired.of_host()
     assert connection.unread
@@ -90,12 +87,8 @@ async def test_a_caller_that_leaves_its_outcomes_unread_is_cut_off(
 
 
 async def _known(wired: Wired) -> None:
-    async with asyncio.timeout(20):
-        while not wired.server.connections or not wired.of_host().known:
-            await asyncio.sleep(0.01)
+    await until(lambda: wired.server.connections and wired.of_host().known)
 
 
 async def _gone(wired: Wired) -> None:
-    async with asyncio.timeout(20):
-        while wired.server.connections:
-            await asyncio.sleep(0.01)
+    await until(lambda: not wired.server.connections)
