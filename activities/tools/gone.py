@@ -8,7 +8,8 @@ import json
 from uuid import UUID
 
 from ...memory.audit import AuditEvent
-from ...memory.effects import Effect, Effects
+from ...memory.effect import Effect
+from ...memory.effects import Effects
 
 GONE = "UnknownTool"
 
