@@ -5,7 +5,7 @@ Nothing of any provider is in here. Adapters are in `activities/models`; whoever
 
 from .conversation import FromModel, FromTool, FromUser, Spoken, ToolUse
 from .errors import BadKey, BadPrompt, BudgetExceeded, ModelBusy, ModelFailed, ModelLost, PromptTooLong, UnknownModel
-from .model import Model, complete
+from .model import CountsTokens, Model, complete
 from .reply import ModelReply, Piece, Stop, Usage
 from .request import AnswerForm, ModelRequest, ToolOffer
 
@@ -14,6 +14,7 @@ __all__ = [
     "BadKey",
     "BadPrompt",
     "BudgetExceeded",
+    "CountsTokens",
     "FromModel",
     "FromTool",
     "FromUser",
