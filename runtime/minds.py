@@ -3,8 +3,11 @@
 What is being said is kept in memory while it is said, for those who watch; nothing hangs by it.
 """
 
+from contextlib import aclosing
+
 from ..activities.models.metered import MeteredModel
 from ..activities.models.prices import LOCAL, Prices
+from ..activities.models.streams import closable
 from ..actors.brain import Thought
 from ..actors.models import Model, ModelLost, ModelReply, ModelRequest
 from ..memory.database import Database
@@ -33,12 +36,17 @@ class Minds:
         return Thought(reply=reply, cost_nanos=price.cost(reply.usage) if price is not None else None)
 
     async def _heard(self, request: ModelRequest, listener: str) -> ModelReply:
-        async for said in self._model.stream(request):
-            if isinstance(said, ModelReply):
-                return said
-            before = "" if said.anew else self._speeches.get(listener, "")
-            self._speeches[listener] = (before + said.text)[-LONGEST_SPEECH:]
-        raise ModelLost(f"{request.model} ended without a reply.")
+        reply = None
+        async with aclosing(closable(self._model.stream(request))) as stream:
+            async for said in stream:  # to its end: then it is written down what it cost
+                if isinstance(said, ModelReply):
+                    reply = said
+                    continue
+                before = "" if said.anew else self._speeches.get(listener, "")
+                self._speeches[listener] = (before + said.text)[-LONGEST_SPEECH:]
+        if reply is None:
+            raise ModelLost(f"{request.model} ended without a reply.")
+        return reply
 
     def speech(self, agent: str) -> str | None:
         return self._speeches.get(agent)

@@ -49,7 +49,9 @@ class LocalModelSettings(Section):
     slots: int = Field(
         default=2, ge=1, le=64, description="calls that are answered at once; each takes a window's memory"
     )
-    threads: int = Field(default=2, ge=1, le=256, description="of those that reckon, at most as many as processors")
+    threads: int = Field(
+        default=2, ge=1, le=256, description="that read a prompt, at most as many as processors; half of them write"
+    )
     idle_seconds: int = Field(default=600, ge=1, description="unused for so long it leaves memory until the next call")
     port: int | None = Port
 

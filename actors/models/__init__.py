@@ -8,7 +8,7 @@ from .budget import Amount, Limits, Refusal, Reservation
 from .call import CallBegun, CallEnded
 from .conversation import FromModel, FromTool, FromUser, Spoken, ToolUse
 from .errors import BadKey, BadPrompt, BudgetExceeded, ModelBusy, ModelFailed, ModelLost, PromptTooLong, UnknownModel
-from .model import Model, complete
+from .model import CountsTokens, Model, complete
 from .reply import ModelReply, Piece, Stop, Usage
 from .request import AnswerForm, ModelRequest, ToolOffer
 
@@ -21,6 +21,7 @@ __all__ = [
     "BudgetExceeded",
     "CallBegun",
     "CallEnded",
+    "CountsTokens",
     "FromModel",
     "FromTool",
     "FromUser",

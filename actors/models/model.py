@@ -1,7 +1,7 @@
 """A language model as whoever asks it sees it."""
 
 from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from .errors import ModelLost
 from .reply import ModelReply, Piece
@@ -11,6 +11,15 @@ from .request import ModelRequest
 class Model(Protocol):
     def stream(self, request: ModelRequest) -> AsyncIterator[Piece | ModelReply]:
         """Pieces as they come, and at the end the reply, which holds all of it. Raises one of `errors`."""
+        ...
+
+
+@runtime_checkable
+class CountsTokens(Protocol):
+    """What a model can do that has its tokens at hand."""
+
+    async def count(self, request: ModelRequest) -> int:
+        """How many tokens it would read. Exact, and without a charge."""
         ...
 
 

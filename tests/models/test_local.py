@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from resprout.activities.tools.builtin import ALL
 from resprout.actors.models import (
     AnswerForm,
     BadPrompt,
+    CountsTokens,
     FromTool,
     FromUser,
     ModelBusy,
@@ -28,8 +30,8 @@ from resprout.actors.models import (
 )
 from resprout.runtime.local_model import local_model
 from resprout.runtime.model_settings import LocalModelSettings
-from support.local_server import ModelServer, bundled
-from support.stack import eventually
+from support.local_server import ModelServer, bundled, free_port
+from support.stack import RESPROUT, clean_environment, eventually, is_listening
 
 WINDOW = 2_048
 OFFERS = tuple(ToolOffer(name=t.name, description=t.manifest.description, parameters=t.manifest.input) for t in ALL)
@@ -302,3 +304,20 @@ def test_without_a_server_it_is_refused_in_words(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("resprout.runtime.local_model.missing", lambda weights: "the package `xllamacpp` is missing")
     with pytest.raises(UnknownModel, match=r"xllamacpp.*pip install 'resprout\[embedded\]'"):
         local_model(LocalModelSettings())
+
+
+async def test_the_command_serves_it_outside_of_a_stack() -> None:
+    port = free_port()
+    process = subprocess.Popen([*RESPROUT, "model-server", "--port", str(port)], env=clean_environment())
+    try:
+        model = LocalModel(f"http://127.0.0.1:{port}")
+        eventually(lambda: is_listening(port), "the command listens")
+
+        assert "Paris" in (await complete(model, request())).message.text
+    finally:
+        process.terminate()
+        assert process.wait(20) == 0
+
+
+def test_it_counts_tokens() -> None:
+    assert isinstance(LocalModel("http://127.0.0.1:9"), CountsTokens)
