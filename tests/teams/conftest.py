@@ -25,7 +25,7 @@ max_iterations: 3
 """
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 async def all_crews(
     shared_stack: Stack, postgres: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Crews]:

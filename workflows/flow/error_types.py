@@ -20,11 +20,13 @@ REJECTED = frozenset(
 )
 # Of tools: what the same call meets again, and what may be otherwise the next time.
 TOOL_REJECTED = frozenset({"BadArguments", "Denied", "StepTaken", "UnknownTool", "TooLarge"})
+ROLE_REJECTED = frozenset({"UnknownRole", "UnknownVariable", "BadRole"})
 TOOL_FAILED = frozenset({"ToolError", "ToolFailed", "Throttled", "Resolved", "Cancelled"})
 KNOWN = (
     frozenset({TIMEOUT, CANCELLED, LOOP_LIMIT, TOO_FEW, BUDGET, UNFINISHED, UNFIT, TOO_LARGE, ID_TAKEN, DEFECT})
     | {name for name, one in vars(errors).items() if isinstance(one, type) and issubclass(one, Exception)}
     | TOOL_REJECTED
+    | ROLE_REJECTED
     | TOOL_FAILED
     | {"BadInput", "ExpressionFailed", SANDBOX_FAILED, "InDoubt", "NoSandbox", "BadSpec"}
 )

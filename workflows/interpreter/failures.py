@@ -21,6 +21,7 @@ from ..flow.error_types import (
     ID_TAKEN,
     LOOP_LIMIT,
     REJECTED,
+    ROLE_REJECTED,
     TIMEOUT,
     TOO_FEW,
     TOO_LARGE,
@@ -47,7 +48,10 @@ __all__ = [
 
 # Trying the same again gives the same.
 HOPELESS = (
-    REJECTED | TOOL_REJECTED | {ExpressionFailed.__name__, LOOP_LIMIT, BUDGET, UNFINISHED, UNFIT, DEFECT, "BadInput"}
+    REJECTED
+    | TOOL_REJECTED
+    | ROLE_REJECTED
+    | {ExpressionFailed.__name__, LOOP_LIMIT, BUDGET, UNFINISHED, UNFIT, DEFECT, "BadInput"}
 )
 
 
