@@ -168,12 +168,12 @@ class Agent(BaseModel):
         """Takes a reminder back. Nothing happens if there is none of that name."""
         self._kept_turn("cancel reminders").cancel(name)
 
-    def enter(self, number: int, entry: BaseModel) -> None:
+    def write_journal(self, number: int, entry: BaseModel) -> None:
         """Puts an entry into the agent's journal, with this turn's commit: for what grows, and is not to be written
         anew with the state of each turn. The agent counts by itself; a number that is there is written over."""
         self._kept_turn("keep a journal").enter(number, entry.model_dump_json())
 
-    async def journal(self, first: int, last: int) -> Sequence[str]:
+    async def read_journal(self, first: int, last: int) -> Sequence[str]:
         """The entries from one number to another as JSON, as they are stored."""
         return await self._kept_turn("keep a journal").read_journal(first, last)
 

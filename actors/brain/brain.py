@@ -13,7 +13,7 @@ from ..agent import Agent, ephemeral, on
 from ..errors import Broken, Rejected
 from ..models import Account, FromModel, FromTool, FromUser, ModelRequest, PromptTooLong, Spoken
 from .compacting import divided, rendered, request_for
-from .entries import ENTRY, Entry, Said, Set, Summary
+from .entries import Entry, Said, Set, Summary, entry_in
 from .messages import (
     Begin,
     Begun,
@@ -153,12 +153,12 @@ class Brain(Agent, kind="brain", turn_timeout=timedelta(hours=1)):
         lines: list[Line] = []
         size = 0
         for number, text in enumerate(
-            await self.journal(message.first, message.first + message.most - 1), message.first
+            await self.read_journal(message.first, message.first + message.most - 1), message.first
         ):
             size += len(text.encode())
             if size > LOOK_BYTES and lines:
                 break
-            lines.append(_line(number, ENTRY.validate_json(text)))
+            lines.append(_line(number, entry_in(text)))
         return Lines(run=self.run, entries=self.entries, lines=tuple(lines))
 
     # What is remembered.
@@ -184,18 +184,18 @@ class Brain(Agent, kind="brain", turn_timeout=timedelta(hours=1)):
             assert isinstance(summary, Summary)
             self.summary = summary
         transcript = Transcript()
-        stored = await self.journal(self.window_from, self.entries)
+        stored = await self.read_journal(self.window_from, self.entries)
         for number, text in enumerate(stored, self.window_from):
-            entry = ENTRY.validate_json(text)
+            entry = entry_in(text)
             if isinstance(entry, Said):
                 transcript = transcript.said(number, entry.said)
         self.transcript = transcript
 
     async def _entry(self, number: int) -> Entry:
-        stored = await self.journal(number, number)
+        stored = await self.read_journal(number, number)
         if not stored:
             raise Broken(f"the journal of {self.address} has no entry {number}.")
-        return ENTRY.validate_json(stored[0])
+        return entry_in(stored[0])
 
     def _say(self, said: Spoken) -> None:
         assert self.run is not None or isinstance(said, FromTool)
@@ -204,7 +204,7 @@ class Brain(Agent, kind="brain", turn_timeout=timedelta(hours=1)):
 
     def _enter(self, entry: Entry) -> None:
         self.entries += 1
-        self.enter(self.entries, entry)
+        self.write_journal(self.entries, entry)
 
     # What is thought with.
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, RootModel
 
 from ..models import Spoken
 from ..models.conversation import Word
@@ -39,4 +39,12 @@ class Summary(Word):
 
 
 Entry = Set | Said | Summary
-ENTRY: TypeAdapter[Entry] = TypeAdapter(Annotated[Set | Said | Summary, Field(discriminator="entry")])  # type: ignore[arg-type]
+
+
+class _AnyEntry(RootModel[Annotated[Entry, Field(discriminator="entry")]]):
+    pass
+
+
+def entry_in(text: str) -> Entry:
+    """As it stands in the journal."""
+    return _AnyEntry.model_validate_json(text).root

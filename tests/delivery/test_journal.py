@@ -36,21 +36,21 @@ class Diarist(Agent, kind="test-diarist"):
     @on
     async def take_down(self, message: Enter) -> Entered:
         self.entries += 1
-        self.enter(self.entries, Enter(text=message.text * message.times))
+        self.write_journal(self.entries, Enter(text=message.text * message.times))
         if message.then_fail:
             raise ValueError("on purpose")
         return Entered(number=self.entries)
 
     @on
     async def read(self, message: Read) -> Page:
-        stored = await self.journal(message.first, message.last)
+        stored = await self.read_journal(message.first, message.last)
         return Page(texts=tuple(Enter.model_validate_json(one).text for one in stored))
 
 
 class Forgetful(Agent, kind="test-forgetful", ephemeral=True):
     @on
     async def take_down(self, message: Enter) -> None:
-        self.enter(1, message)
+        self.write_journal(1, message)
 
 
 async def test_what_was_entered_is_read_in_its_order(house: House) -> None:
