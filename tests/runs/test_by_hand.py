@@ -48,7 +48,7 @@ GOAL = {"id": "t", "agent": "greeter/a", "goal": "greet"}
         ({"flow": HELLO, "inputs": {"nam": "ada"}}, "there is no input `nam`: did you mean `name`?"),
         ({"flow": {**HELLO, "task": []}}, "did you mean `tasks`"),
         ({"flow": {"flow": {"name": "empty"}, "tasks": []}}, "tasks: "),
-        ({"flow": {**HELLO, "tasks": [GOAL]}, "inputs": {"name": "ada"}}, "says `goal`"),
+        ({"flow": {**HELLO, "tasks": [GOAL]}, "inputs": {"name": "ada"}}, "take messages and no goals"),
         ({"flw": HELLO}, "flow: Field required"),
         ([1, 2], "does not fit RunInput"),
         ("hello", "does not fit RunInput"),
