@@ -5,7 +5,7 @@ What is being said is kept in memory while it is said, for those who watch; noth
 
 from ..activities.models.metered import MeteredModel
 from ..activities.models.prices import LOCAL, Prices
-from ..actors.brain import Thought
+from ..actors.brain import Saying, Thought
 from ..actors.models import Model, ModelLost, ModelReply, ModelRequest
 from ..memory.database import Database
 from ..memory.model_calls import ModelCalls
@@ -13,7 +13,8 @@ from .models import Models
 from .settings import Settings
 
 USUAL_WINDOW = 128_000  # of a model about which nobody says more
-LONGEST_SPEECH = 4_000  # characters of what is being said that who watches is shown
+LONGEST_SPEECH = 4_000  # characters of what is being said that are kept for who watches
+NOTHING = Saying(text="", end=0)
 
 
 class Minds:
@@ -21,7 +22,7 @@ class Minds:
         self._model = model
         self._prices = prices
         self._local_window = local_window
-        self._speeches: dict[str, str] = {}  # by the agent to which something is being said
+        self._speeches: dict[str, Saying] = {}  # by the agent to which something is being said
 
     async def think(self, request: ModelRequest) -> Thought:
         listener = (request.account.agent if request.account is not None else None) or ""
@@ -36,11 +37,12 @@ class Minds:
         async for said in self._model.stream(request):
             if isinstance(said, ModelReply):
                 return said
-            before = "" if said.anew else self._speeches.get(listener, "")
-            self._speeches[listener] = (before + said.text)[-LONGEST_SPEECH:]
+            before = NOTHING if said.anew else self._speeches.get(listener, NOTHING)
+            text = (before.text + said.text)[-LONGEST_SPEECH:]
+            self._speeches[listener] = Saying(text=text, end=before.end + len(said.text))
         raise ModelLost(f"{request.model} ended without a reply.")
 
-    def speech(self, agent: str) -> str | None:
+    def speech(self, agent: str) -> Saying | None:
         return self._speeches.get(agent)
 
     def window(self, model: str) -> int:
