@@ -145,18 +145,27 @@ class AgentFailed(Broken):
 class RunFailed(Broken, of_one_text=False):
     """A run ended without a result: it failed, or was cancelled or terminated, or ran out of time."""
 
-    def __init__(self, run: str, status: str, reason: str, type: str | None = None, task: str | None = None) -> None:  # noqa: A002
-        super().__init__(run, status, reason, type, task)
+    def __init__(
+        self,
+        run: str,
+        status: str,
+        reason: str,
+        type: str | None = None,  # noqa: A002
+        task: str | None = None,
+        agent: str | None = None,
+    ) -> None:
+        super().__init__(run, status, reason, type, task, agent)
         self.run = run
         self.status = status  # failed, cancelled, terminated or timed-out
         self.reason = reason
         self.type = type  # of the failure
         self.task = task  # that failed
+        self.agent = agent  # whose conversation it was, if it was the run of one
 
     @property
     def never_began(self) -> bool:
         """It was given what it cannot run."""
-        return self.type == "BadInput" and self.task is None
+        return self.type == "BadInput" and self.task is None and self.agent is None
 
     def __str__(self) -> str:
         return f"the run {self.run} {'was ' if self.status in ('cancelled', 'terminated') else ''}{self.status}" + (

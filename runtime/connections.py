@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol, cast
 
 from ..actors.address import AgentAddress
+from ..actors.brain import Saying
 from ..actors.calls import Lost
 from ..actors.envelope import ENVELOPES as ENVELOPE_LIST
 from ..actors.envelope import OUTCOMES as OUTCOME_LIST
@@ -85,9 +86,9 @@ class Connections:
     async def stop(self, host: HostSeen, agent: AgentAddress) -> bool:
         return bool(await (await self._to(host.address)).ask("stop", agent=str(agent)))
 
-    async def speech(self, host: HostSeen, agent: AgentAddress) -> str | None:
-        said: str | None = await (await self._to(host.address)).ask("speech", agent=str(agent))
-        return said
+    async def speech(self, host: HostSeen, agent: AgentAddress) -> Saying | None:
+        said = await (await self._to(host.address)).ask("speech", agent=str(agent))
+        return Saying.model_validate(said) if said is not None else None
 
     def close(self) -> None:
         for connection in list(self.open.values()):

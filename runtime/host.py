@@ -213,7 +213,8 @@ class Outside:
             case "stop":
                 return await self.delivery.stop(AgentAddress.parse(question["agent"]))
             case "speech":
-                return Brain.mind.speech(str(question["agent"])) if Brain.mind is not None else None
+                said = Brain.mind.speech(str(question["agent"])) if Brain.mind is not None else None
+                return said.model_dump() if said is not None else None
             case "cancel":
                 return cancel(self.delivery, AgentAddress.parse(question["agent"]), UUID(question["message"]))
             case other:

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from ..activities.models.metered import MeteredModel
 from ..activities.models.prices import LOCAL, Prices
 from ..activities.models.streams import closable
-from ..actors.brain import Thought
+from ..actors.brain import Saying, Thought
 from ..actors.models import Model, ModelLost, ModelReply, ModelRequest
 from ..memory.database import Database
 from ..memory.model_calls import ModelCalls
@@ -16,7 +16,8 @@ from .models import Models
 from .settings import Settings
 
 USUAL_WINDOW = 128_000  # of a model about which nobody says more
-LONGEST_SPEECH = 4_000  # characters of what is being said that who watches is shown
+LONGEST_SPEECH = 4_000  # characters of what is being said that are kept for who watches
+NOTHING = Saying(text="", end=0)
 
 
 class Minds:
@@ -24,7 +25,7 @@ class Minds:
         self._model = model
         self._prices = prices
         self._local_window = local_window
-        self._speeches: dict[str, str] = {}  # by the agent to which something is being said
+        self._speeches: dict[str, Saying] = {}  # by the agent to which something is being said
 
     async def think(self, request: ModelRequest) -> Thought:
         listener = (request.account.agent if request.account is not None else None) or ""
@@ -42,13 +43,14 @@ class Minds:
                 if isinstance(said, ModelReply):
                     reply = said
                     continue
-                before = "" if said.anew else self._speeches.get(listener, "")
-                self._speeches[listener] = (before + said.text)[-LONGEST_SPEECH:]
+                before = NOTHING if said.anew else self._speeches.get(listener, NOTHING)
+                text = (before.text + said.text)[-LONGEST_SPEECH:]
+                self._speeches[listener] = Saying(text=text, end=before.end + len(said.text))
         if reply is None:
             raise ModelLost(f"{request.model} ended without a reply.")
         return reply
 
-    def speech(self, agent: str) -> str | None:
+    def speech(self, agent: str) -> Saying | None:
         return self._speeches.get(agent)
 
     def window(self, model: str) -> int:

@@ -74,7 +74,7 @@ def failure(run: str, error: WorkflowFailureError) -> RunFailed:
     match error.cause:
         case ApplicationError() as cause:
             told = cause.details[0] if cause.details and isinstance(cause.details[0], dict) else {}
-            return RunFailed(run, "failed", cause.message, cause.type, told.get("task"))
+            return RunFailed(run, "failed", cause.message, cause.type, told.get("task"), told.get("agent"))
         case CancelledError():
             return RunFailed(run, "cancelled", "")
         case TerminatedError() as cause:
@@ -91,6 +91,8 @@ def not_of_an_agent(run: str, kind: str) -> Rejected:
 
 
 def not_of_a_flow(run: str, kind: str) -> Rejected:
+    if kind == "agent":
+        return Rejected(f"{run} is a run of an agent, not of a flow: go on with it by `resprout runs continue {run}`.")
     if kind == "task":
         ways = f"see `resprout task show {run}`, end it with `resprout task cancel {run}`"
         return Rejected(f"{run} is a task, not a run of a flow: {ways}.")

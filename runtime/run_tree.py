@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from ..activities.contracts import OutputTail, SandboxProgress
+from ..actors.brain import Saying
 from ..actors.brain.special import DELEGATE, HAND_OVER
 from ..workflows.flow import Flow
 from ..workflows.flow.model import Child, Goal, Loop, Parallel, Sequential, Task, Try
@@ -64,7 +65,7 @@ def agent_nodes(state: Mapping[str, Any], run: str) -> tuple[Node, ...]:
     )
 
 
-def with_speech(nodes: Sequence[Node], said: str | None) -> tuple[Node, ...]:
+def with_speech(nodes: Sequence[Node], said: Saying | None) -> tuple[Node, ...]:
     """What the model is saying stands at the decision that is under way."""
     if said is None:
         return tuple(nodes)
@@ -74,8 +75,8 @@ def with_speech(nodes: Sequence[Node], said: str | None) -> tuple[Node, ...]:
     )
 
 
-def _speech(key: str, said: str) -> SandboxProgress:
-    return SandboxProgress(task=key, stdout=OutputTail(text=said, end=len(said)), stderr=OutputTail(text="", end=0))
+def _speech(key: str, said: Saying) -> SandboxProgress:
+    return SandboxProgress(task=key, stdout=OutputTail(text=said.text, end=said.end), stderr=OutputTail(text="", end=0))
 
 
 def with_children(nodes: Iterable[Node], children: Mapping[str, tuple[Node, ...]]) -> tuple[Node, ...]:

@@ -4,16 +4,17 @@ from collections.abc import Awaitable, Callable
 from typing import cast
 
 from ..actors.address import AgentAddress
+from ..actors.brain import Saying
 from ..actors.calls import Caller, Lost
 from ..actors.errors import ResproutError
 from .calls import connected
 from .connections import Connections
 from .settings import Settings
 
-Speech = Callable[[AgentAddress], Awaitable[str | None]]
+Speech = Callable[[AgentAddress], Awaitable[Saying | None]]
 
 
-async def silent(_: AgentAddress) -> str | None:
+async def silent(_: AgentAddress) -> Saying | None:
     """Where no host can be asked."""
     return None
 
@@ -26,7 +27,7 @@ class Listening:
         self.caller: Caller | None = None
         self.is_deaf = False
 
-    async def __call__(self, agent: AgentAddress) -> str | None:
+    async def __call__(self, agent: AgentAddress) -> Saying | None:
         if self.is_deaf:
             return None
         try:
@@ -37,7 +38,7 @@ class Listening:
             self.is_deaf = True
             return None
 
-    async def _heard(self, caller: Caller, agent: AgentAddress) -> str | None:
+    async def _heard(self, caller: Caller, agent: AgentAddress) -> Saying | None:
         host = caller.routes.host_of(agent)
         try:
             return await cast("Connections", caller.transport).speech(host, agent) if host is not None else None

@@ -5,7 +5,7 @@ What carries its moves to the tools and back is the workflow `agent`; what it th
 
 from .brain import Brain
 from .messages import Begin, Begun, Compact, Compacted, Decide, Heard, Leave, Line, Lines, Look, Move
-from .mind import Mind, Thought
+from .mind import Mind, Saying, Thought
 
 __all__ = [
     "Begin",
@@ -21,5 +21,6 @@ __all__ = [
     "Look",
     "Mind",
     "Move",
+    "Saying",
     "Thought",
 ]

@@ -11,12 +11,19 @@ class Thought(Word):
     cost_nanos: int | None = None  # in billionths of a US dollar; None: the model's price is not known
 
 
+class Saying(Word):
+    """What is being said at this moment."""
+
+    text: str  # the last of it
+    end: int  # characters that were said so far
+
+
 class Mind(Protocol):
     async def think(self, request: ModelRequest) -> Thought:
         """Raises one of `actors.models.errors`."""
         ...
 
-    def speech(self, agent: str) -> str | None:
+    def speech(self, agent: str) -> Saying | None:
         """What is being said to it so far, for who watches; None when nothing is."""
         ...
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 if TYPE_CHECKING:
     from ...workflows.interpreter.run_input import RunInput
@@ -12,14 +13,25 @@ if TYPE_CHECKING:
 from ...actors.errors import Rejected
 from ..settings import Settings
 from ..stack.find import attach
-from . import run_flow, run_hello, schedules
+from . import run_again, run_flow, run_hello, schedules
 from .flags import settings_of
 from .inputs import read_inputs
 from .run_flow import Start
 
 
+class RunOrContinue(TyperCommand):
+    """`run continue ID` is `runs continue ID`, for who takes one for the other. A flow in a file `continue` is
+    `./continue`.
+    """
+
+    def make_context(self, info_name: str | None, args: list[str], *words: Any, **more: Any) -> Any:
+        if args[:1] == ["continue"]:
+            return run_again.continuing().make_context(f"{info_name} continue", args[1:], *words, **more)
+        return super().make_context(info_name, args, *words, **more)
+
+
 def register(app: typer.Typer) -> None:
-    app.command("run")(run)
+    app.command("run", cls=RunOrContinue)(run)
 
 
 def run(
@@ -64,7 +76,10 @@ def run(
         ),
     ] = False,
 ) -> None:
-    """Start a flow, show how it goes, print its result and a link to the run in the Temporal UI."""
+    """Start a flow, show how it goes, print its result and a link to the run in the Temporal UI.
+
+    `run continue ID` goes on with an agent's run that has ended: see `runs continue`.
+    """
     start = Start(
         flow, read_inputs(inputs or [], input_file), name, tuple(tags or ()), tenant or "default", bool(detach), as_json
     )

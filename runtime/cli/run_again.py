@@ -26,6 +26,13 @@ def register(runs: typer.Typer) -> None:
     runs.command("continue")(continue_)
 
 
+def continuing() -> Any:
+    """The command `continue` by itself, for `resprout run`."""
+    alone = typer.Typer()
+    alone.command("continue")(continue_)
+    return typer.main.get_command(alone)
+
+
 def retry(ctx: typer.Context, run: RunId, name: NewId = None, detach: Detach = False, as_json: AsJson = False) -> None:
     """Start a failed or cancelled run again from where it failed. What was completed is kept, not done again."""
 

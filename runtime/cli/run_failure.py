@@ -15,6 +15,9 @@ def remedy_of(failure: "RunFailed") -> str:
     run = failure.run
     if failure.never_began:
         return "mend what it was given, and start it anew"
+    if failure.agent is not None:
+        goes_on = f"`resprout runs continue {run}` goes on in its conversation"
+        return as_given(f"mend what is wrong, then {goes_on}" if failure.type in HOPELESS else goes_on)
     if failure.type not in HOPELESS:
         return as_given(f"start again from there: `resprout runs retry {run}`")
     fork = f"resprout runs fork {run} --from {failure.task or 'TASK'} --set inputs.NAME=VALUE"

@@ -1,4 +1,4 @@
-"""A stack with the agents of `support.steps`, and runs on it from Python."""
+"""A stack with the agents of `support.steps` and models that say what they are told, and runs on it from Python."""
 
 import os
 from collections.abc import AsyncIterator, Iterator
@@ -13,6 +13,7 @@ from support.canaries import CANARIES
 from support.collector import Collector
 from support.engine import engine_api, images
 from support.histories import RECORD
+from support.providers import Providers
 from support.runs import Runs
 from support.stack import Stack, stack_of
 
@@ -20,11 +21,18 @@ __all__ = ["engine_api", "images"]
 
 
 @pytest.fixture(scope="package")
-def runs_stack(collector: Collector) -> Iterator[Stack]:
+def providers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Providers]:
+    with Providers(tmp_path_factory.mktemp("providers")) as providers:
+        yield providers
+
+
+@pytest.fixture(scope="package")
+def runs_stack(collector: Collector, providers: Providers) -> Iterator[Stack]:
     env = {
         "RESPROUT_AGENTS_MODULES": "support.steps,support.world",
         "RESPROUT_AGENTS_PATH": str(Path(__file__).resolve().parents[1]),
         "RESPROUT_TELEMETRY_OTLP_ENDPOINT": collector.endpoint,
+        **providers.environment,
         **CANARIES,
     }
     with stack_of(env) as stack:

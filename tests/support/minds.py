@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from resprout.actors.brain import Thought
+from resprout.actors.brain import Saying, Thought
 from resprout.actors.models import FromModel, ModelReply, ModelRequest, Stop, ToolUse, Usage
 
 Script = Callable[[ModelRequest], ModelReply]
@@ -43,7 +43,7 @@ class ScriptedMind:
             raise reply
         return Thought(reply=reply, cost_nanos=1_000)
 
-    def speech(self, agent: str) -> str | None:
+    def speech(self, agent: str) -> Saying | None:
         return None
 
     def window(self, model: str) -> int:
@@ -69,7 +69,7 @@ class AnsweringMind:
         self.asked.append(request)
         return Thought(reply=says(self.answer(request)), cost_nanos=1_000)
 
-    def speech(self, agent: str) -> str | None:
+    def speech(self, agent: str) -> Saying | None:
         return None
 
     def window(self, model: str) -> int:

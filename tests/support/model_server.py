@@ -39,6 +39,8 @@ class Turn:
     delay_seconds: float = 0.0  # before it begins to answer
     pause_seconds: float = 0.0  # between events, so that it can be killed in the middle
     when: str = ""  # as a process: only for requests in which this text stands
+    gate: str = ""  # a file: what comes after `gate_after` events, comes when it exists
+    gate_after: int = 0
     cut_after: int | None = None  # events, then the connection is closed
     stall_after: int | None = None  # events, then nothing more comes
     garble_after: int | None = None  # events, then one that is not of the protocol
@@ -150,6 +152,9 @@ class ModelServer:
     ) -> bool:
         writer.write(_head(200, {"content-type": turn.content_type, "transfer-encoding": "chunked", **turn.headers}))
         for number, event in enumerate(self.dialect.events(turn, heard)):
+            if turn.gate and number == turn.gate_after:
+                await writer.drain()
+                await _until_exists(Path(turn.gate))
             if number == turn.cut_after:
                 return False
             if number == turn.stall_after:
@@ -173,6 +178,11 @@ class ModelServer:
         for wait in waits:
             wait.cancel()
         self.gone.set()
+
+
+async def _until_exists(gate: Path) -> None:
+    while not gate.exists():
+        await asyncio.sleep(0.02)
 
 
 def _with_ids(turn: Turn, position: int) -> Turn:

@@ -1,13 +1,17 @@
 """Runs of flows on a stack, from Python."""
 
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from support.waiting import until_found
-from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowQueryFailedError
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
 
 from .flow_tasks import own
 from .stack import Stack
@@ -41,6 +45,13 @@ class Runs:
         """A task, without a flow."""
         name = uuid4().hex[:10]
         handle = await self.client.start_workflow("task", own(words, f"step/{name}-"), id=name, task_queue="resprout")
+        self.started.append(run := Run(handle, name))
+        return run
+
+    async def agent(self, goal: str, model: str, **words: Any) -> "Run":
+        name = uuid4().hex[:10]
+        given = {"goal": goal, "model": model, **words}
+        handle = await self.client.start_workflow("agent", given, id=f"agent-{name}", task_queue="resprout")
         self.started.append(run := Run(handle, name))
         return run
 
@@ -94,6 +105,15 @@ class Run:
             lambda found: (key, status) in [(one["key"], one["status"]) for one in found["tasks"]],
             patience=30,
         )
+
+    async def until(self, condition: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
+        """Until its state is so; a worker that was killed comes back meanwhile."""
+        async with asyncio.timeout(90):
+            while True:
+                with suppress(RPCError, WorkflowQueryFailedError):
+                    if condition(state := await self.state()):
+                        return state
+                await asyncio.sleep(0.05)
 
     async def state(self) -> dict[str, Any]:
         state: dict[str, Any] = await self.handle.query("state")

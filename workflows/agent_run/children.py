@@ -1,8 +1,10 @@
 """Agents that an agent gives work to: runs of their own, with rights that can only be narrower."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import JsonValue
 from temporalio import workflow
 from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError, is_cancelled_exception
 
@@ -15,9 +17,18 @@ from .run_input import AgentResult, AgentRunInput, CrewMember
 @dataclass
 class Children:
     given: AgentRunInput
+    paused: Callable[[], bool]
     running: dict[str, "workflow.ChildWorkflowHandle[Any, Any]"] = field(default_factory=dict)
 
-    async def run(self, member: CrewMember, name: str, goal: str, key: str, chain: tuple[str, ...]) -> AgentResult:
+    async def run(
+        self,
+        member: CrewMember,
+        name: str,
+        goal: str,
+        key: str,
+        chain: tuple[str, ...],
+        answer: dict[str, JsonValue] | None = None,
+    ) -> AgentResult:
         id = child_id(workflow.info().workflow_id, key, 1)  # noqa: A001
         given = AgentRunInput(
             goal=goal,
@@ -27,6 +38,7 @@ class Children:
             system=member.system,
             model=member.model or self.given.model,
             tools=member.tools,
+            answer=answer,
             max_iterations=member.max_iterations or self.given.max_iterations,
             timeout_seconds=self.given.timeout_seconds,
             budget=self.given.budget,
@@ -47,6 +59,8 @@ class Children:
             raise TaskFailed(ID_TAKEN, f"a run with the id `{id}` is going on.", key) from None
         self.running[key] = child
         try:
+            if self.paused():  # since it was asked for; only children that have begun are told
+                await _tell(child, True)
             result: AgentResult = await child
             return result
         finally:
@@ -54,9 +68,13 @@ class Children:
 
     async def pause(self, paused: bool) -> None:
         for child in list(self.running.values()):
-            try:
-                await child.signal(PAUSE, paused)
-            except FailureError as error:
-                if is_cancelled_exception(error):
-                    raise
-                workflow.logger.info("%s has ended before it could be told: %s", child.id, error)
+            await _tell(child, paused)
+
+
+async def _tell(child: "workflow.ChildWorkflowHandle[Any, Any]", paused: bool) -> None:
+    try:
+        await child.signal(PAUSE, paused)
+    except FailureError as error:
+        if is_cancelled_exception(error):
+            raise
+        workflow.logger.info("%s has ended before it could be told: %s", child.id, error)

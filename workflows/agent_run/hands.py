@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from pydantic import JsonValue
+
 from ...activities.contracts import HeardAside, ToolDone, ToolInput
 from ...actors.brain import Heard
 from ...actors.brain.special import ASK_PERSON, DELEGATE, HAND_OVER
@@ -97,17 +99,17 @@ class Hands:
         return Heard(use=use.id, text=_said(result))
 
     async def _hand_over(self, use: ToolUse, key: str) -> Heard:
-        result = await self._child(use, key)
+        result = await self._child(use, key, self.given.answer)
         self.handed_over = result
         return Heard(use=use.id, text=_said(result))
 
-    async def _child(self, use: ToolUse, key: str) -> AgentResult:
+    async def _child(self, use: ToolUse, key: str, answer: dict[str, JsonValue] | None = None) -> AgentResult:
         name, goal = str(use.arguments.get("to", "")), str(use.arguments.get("goal", ""))
         member = self.given.crew.get(name)
         if member is None:
             known = ", ".join(self.given.crew) or "nobody"
             raise TaskFailed("Rejected", f"there is no `{name}` to give work to: {known}.", key)
-        return await self.children.run(member, name, goal, key, self.chain)
+        return await self.children.run(member, name, goal, key, self.chain, answer)
 
 
 @dataclass

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, m
 from ...activities.contracts import HeardAside
 from ...actors.address import AgentAddress
 from ...actors.brain import Heard
+from ...actors.errors import BadAddress
 from ...actors.models import Usage
 from ..flow.handling import Budget
 from ..flow.schemas import check_schema
@@ -83,7 +84,12 @@ class AgentRunInput(BaseModel):
     @field_validator("agent")
     @classmethod
     def _is_a_key(cls, agent: str | None) -> str | None:
-        return AgentAddress.parse(f"{KIND}/{agent.removeprefix(f'{KIND}/')}").key if agent is not None else None
+        if agent is None:
+            return None
+        try:
+            return AgentAddress.parse(f"{KIND}/{agent.removeprefix(f'{KIND}/')}").key
+        except BadAddress as error:  # else the input cannot be read at all, and the run would try for ever
+            raise ValueError(str(error)) from None
 
     @field_validator("answer")
     @classmethod

@@ -67,7 +67,7 @@ class AgentRun:
         self.paused = carried.paused
         self.steps = Steps()
         self.approvals = Approvals({})
-        self.children = Children(given)
+        self.children = Children(given, lambda: self.paused)
         offered = dict(carried.tools)
         self.hands = Hands(
             given, self.run_name, self.chain, self.approvals, {}, offered, self.steps, self.children, self._gate
@@ -87,7 +87,7 @@ class AgentRun:
             raise
         except Exception as error:  # noqa: BLE001 - goes on as a failure
             await shielded(self._leave())
-            raise _failed(failure_of(error, "agent")) from None
+            raise self._failed(failure_of(error, "agent")) from None
         finally:
             telling.cancel()
         await shielded(self._leave())
@@ -248,6 +248,10 @@ class AgentRun:
             cost_nanos=carried.cost_nanos,
         )
 
+    def _failed(self, failure: TaskFailed) -> ApplicationError:
+        told = {"type": failure.type, "message": failure.message, "task": None, "agent": self.agent}
+        return ApplicationError(failure.message, told, type=failure.type, non_retryable=True)
+
     # From history to history.
 
     async def _carry_over(self, heard: Sequence[Heard | HeardAside]) -> None:
@@ -371,7 +375,3 @@ def _goal(given: AgentRunInput) -> str:
 
 def _place(path: Any) -> str:
     return f"`{'.'.join(map(str, path))}`: " if path else ""
-
-
-def _failed(failure: TaskFailed) -> ApplicationError:
-    return ApplicationError(str(failure.message), failure.as_json(), type=failure.type, non_retryable=True)

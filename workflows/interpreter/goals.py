@@ -38,7 +38,7 @@ def agent_run_of(
 
 def answer_of(result: AgentResult, run: str, task: Goal) -> Any:
     if result.status != "answered":
-        said = f"{result.agent} stopped unfinished: {result.note} Go on with `resprout run continue {run}`."
+        said = f"{result.agent} stopped unfinished: {result.note} Go on with `resprout runs continue {run}`."
         raise TaskFailed(UNFINISHED, said, task.key)
     return result.answer
 
