@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,14 @@ RESPROUT = [sys.executable, "-m", "resprout.runtime.cli"]
 
 
 class Stack:
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, environment: Mapping[str, str]) -> None:
         self.data_dir = data_dir
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("RESPROUT_")},
             "RESPROUT_DATA_DIR": str(data_dir),
             "RESPROUT_AGENTS_MODULES": "measuring.agents",
             "RESPROUT_AGENTS_PATH": str(Path(__file__).parent.parent),
+            **environment,
         }
 
     def __call__(self, *words: str) -> str:
@@ -40,10 +41,11 @@ class Stack:
 
 
 @contextmanager
-def running() -> Iterator[Stack]:
+def running(environment: Mapping[str, str] | None = None) -> Iterator[Stack]:
+    """With these settings, as variables."""
     directory = Path(tempfile.mkdtemp(prefix="resprout-bench-"))
     directory.chmod(0o711)
-    stack = Stack(directory / "data")
+    stack = Stack(directory / "data", environment or {})
     try:
         stack("up", "--detach")
         yield stack
