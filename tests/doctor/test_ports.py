@@ -60,7 +60,7 @@ def test_one_port_for_two_servers_is_a_failure_naming_both(tmp_path: Path, taken
 def test_a_server_that_is_configured_elsewhere_needs_no_port_here(tmp_path: Path, taken: int) -> None:
     settings = Settings(data_dir=tmp_path, temporal=TemporalSettings(address="elsewhere:7233", port=taken))
 
-    assert {port.setting for port in ports.wanted(settings)} == {"ray.port", "gateway.port"}
+    assert {port.setting for port in ports.wanted(settings)} == {"ray.port", "models.local.port", "gateway.port"}
 
 
 def test_an_address_of_another_machine_cannot_be_listened_on(tmp_path: Path) -> None:
@@ -79,4 +79,4 @@ def test_a_data_directory_that_may_not_be_looked_at_keeps_no_port_from_being_che
     finally:
         os.seteuid(0)
 
-    assert len(found) == 4
+    assert len(found) == 5
