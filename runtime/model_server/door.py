@@ -24,6 +24,10 @@ class Door:
         return await asyncio.start_server(self._pass, LOOPBACK, port)
 
     async def _pass(self, caller_reads: asyncio.StreamReader, caller: asyncio.StreamWriter) -> None:
+        asked = await _begun(caller_reads)
+        if not asked:  # somebody only looked whether the door is there: no reason to load
+            await _closed(caller)
+            return
         try:
             port = await self.engine.port()
             engine_reads, engine = await asyncio.open_connection(LOOPBACK, port)
@@ -32,6 +36,7 @@ class Door:
             caller.write(_refusal(str(error)))
             await _closed(caller)
             return
+        engine.write(asked)
         ways = {asyncio.create_task(_carry(caller_reads, engine)), asyncio.create_task(_carry(engine_reads, caller))}
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
@@ -40,6 +45,12 @@ class Door:
                 way.cancel()
             await _closed(engine)
             await _closed(caller)
+
+
+async def _begun(caller_reads: asyncio.StreamReader) -> bytes:
+    with suppress(ConnectionError):
+        return await caller_reads.read(CHUNK)
+    return b""
 
 
 async def _carry(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
