@@ -230,6 +230,10 @@ class HeardAside(BaseModel):
     aside: KeptAside
 
 
+class LeaveInput(Thinking):
+    heard: tuple[Heard | HeardAside, ...] = Field(default=(), description="what the brain was not told yet")
+
+
 class DecideInput(Thinking):
     step: str = Field(description="names this decision within all runs")
     heard: tuple[Heard | HeardAside, ...] = ()

@@ -25,6 +25,7 @@ from .contracts import (
     BeginInput,
     BeginOutput,
     DecideInput,
+    LeaveInput,
     Thinking,
 )
 from .results_aside import Fetch, brought_back
@@ -74,9 +75,11 @@ class Think:
             return await self._ask(request, message, Compacted, timedelta(seconds=request.timeout_seconds))
 
     @activity.defn(name=END_THINKING)
-    async def leave(self, request: Thinking) -> None:
+    async def leave(self, request: LeaveInput) -> None:
         with told():
-            await asked(self.agents, request.agent, Leave(run=request.run), SOON, tenant=request.tenant)
+            heard = await brought_back(request.heard, self.fetch)
+            message = Leave(run=request.run, heard=heard)
+            await asked(self.agents, request.agent, message, SOON, tenant=request.tenant)
 
     async def _ask(
         self, request: Thinking, message: Message, kind: type[Reply], timeout: timedelta, part: str = ""

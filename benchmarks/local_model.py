@@ -24,7 +24,7 @@ from measuring.report import keep_stdout, measure, print_report
 from resprout.activities.models.local import LocalModel
 from resprout.actors.models import FromUser, ModelReply, ModelRequest, Usage
 from resprout.runtime.local_model import serving_of
-from resprout.runtime.settings import LocalModelSettings
+from resprout.runtime.model_settings import LocalModelSettings
 
 IDLE_SECONDS = 2
 ASLEEP_BYTES = 120_000_000

@@ -83,7 +83,7 @@ class Outcomes:
 
     async def left(self, effect: Effect) -> ToolDone | ToolInDoubt:
         """A call that may happen once, and that its process left without a word."""
-        await self.effects.doubt(effect.key, effect.owner, ENDED, [_left(effect)])
+        await self.effects.doubt(effect.key, effect.owner, ENDED, [event_of(effect, "in-doubt", ENDED)])
         return await self.on_record(effect.key)
 
     async def on_record(self, key: str) -> ToolDone | ToolInDoubt:
@@ -160,9 +160,10 @@ def _unkept(output: Any) -> tuple[str, str] | None:
     return None
 
 
-def _left(effect: Effect) -> AuditEvent:
+def event_of(effect: Effect, kind: str, why: str) -> AuditEvent:
+    """For whoever has the record of a call, and no plan of it."""
     return AuditEvent(
-        kind="in-doubt",
+        kind=kind,
         tenant=effect.tenant,
         chain=effect.chain,
         run=effect.run,
@@ -170,5 +171,5 @@ def _left(effect: Effect) -> AuditEvent:
         tool=effect.tool,
         version=effect.version,
         arguments=json.loads(effect.arguments),
-        reasons=(ENDED,),
+        reasons=(why,),
     )

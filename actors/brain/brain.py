@@ -145,8 +145,13 @@ class Brain(Agent, kind="brain", turn_timeout=timedelta(hours=1)):
 
     @on
     async def leave(self, message: Leave) -> None:
-        if self.run == message.run:
-            self.run = None
+        if self.run != message.run:
+            return
+        if message.heard:
+            await self._remember()
+        for heard in message.heard:
+            self._say(_spoken(heard))
+        self.run = None
 
     @on
     async def look(self, message: Look) -> Lines:

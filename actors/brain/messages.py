@@ -85,9 +85,10 @@ class Compacted(Message, name="brain.compacted"):
 
 
 class Leave(Message, name="brain.leave"):
-    """The run is over: the conversation is free for the next."""
+    """The run is over: the conversation is free for the next, which finds in it what came of the last move."""
 
     run: str
+    heard: tuple[Heard, ...] = ()
 
 
 class Look(Message, name="brain.look"):

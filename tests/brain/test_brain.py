@@ -130,6 +130,18 @@ async def test_a_run_that_is_known_to_be_over_makes_way_and_leaves_no_use_unansw
     assert all(one.failed for one in messages if isinstance(one, FromTool))
 
 
+async def test_what_came_of_the_last_move_is_there_for_the_run_that_goes_on(house: House, mind: ScriptedMind) -> None:
+    await house.asks("brain/a", begin("run-1"))
+    mind.will(says("", use("text.count", "u1")))
+    await moves(house, decide())
+
+    await house.asks("brain/a", Leave(run="run-1", heard=(Heard(use="u1", text="7 words"),)))
+    await house.asks("brain/a", begin("run-2", ""))
+    await moves(house, decide(run="run-2"))
+
+    assert texts(mind.asked[-1]) == ["count the words", "", "7 words", "Go on with what was not finished."]
+
+
 async def test_a_provider_without_room_is_no_decision(house: House, mind: ScriptedMind) -> None:
     await house.asks("brain/a", begin())
     mind.will(ModelBusy("no room for test/scripted: try again in 3 s."), says("done"))

@@ -23,7 +23,7 @@ from ...activities.contracts import (
     BeginOutput,
     DecideInput,
     HeardAside,
-    Thinking,
+    LeaveInput,
 )
 from ...actors.address import LONGEST_KEY
 from ...actors.brain import Compacted, Heard, Move
@@ -74,6 +74,7 @@ class AgentRun:
         )
         self.said = "paused" if self.paused else "running"
         self.waits_for: str | None = None  # the run that has the conversation
+        self.unheard: Sequence[Heard | HeardAside] = ()  # what came of the last move, before the brain is told
 
     @workflow.run
     async def run(self, given: AgentRunInput) -> AgentResult:
@@ -96,18 +97,19 @@ class AgentRun:
     async def _loop(self) -> AgentResult:
         if self.given.carried is None:
             await self._begin()
-        heard: Sequence[Heard | HeardAside] = self.carried.heard
+        self.unheard = self.carried.heard
         while True:
             await self._gate()
             if self.carried.iterations >= self.carried.max_iterations:
                 return self._result("yielded", None, f"{self.carried.iterations} iterations were all that it had.")
             if workflow.info().is_continue_as_new_suggested():
-                await self._carry_over(heard)
-            move = await self._decide([*heard, *self._taken_steering()])
+                await self._carry_over(self.unheard)
+            move = await self._decide([*self.unheard, *self._taken_steering()])
+            self.unheard = ()
             answer = await self._follow(move)
             if isinstance(answer, AgentResult):
                 return answer
-            heard = answer
+            self.unheard = answer
 
     async def _follow(self, move: Move) -> Sequence[Heard | HeardAside] | AgentResult:
         """What comes of a move: the end, or what is heard of it."""
@@ -207,7 +209,7 @@ class AgentRun:
 
     async def _leave(self) -> None:
         """The conversation is free for the next run. Who cannot be told finds out when it looks for us."""
-        request = Thinking(agent=self.agent, run=self.run_name, tenant=self.given.tenant)
+        request = LeaveInput(agent=self.agent, run=self.run_name, tenant=self.given.tenant, heard=tuple(self.unheard))
         try:
             await self._step(END_THINKING, request, None, "leave", SHORT, give_up=timedelta(minutes=2))
         except ActivityError as error:
