@@ -35,11 +35,14 @@ async def test_a_role_brings_prompt_model_tools_and_bounds(crew: Crews) -> None:
 
 
 async def test_what_a_flow_says_comes_before_what_the_role_says(crew: Crews) -> None:
-    agents = {"a": AgentSpec(role="echo", model="test/other", tools=("text.slug", "text.case"))}
+    agents = {
+        "a": AgentSpec(role="echo", model="test/other", tools=("text.slug", "text.case"), max_tokens=9, temperature=0)
+    }
 
     await crew.result(one_goal("a", agents=agents))
 
-    assert crew.mind.asked[0].model == "test/other"
+    request = crew.mind.asked[0]
+    assert (request.model, request.max_tokens, request.temperature) == ("test/other", 9, 0)
     assert [tool.name for tool in crew.mind.asked[0].tools] == ["text.slug", "text.case"]
 
 

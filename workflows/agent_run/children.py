@@ -39,6 +39,8 @@ class Children:
             model=member.model or self.given.model,
             tools=member.tools,
             answer=answer,
+            max_tokens=member.max_tokens,
+            temperature=member.temperature,
             max_iterations=member.max_iterations or self.given.max_iterations,
             timeout_seconds=self.given.timeout_seconds,
             budget=self.given.budget,

@@ -32,6 +32,8 @@ class CrewMember(BaseModel):
     system: str = ""
     model: str | None = None
     tools: tuple[str, ...] = ()
+    max_tokens: int | None = Field(default=None, ge=1)
+    temperature: float | None = Field(default=None, ge=0, le=2)
     max_iterations: int | None = Field(default=None, ge=1, le=10_000)
 
 

@@ -6,7 +6,7 @@ the documentation. The models check shapes; what needs the whole file (names, re
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, SerializerFunctionWrapHandler, model_serializer
 
@@ -132,6 +132,10 @@ class AgentSpec(Words):
     """For goals: whether the agent may ask a person, who answers in the inbox of approvals."""
     crew: tuple[InputName, ...] = ()
     """For goals: other agents of this flow that it may give work to, or hand its goal over to."""
+    max_tokens: Count | None = None
+    """For goals: how much the agent may say at once, in tokens. Default: what its role has."""
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    """For goals: how freely the model chooses its words, from 0 to 2. Default: what its role has."""
     max_iterations: Count | None = None
     """For goals: how often the agent may decide what is next, before it stops unfinished. Default: what its
     role has, or 30."""

@@ -13,6 +13,8 @@ from ..flow.values import kind_of
 from .failures import UNFINISHED, UNFIT, TaskFailed
 from .run_input import RunInput
 
+_THINKING = ("model", "system", "max_tokens", "temperature", "max_iterations")  # where the role may say otherwise
+
 
 def agent_run_of(
     task: Goal, flow: Flow, scope: Scope, given: RunInput, chain: tuple[str, ...], budget: str | None
@@ -81,8 +83,7 @@ def _member(name: str, flow: Flow, scope: Scope) -> CrewMember:
 
 
 def _thinking(spec: AgentSpec) -> dict[str, Any]:
-    words = {"model": spec.model, "system": spec.system, "max_iterations": spec.max_iterations}
-    given = {word: value for word, value in words.items() if value is not None}
+    given = {word: value for word in _THINKING if (value := getattr(spec, word)) is not None}
     return {"role": spec.role, "variables": spec.variables, "tools": spec.tools, **given}
 
 
