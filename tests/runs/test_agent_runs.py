@@ -412,7 +412,8 @@ async def test_who_takes_a_goal_over_answers_in_the_form_that_was_asked_for(runs
     gives = Use("crew.hand_over", {"to": "counter", "goal": "count the sheep"})
     leads = providers.will(Turn(uses=(gives,)), Turn("must not be asked"))
 
-    run = await runs.agent("sheep?", leads, crew={"counter": {"model": takes}}, answer=NUMBER)
+    crew = {"counter": {"model": takes, "role": "tester"}}  # a role, which has more iterations than who gives
+    run = await runs.agent("sheep?", leads, crew=crew, answer=NUMBER, max_iterations=1)
     result = await run.result()
 
     assert (result["status"], result["answer"]) == ("answered", {"n": 7})

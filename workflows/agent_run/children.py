@@ -39,7 +39,7 @@ class Children:
             model=member.model or self.given.model,
             tools=member.tools,
             answer=answer,
-            max_iterations=member.max_iterations or self.given.max_iterations,
+            max_iterations=member.max_iterations or (self.given.max_iterations if member.role is None else None),
             timeout_seconds=self.given.timeout_seconds,
             budget=self.given.budget,
             tenant=self.given.tenant,
