@@ -35,13 +35,19 @@ async def continued(runs: Runs, id: str, new_id: str | None, *, goal: str = "", 
         result = AgentResult.model_validate(await run.result())
         if result.status == "answered":
             raise Rejected(f"{id} has answered already: say with --goal what is to be reached now.")
+    said = {"carried", "chain"} | ({"goal", "with_"} if goal or await _was_said(run) else set())
     words = {
-        **given.model_dump(exclude={"carried", "goal", "with_", "chain"}, exclude_unset=True),
-        "agent": given.agent or id,
         "goal": goal,
+        **given.model_dump(exclude=said, exclude_unset=True),
+        "agent": given.agent or id,
         **{name: value for name, value in changes.items() if value is not None},
     }
     return await start(runs, agent_run_input(**words), new_id or await _free(runs, id))
+
+
+async def _was_said(run: RunRef) -> bool:
+    """Whether its goal is in the conversation: it may have ended while another run had that."""
+    return bool((await run.state())["iterations"])
 
 
 async def start(runs: Runs, given: AgentRunInput, id: str | None, *, once: bool = False) -> RunRef:  # noqa: A002

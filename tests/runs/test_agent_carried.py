@@ -11,7 +11,7 @@ from resprout.runtime.stack.find import attach
 from resprout.runtime.tools import tools
 from support.model_server import Heard, Turn, Use
 from support.providers import Providers
-from support.runs import Runs
+from support.runs import Run, Runs
 from temporalio import workflow
 from temporalio.client import WorkflowExecutionStatus
 
@@ -48,6 +48,7 @@ async def test_a_long_run_goes_on_in_new_histories_and_forgets_nothing(
     model = providers.follows(says)
     given = {"goal": "count often", "model": model, "tools": ["text.count"], "max_iterations": 60}
     handle = await runs.client.start_workflow("agent", given, id=f"long-{uuid4().hex[:8]}", task_queue=queue)
+    runs.started.append(Run(handle, handle.id))
     await handle.execute_update("steer", "and hurry")
 
     result = await handle.result()

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -276,6 +278,48 @@ async def test_a_run_that_has_used_up_its_iterations_is_continued(runs: Runs, pr
     assert texts(providers.heard(model)[2])[-1] == GO_ON
 
 
+async def test_a_run_that_failed_says_how_to_go_on_and_does(runs: Runs, providers: Providers) -> None:
+    model = providers.will(Turn(status=400, error={"message": "not such words"}))
+    run = await runs.agent("try", model)
+    failure = await run.failure()
+
+    shown = runs.stack("runs", "show", run.handle.id)
+    retried = runs.stack("runs", "retry", run.handle.id)
+    providers.will(Turn("at last"), name=model.partition("/")[2])
+    hint = re.search(r"`resprout (runs continue [^`]*)`", shown.stderr)
+    assert hint is not None, shown.stderr
+    going_on = json.loads(say(runs, *shlex.split(hint[1]), "--json"))
+
+    assert "BadPrompt" in failure
+    assert "not such words" in shown.stderr
+    assert (retried.returncode, "go on with it by `resprout runs continue " in retried.stderr) == (2, True)
+    assert going_on["result"]["answer"] == "at last"
+    assert texts(providers.heard(model)[-1]) == ["try", GO_ON]
+
+
+async def test_a_run_that_ended_before_its_turn_still_has_its_goal(
+    runs: Runs, providers: Providers, file: Path, key: str
+) -> None:
+    gate = file.with_name("gate")
+    busy = providers.will(Turn(uses=(writes(file, before=str(gate)),)), Turn("one"))
+    idle = providers.will(Turn("seven"))
+    first = await runs.agent("write", busy, agent=key, tools=["world.keyed"])
+    await until_exists(Path(f"{file}.intended"))
+    second = await runs.agent("count the sheep", idle, agent=key, **{"with": {"sheep": 7}})
+    await second.until(lambda state: state["waits_for"] is not None)
+
+    say(runs, "runs", "cancel", second.handle.id)
+    with pytest.raises(WorkflowFailureError):
+        await second.result()
+    gate.touch()
+    await first.result()
+    going_on = json.loads(say(runs, "runs", "continue", second.handle.id, "--json"))
+
+    assert going_on["result"]["answer"] == "seven"
+    asked = texts(providers.heard(idle)[0])[-1]
+    assert ("count the sheep" in asked, '"sheep": 7' in asked) == (True, True)
+
+
 async def test_a_task_whose_agent_stops_unfinished_fails_and_says_how_it_goes_on(
     runs: Runs, providers: Providers
 ) -> None:
@@ -368,7 +412,8 @@ async def test_who_takes_a_goal_over_answers_in_the_form_that_was_asked_for(runs
     gives = Use("crew.hand_over", {"to": "counter", "goal": "count the sheep"})
     leads = providers.will(Turn(uses=(gives,)), Turn("must not be asked"))
 
-    run = await runs.agent("sheep?", leads, crew={"counter": {"model": takes}}, answer=NUMBER)
+    crew = {"counter": {"model": takes, "role": "tester"}}  # a role, which has more iterations than who gives
+    run = await runs.agent("sheep?", leads, crew=crew, answer=NUMBER, max_iterations=1)
     result = await run.result()
 
     assert (result["status"], result["answer"]) == ("answered", {"n": 7})

@@ -14,7 +14,7 @@ HISTORIES = recorded()
 
 def test_every_word_is_in_a_recorded_history() -> None:
     words = {"ask", "flow", "sequential", "parallel", "condition", "loop", "approval", "wait", "emit", "try"}
-    words |= {"compensate", "retry", "timeout", "cache", "needs", "if"}
+    words |= {"compensate", "retry", "timeout", "cache", "needs", "if", "goal"}
     told = [event for path in HISTORIES for event in load(path).events[:1]]
     texts = "".join(str(event.workflow_execution_started_event_attributes.input.payloads[0].data) for event in told)
 

@@ -41,7 +41,7 @@ class Children:
             answer=answer,
             max_tokens=member.max_tokens,
             temperature=member.temperature,
-            max_iterations=member.max_iterations or self.given.max_iterations,
+            max_iterations=member.max_iterations or (self.given.max_iterations if member.role is None else None),
             timeout_seconds=self.given.timeout_seconds,
             budget=self.given.budget,
             tenant=self.given.tenant,
