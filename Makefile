@@ -13,8 +13,8 @@ UV := $(shell command -v uv || { test -x .uv/bin/uv && echo .uv/bin/uv; } || ech
 help:    ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
 
-demo: $(READY)    ## a workflow asks an agent while its host and worker are killed; nothing is lost
-	@$(BIN)/python examples/demo.py
+demo: $(READY)    ## a crew of agents does a job while its host, its worker and Temporal are killed; CHAOS=0: without kills
+	@$(BIN)/python -m examples.demo $(if $(filter 0,$(CHAOS)),--calm)
 
 test: $(READY)    ## the whole test suite, against real servers
 	$(BIN)/python -m pytest $(ARGS)
