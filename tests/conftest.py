@@ -13,7 +13,7 @@ from resprout.runtime.stack.paths import StackPaths
 from resprout.runtime.stack.service import Unwell
 from resprout.runtime.stack.services.postgres import PostgresService
 from support.collector import Collector
-from support.databases import blank_database
+from support.databases import blank_database, name_of
 from support.stack import Stack, open_directory, stack_of
 
 
@@ -65,6 +65,7 @@ async def postgres() -> AsyncIterator[str]:
         service = PostgresService(paths)
         await service.prepare()
         command = service.command()
+        command.argv.extend(["-c", "fsync=off"])  # no power fails here, and each test makes a database
         process = await processes.spawn(command, mark=paths.mark, service="postgres", log=paths.log_of("postgres"))
         try:
             while True:
@@ -86,10 +87,19 @@ async def blank_dsn(postgres: str) -> AsyncIterator[str]:
         yield dsn
 
 
+@pytest.fixture(scope="session")
+async def migrated(postgres: str) -> AsyncIterator[str]:
+    """Name of a database with all migrations, to be copied: to migrate anew costs a test more than most tests do."""
+    async with blank_database(postgres) as dsn:
+        await migrate(dsn)
+        yield name_of(dsn)
+
+
 @pytest.fixture
-async def dsn(blank_dsn: str) -> str:
-    await migrate(blank_dsn)
-    return blank_dsn
+async def dsn(postgres: str, migrated: str) -> AsyncIterator[str]:
+    """DSN of a fresh database with our schema."""
+    async with blank_database(postgres, template=migrated) as dsn:
+        yield dsn
 
 
 @pytest.fixture
