@@ -122,17 +122,17 @@ def _refuse_unfit(ctx: typer.Context, effect: "Effect", result: Any) -> None:
 async def _told_run(runs: "Runs", effect: "Effect", told: dict[str, Any]) -> bool:
     """False: it does not wait for this."""
     from ...workflows.interpreter.approvals import Answer
-    from ..runs import FLOW
+    from ..runs import AGENT, FLOW
 
     ref = runs.get(effect.run)
     try:
         row = await ref.describe()
     except NotFound:
         return False
-    if not row.is_open or row.kind != FLOW:
+    if not row.is_open or row.kind not in (FLOW, AGENT):
         return False
     if not any(one.get("effect") == effect.key for one in (await ref.state())["approvals"]):
-        return False  # the flow has gone on without it
+        return False  # the run has gone on without it
     decision = {name: value for name, value in told.items() if name != "resolution"}
     words = {"task": effect.step, "effect": effect.key, "decision": told["resolution"], **decision}
     await ref.answer(Answer.model_validate(words))

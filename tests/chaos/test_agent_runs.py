@@ -12,7 +12,7 @@ import pytest
 from resprout.runtime import temporal
 from resprout.runtime.settings import Settings
 from resprout.runtime.stack.find import attach
-from runs.test_tools import until_exists
+from runs.test_tools import say, until_exists
 from support.model_server import Turn, Use
 from support.providers import Providers
 from support.runs import Run, Runs
@@ -87,6 +87,41 @@ async def test_what_is_killed_in_the_middle_of_a_run_repeats_no_effect_and_no_mo
     assert set(asked) == {0, 1, 2}
     assert asked.total() - 3 <= repeated
     assert max(asked.values()) <= 2
+
+
+async def test_a_call_of_a_model_outlives_two_hosts(runs: Runs, providers: Providers, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    model = providers.will(Turn("done", gate=str(gate)))
+    run = await runs.agent("say it", model)
+
+    for calls in (1, 2):
+        await run.until(lambda _, calls=calls: len(providers.heard(model)) == calls)  # type: ignore[misc]
+        kill_it(runs.stack, a_host)
+    gate.touch()
+
+    assert (await run.result())["answer"] == "done"
+    assert providers.positions(model) == [0, 0, 0]
+
+
+async def test_what_a_killed_worker_leaves_in_doubt_is_resolved_and_the_agent_hears_it(
+    runs: Runs, providers: Providers, tmp_path: Path
+) -> None:
+    file, gate = tmp_path / "effects", tmp_path / "gate"
+    uses = (Use("world.once", {"file": str(file), "line": "a", "after": str(gate)}), writes(file, "b"))
+    model = providers.will(Turn(uses=uses), Turn("done"))
+    run = await runs.agent("write", model, tools=["world.*"])
+    await until_exists(Path(f"{file}.done"))
+
+    kill_it(runs.stack, the_worker)
+    state = await run.until(lambda state: state["approvals"])
+    (doubt,) = state["approvals"]
+    said = say(runs, "effects", "resolve", doubt["effect"], "done", "--result", '"found it there"')
+
+    assert "does not wait" not in said
+    assert (doubt["kind"], (await run.result())["answer"]) == ("in-doubt", "done")
+    assert lines_of(file) == Counter("ab")
+    told = [one["content"] for one in providers.heard(model)[1]["messages"] if one["role"] == "tool"]
+    assert told == ["found it there", "wrote b"]
 
 
 def writes(file: Path, line: str, **more: str) -> Use:

@@ -37,9 +37,6 @@ def test_a_flow_in_json_runs(runs_stack: Stack, tmp_path: Path) -> None:
     assert report["result"]["text"].startswith("Hello ada")
 
 
-GOAL = {"id": "t", "agent": "greeter/a", "goal": "greet"}
-
-
 @pytest.mark.parametrize(
     ("given", "says"),
     [
@@ -48,7 +45,6 @@ GOAL = {"id": "t", "agent": "greeter/a", "goal": "greet"}
         ({"flow": HELLO, "inputs": {"nam": "ada"}}, "there is no input `nam`: did you mean `name`?"),
         ({"flow": {**HELLO, "task": []}}, "did you mean `tasks`"),
         ({"flow": {"flow": {"name": "empty"}, "tasks": []}}, "tasks: "),
-        ({"flow": {**HELLO, "tasks": [GOAL]}, "inputs": {"name": "ada"}}, "take messages and no goals"),
         ({"flw": HELLO}, "flow: Field required"),
         ([1, 2], "does not fit RunInput"),
         ("hello", "does not fit RunInput"),
