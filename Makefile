@@ -23,7 +23,7 @@ check: $(READY)    ## format, lint, types, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy -p resprout
-	$(BIN)/mypy tests examples benchmarks
+	$(BIN)/mypy tests examples benchmarks docs/cast
 	$(BIN)/lint-imports --no-cache
 
 format: $(READY)    ## rewrite the sources in the house format

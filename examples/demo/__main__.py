@@ -7,6 +7,7 @@ import asyncio
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ async def act(stage: Stage, blows: list[chaos.Blow]) -> list[str]:
             async with asyncio.timeout(LONGEST):
                 await watched(stage, blows, run, database, console)
         except TimeoutError:
-            return [f"the run did not end within {LONGEST:.0f} s: see `resprout logs --data-dir {stage.data_dir}`"]
+            return [f"the run did not end within {LONGEST:.0f} s: see {stage.data_dir}/logs."]
         output = await run.result()
         return told(await records.read(run.runs, database, run.id), blows, output, console, run)
 
@@ -107,12 +108,10 @@ async def answered(run: RunRef, blows: list[chaos.Blow]) -> None:
     """The run's question to a person, after all blows: it waits, and so the run cannot end before them."""
     while True:
         if all(blow.back_at for blow in blows):
-            try:
+            with suppress(NotRunning, OutcomeUnknown):  # a worker or Temporal that is just coming back
                 if (await run.state())["approvals"]:
                     await run.answer(Answer(decision="approve", by="the-demo", comment="the sums agree"))
                     return
-            except (NotRunning, OutcomeUnknown):
-                await asyncio.sleep(BETWEEN_LOOKS)  # a worker or Temporal that is just coming back
         await asyncio.sleep(BETWEEN_LOOKS)
 
 

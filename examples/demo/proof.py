@@ -73,5 +73,5 @@ def mistakes(output: dict[str, Any]) -> Iterator[str]:
 def words_of_the_model(output: dict[str, Any]) -> tuple[int, int]:
     """How many of its answers were right, and of how many. The others were mended before they counted."""
     checked = json.loads(output["checked"])
-    right = checked["asked"] - len(checked["mistakes"]) + (output["picked"] == output["supplier"])
+    right = checked["asked"] - len(checked["mistakes"]) + (output["draft"] in output["report"])
     return right, checked["asked"] + 1

@@ -76,7 +76,7 @@ def table(records: Records, blows: Sequence[Blow], output: dict[str, Any]) -> Ta
         "tokens", f"{read:,} read, {written:,} written" + (f"; cut off: at most {cut_off:,}" if cut_off else "")
     )
     shown.add_row("cost", "not known" if dollars is None else f"$ {dollars:.2f}: the model is a bundled one")
-    shown.add_row("the model's answers", f"{right} of {asked} right; {asked - right} mended by the letters")
+    shown.add_row("the model's answers", f"{right} of {asked} right; {asked - right} mended by the checks")
     for blow in blows:
         shown.add_row(f"recovery of {blow.name}", f"{blow.seconds:.1f} s" if blow.seconds is not None else "none")
     return shown

@@ -23,7 +23,9 @@ from resprout.runtime.stack.state import StackState
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA_DIR = ROOT / ".resprout" / "demo"
+MARK = "made-by-the-demo"
 BETWEEN_TRIES = 0.5  # seconds
+PATIENCE = 180.0  # seconds, for the stack to stop
 
 
 class Stage:
@@ -34,10 +36,7 @@ class Stage:
     def stack(self) -> Iterator[None]:
         """Up inside, down afterwards. What an earlier demo left is removed first."""
         with self._alone():
-            self._down()
-            shutil.rmtree(self.data_dir, ignore_errors=True)
-            self.data_dir.mkdir(parents=True)
-            self.data_dir.chmod(0o711)  # as root, Postgres runs as another user, who must be able to enter
+            self._clear()
             starting = self._start("up", "--detach")
             try:
                 if starting.wait() != 0:
@@ -75,11 +74,25 @@ class Stage:
                 raise StackError(f"{where}: wait for its end, or name another --data-dir.") from None
             yield
 
+    def _clear(self) -> None:
+        """Only what a demo made is removed, whatever directory was named."""
+        mark = self.data_dir / MARK
+        if self.data_dir.exists() and self.data_dir != DATA_DIR and not mark.exists():
+            raise StackError(f"{self.data_dir} was not made by a demo, and is left alone. Name one that is not there.")
+        self._down()
+        shutil.rmtree(self.data_dir, ignore_errors=True)
+        self.data_dir.mkdir()
+        self.data_dir.chmod(0o711)  # as root, Postgres runs as another user, who must be able to enter
+        mark.touch()
+
     def _stop(self, starting: "subprocess.Popen[bytes]") -> None:
         """Also a stack that is just starting, which cannot be stopped in its first moment. A second Ctrl-C waits."""
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
+            deadline = time.monotonic() + PATIENCE
             while not self._down() or starting.poll() is None:
+                if time.monotonic() > deadline:
+                    raise StackError(f"the stack does not stop. Say `resprout down --data-dir {self.data_dir}`.")
                 time.sleep(BETWEEN_TRIES)
         finally:
             signal.signal(signal.SIGINT, before)

@@ -39,7 +39,7 @@ def test_the_demo_survives_three_kills_and_is_right(stack: Stack) -> None:
     assert errors == ""
     assert "Buy 2400 filters from Estuary" in shown
     assert (table["lost"], table["doubled"]) == ("0", "0")
-    assert int(table["steps done"].split()[0]) >= 45
+    assert int(table["steps done"].split()[0]) >= 46
     assert table["cost"].startswith("$ 0.00")
     for name in ("the agent host", "Temporal", "the worker"):
         assert float(table[f"recovery of {name}"].removesuffix(" s")) > 0
@@ -47,16 +47,20 @@ def test_the_demo_survives_three_kills_and_is_right(stack: Stack) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_a_demo_that_is_interrupted_while_the_stack_starts_leaves_nothing(stack: Stack) -> None:
+@pytest.mark.parametrize("sign", ["healthy", "kill -9"])
+def test_an_interrupted_demo_leaves_nothing(stack: Stack, sign: str) -> None:
+    """While its stack starts, and just after a host was killed."""
     running = demo(stack)
     assert running.stdout is not None
     lines = iter(running.stdout.readline, "")
-    next(line for line in lines if "healthy" in line)
+    next(line for line in lines if sign in line)
 
     running.send_signal(signal.SIGINT)
 
     _, errors = running.communicate(timeout=120)
-    assert (running.returncode, errors) == (130, "\nStopped. Nothing is left running.\n")
+    assert running.returncode == 130
+    assert errors.endswith("\nStopped. Nothing is left running.\n")
+    assert "Traceback" not in errors
     assert stack.processes() == []
 
 
@@ -69,3 +73,14 @@ def test_a_second_demo_in_the_same_place_is_refused(stack: Stack) -> None:
 
     assert done.returncode == 1
     assert "another demo is running" in errors
+
+
+def test_a_directory_that_no_demo_has_made_is_left_alone(stack: Stack) -> None:
+    stack.data_dir.mkdir()
+    (stack.data_dir / "letter").write_text("dear to somebody")
+
+    _, errors = (refused := demo(stack)).communicate(timeout=60)
+
+    assert refused.returncode == 1
+    assert "was not made by a demo" in errors
+    assert (stack.data_dir / "letter").exists()
