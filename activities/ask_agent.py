@@ -115,9 +115,9 @@ async def _heartbeating(work: Awaitable[Replied]) -> Replied:
     """Without heartbeats, Temporal learns of a killed worker only when the whole step times out."""
     task = asyncio.ensure_future(work)
     try:
-        while not task.done():
+        # The first one only when the answer takes that long: a heartbeat is a call to Temporal, and most need none.
+        while not (await asyncio.wait({task}, timeout=HEARTBEAT.total_seconds()))[0]:
             activity.heartbeat()
-            await asyncio.wait({task}, timeout=HEARTBEAT.total_seconds())
         return task.result()
     finally:
         task.cancel()

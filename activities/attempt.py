@@ -37,9 +37,9 @@ class Attempt:
         """Without heartbeats, Temporal learns of a killed worker only when the whole step times out."""
         task = asyncio.ensure_future(work)
         try:
-            while not task.done():
+            # The first one only when it takes that long: a heartbeat is a call to Temporal, and most steps need none.
+            while not (await asyncio.wait({task}, timeout=HEARTBEAT.total_seconds()))[0]:
                 activity.heartbeat(*told())
-                await asyncio.wait({task}, timeout=HEARTBEAT.total_seconds())
             return task.result()
         except asyncio.CancelledError:
             self.was_called_off = await is_called_off()

@@ -116,6 +116,7 @@ class Life:
             settings.postgres.dsn.get_secret_value(),
             pool_size=max(settings.postgres.pool_size, 6),
             application_name=f"resprout {name}",
+            resets=False,  # the one session with a lock is ended, never given back: see memory/leases.py
         )
         store = PostgresStore(database)
         outside = Outside()

@@ -6,7 +6,6 @@ English that is three to four times the truth. So of a conversation that goes on
 the provider counted it, and only what came since is bounded by its bytes.
 """
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,17 +28,17 @@ class Known:
     """What the provider counted for a prompt, should the next one begin like it."""
 
     messages: int
-    digest: bytes
+    mark: int  # holds within this process only
     tokens: int
 
 
 def known_tokens(request: ModelRequest, input_tokens: int) -> Known:
     """After a call, what its prompt took."""
-    return Known(len(request.messages), _digest(request, len(request.messages)), input_tokens)
+    return Known(len(request.messages), _mark(request, len(request.messages)), input_tokens)
 
 
 def input_bound(request: ModelRequest, known: Known | None = None) -> int:
-    if known is not None and _digest(request, known.messages) == known.digest:
+    if known is not None and _mark(request, known.messages) == known.mark:
         return known.tokens + _of_messages(request.messages[known.messages :])
     return PER_REQUEST + _bytes(request.system) + _of_tools(request) + _of_messages(request.messages)
 
@@ -100,8 +99,22 @@ def _of_json(value: Any) -> int:
     return max(_bytes(json.dumps(value, ensure_ascii=ascii_, indent=2)) for ascii_ in (True, False))
 
 
-def _digest(request: ModelRequest, messages: int) -> bytes:
-    """Of what a prompt begins with, and so many of its messages."""
-    head = request.model_dump(mode="json", include={"model", "system", "tools", "answer", "choice"})
-    said = [message.model_dump(mode="json") for message in request.messages[:messages]]
-    return hashlib.blake2b(json.dumps([messages, head, said]).encode(), digest_size=16).digest()
+def _mark(request: ModelRequest, messages: int) -> int:
+    """Of what a prompt begins with, and so many of its messages.
+
+    Python keeps the hash of a text with the text: so a long conversation is not read again for each call.
+    """
+    head = request.model_dump_json(include={"model", "system", "tools", "answer", "choice"})
+    return hash((messages, head, *(_mark_of(message) for message in request.messages[:messages])))
+
+
+def _mark_of(message: Spoken) -> int:
+    match message:
+        case FromUser():
+            return hash((message.role, message.text))
+        case FromTool():
+            return hash((message.role, message.text, message.use, message.failed))
+        case FromModel():
+            return hash((message.role, message.text, message.model_dump_json(include={"uses", "aside"})))
+        case _:
+            assert_never(message)
