@@ -164,7 +164,7 @@ async def test_an_answer_has_the_form_that_was_asked_for(model: LocalModel, name
 
 @pytest.mark.parametrize("family", FAMILIES)
 async def test_a_use_of_a_tool_is_valid_for_the_largest_tool_of_a_family(model: LocalModel, family: str) -> None:
-    """That every tool has a form that the engine takes is in test_local_schema, where no model is asked."""
+    """That every tool has a form is in test_local_schema, where no model is asked."""
     tools = (offer for offer in OFFERS if offer.name.partition(".")[0] == family)
     offer = max(tools, key=lambda one: len(one.model_dump_json()))
 

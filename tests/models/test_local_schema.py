@@ -8,6 +8,8 @@ from jsonschema import Draft202012Validator
 from resprout.activities.models.local.form import Form, Heard
 from resprout.activities.models.local.prompt import conversation
 from resprout.activities.models.local.schema import Reduction
+from resprout.activities.tools.builtin import ALL
+from resprout.activities.tools.tool import Tool
 from resprout.actors.models import (
     AnswerForm,
     BadPrompt,
@@ -33,6 +35,16 @@ COUNT = ToolOffer(
     description="Counts words.",
     parameters={"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]},
 )
+
+
+@pytest.mark.parametrize("tool", ALL, ids=lambda tool: tool.name)
+def test_every_tool_that_ships_has_a_form(tool: Tool) -> None:
+    offer = ToolOffer(name=tool.name, description=tool.manifest.description, parameters=tool.manifest.input)
+
+    grammar = Form.of(request(tools=(offer,), choice="required")).grammar()
+
+    assert grammar is not None
+    assert tool.name in grammar
 
 
 @pytest.mark.parametrize(
