@@ -122,7 +122,7 @@ class Bench:
         bares: list[float] = []
         async with agent_worker.agent_worker(self.client, self.settings):
             await self._decisions()
-            for _ in range(3 if self.quick else 15):
+            for _ in range(2 if self.quick else 15):
                 bares += await self._bare()
                 decisions += await self._decisions()
         decision, bare = statistics.median(decisions) * 1e3, statistics.median(bares) * 1e3
@@ -216,6 +216,7 @@ def main() -> None:
     arguments = parser.parse_args()
     only = {name for name in arguments.only.split(",") if name}
     keep_stdout()
+    temporal.keep_retries_quiet()  # the usual way is warned of the size of its payloads, on standard output
     with (
         scripted_model(MODELS) as model,
         running({**model.environment, "RESPROUT_AGENTS_MODULES": "measuring.pages"}) as stack,

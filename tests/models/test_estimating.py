@@ -102,6 +102,28 @@ def test_what_begins_otherwise_is_not_taken_as_known() -> None:
     assert input_bound(request(FromUser(text="one"), system="Be brief.", model="local/other"), known) > 50
 
 
+@pytest.mark.parametrize(
+    ("place", "change"),
+    [
+        (1, {"uses": (ToolUse(id="u", name="n", arguments={"a": 2}),)}),
+        (1, {"aside": {"signature": "x"}}),
+        (2, {"text": "two"}),
+        (2, {"use": "v"}),
+        (2, {"failed": True}),
+    ],
+)
+def test_a_message_that_differs_in_anything_is_not_taken_as_known(place: int, change: dict[str, object]) -> None:
+    use = ToolUse(id="u", name="n", arguments={"a": 1})
+    messages: list[Spoken] = [FromUser(text="go"), FromModel(uses=(use,)), FromTool(use="u", text="one")]
+    known = known_tokens(request(*messages), 5)
+    as_it_was = input_bound(request(*messages), known)
+
+    messages[place] = messages[place].model_copy(update=change)
+
+    assert as_it_was == 5
+    assert input_bound(request(*messages), known) > 50
+
+
 def test_near_its_end_a_budget_leaves_less_to_say_and_then_nothing() -> None:
     asked, price = request(FromUser(text="hello"), max_tokens=4_000), Prices.load().of("openai/gpt-5")
 

@@ -184,3 +184,23 @@ async def test_a_question_is_taken_back_by_who_wants_that(
     await asyncio.wait({attempt})
 
     assert agents.taken_back == is_taken_back
+
+
+class Answering:
+    async def ask(self, envelope: Envelope) -> Replied:
+        return Replied()
+
+    def cancel(self, envelope: Envelope) -> None:
+        raise AssertionError("nothing was asked that is to be taken back")
+
+
+async def test_what_ends_at_once_costs_no_heartbeat() -> None:
+    heartbeats: list[Any] = []
+    environment = ActivityEnvironment(client=ANOTHER_ATTEMPT)
+    environment.on_heartbeat = lambda *told: heartbeats.append(told)
+
+    await environment.run(
+        AskAgent(Answering()).ask, AskInput(agent="greeter/ada", message=Greet.message_name, body={"name": "Ada"})
+    )
+
+    assert heartbeats == []

@@ -27,3 +27,7 @@ def test_the_commands_are_known_without_any_tool() -> None:
 
     assert "resprout.activities.tools.tool" not in loaded
     assert "resprout.activities.tools.builtin" not in loaded
+
+
+def test_a_worker_starts_without_what_speaks_mcp() -> None:
+    assert "mcp" not in loaded_by("import resprout.runtime.worker")
