@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...actors.errors import Rejected
+from ..stack.find import attach
 from .flags import settings_of
 from .model_usage import usage
 from .queries import print_rows
@@ -72,7 +73,8 @@ def ask(
     ctx: typer.Context,
     text: Annotated[str, typer.Argument(help="What to ask; - reads it from standard input.")],
     model: Annotated[
-        str | None, typer.Option("--model", "-m", help="provider/name, or a chain with commas [models.default].")
+        str | None,
+        typer.Option("--model", "-m", help="provider/name, or a chain with commas. Default: models.default."),
     ] = None,
     system: Annotated[str, typer.Option("--system", help="What it is told about itself.")] = "",
     schema: Annotated[
@@ -85,7 +87,7 @@ def ask(
     from ...actors.models import FromUser, ModelRequest
     from ..models import Models
 
-    models = Models(settings_of(ctx).settings.models)
+    models = Models(attach(settings_of(ctx).settings).models)  # of a stack that runs, where its own model is
     asked = sys.stdin.read() if text == "-" else text
     if not asked.strip():
         raise Rejected("there is nothing to ask: write a question.")

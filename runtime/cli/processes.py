@@ -80,7 +80,7 @@ def gateway(
 
 def model_server(
     ctx: typer.Context,
-    port: Annotated[int | None, typer.Option("--port", help="Port of 127.0.0.1 to listen on [8460].")] = None,
+    port: Annotated[int | None, typer.Option("--port", help="Port of 127.0.0.1 to listen on. Default: 8460.")] = None,
 ) -> None:
     """Serve the bundled model on this machine, for settings with `models.local.url`."""
     settings = settings_of(ctx, {"--port": (("models", "local", "port"), port)}).settings

@@ -84,7 +84,7 @@ def test_an_answer_as_json_has_all_of_the_reply(house: House) -> None:
             "error: house has no key: set RESPROUT_SECRET_HOUSE to a key of house where hosts run.",
         ),
         (("ask", "x", "-m", "huose/y"), KEY, 2, "Did you mean house?"),
-        (("ask", "x", "-m", "local"), KEY, 3, "start it with `resprout up`"),
+        (("ask", "x", "-m", "local"), KEY, 2, "Start a stack with `resprout up`"),
         (("ask", "x", "--schema", "none.json"), KEY, 2, "--schema none.json cannot be read"),
         (("ask", " "), KEY, 2, "error: there is nothing to ask"),
     ],
