@@ -74,7 +74,7 @@ def ask(
     text: Annotated[str, typer.Argument(help="What to ask; - reads it from standard input.")],
     model: Annotated[
         str | None,
-        typer.Option("--model", "-m", help="provider/name, or a chain with commas. Default: models.default."),
+        typer.Option("--model", "-m", help="provider/name, or several with commas. Default: models.default."),
     ] = None,
     system: Annotated[str, typer.Option("--system", help="What it is told about itself.")] = "",
     schema: Annotated[
