@@ -47,7 +47,9 @@ def existing(flow: str | Path) -> Path:
     if file.is_dir():
         raise Rejected(f"{file} is a directory: give one flow file.")
     if not file.exists():
-        raise Rejected(f"there is no flow file {file}: give the path of one, or a team (`resprout team list`).")
+        raise Rejected(
+            f"there is no flow file {file}: give the path of one, or a team (`resprout team list`), or hello (`resprout run hello`)."
+        )
     return file
 
 

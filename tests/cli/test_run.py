@@ -81,7 +81,7 @@ def test_bad_input_from_the_temporal_cli_fails_the_run_at_once_with_a_sentence(
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        (["run", "nothing"], 2, "there is no flow file nothing: give the path of one (`resprout run hello"),
+        (["run", "nothing"], 2, "there is no flow file nothing: give the path of one, or a team (`resprout team list"),
         (["run", "hello", "--tag", "x"], 2, "hello takes no --tag: leave it out."),
         (
             ["run", "hello", "--tenant", "x", "--every", "1h"],
