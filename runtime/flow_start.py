@@ -48,7 +48,8 @@ def existing(flow: str | Path) -> Path:
         raise Rejected(f"{file} is a directory: give one flow file.")
     if not file.exists():
         raise Rejected(
-            f"there is no flow file {file}: give the path of one, or a team (`resprout team list`), or hello (`resprout run hello`)."
+            f"there is no flow file {file}: give the path of one, or a team (`resprout team list`), or hello "
+            "(`resprout run hello`)."
         )
     return file
 
