@@ -50,7 +50,7 @@ class Offered:
 
     def opened(self, secrets: KnowsSecrets) -> Provider:
         if self.base_url is None:
-            raise NotRunning(_nowhere(self.name))
+            raise NotRunning(f"it is not known where {self.name} is: set `models.providers.{self.name}.base_url`.")
         if self.secret is None:
             return Provider(self.name, self.base_url, None, f"set `models.providers.{self.name}.key`")
         remedy = f"set {variable_of(self.secret)} to a key of {self.name} where hosts run"
@@ -74,9 +74,3 @@ def _offered(name: str, written: ProviderSettings) -> Offered:
     return Offered(
         name, written.protocol or known.protocol, written.base_url or known.base_url, written.key or known.key, written
     )
-
-
-def _nowhere(name: str) -> str:
-    if name == LOCAL:
-        return "the local model is not running here: start it with `resprout up`, or name another model."
-    return f"it is not known where {name} is: set `models.providers.{name}.base_url`."

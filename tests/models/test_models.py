@@ -12,7 +12,6 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from resprout.actors.errors import NotRunning
 from resprout.actors.models import BadKey, FromModel, ModelFailed, UnknownModel, complete
 from resprout.runtime import model_telemetry
 from resprout.runtime.model_settings import ModelsSettings
@@ -116,7 +115,7 @@ async def test_a_key_that_can_be_none_is_refused_without_being_shown(
 async def test_a_local_model_that_does_not_run_says_how_it_does() -> None:
     async with Models(ModelsSettings()) as models:
         assert models.default == "local"
-        with pytest.raises(NotRunning, match="start it with `resprout up`"):
+        with pytest.raises(UnknownModel, match="Start a stack with `resprout up`"):
             await complete(models, request("local"))
 
 
