@@ -111,7 +111,7 @@ def test_what_a_killed_supervisor_left_is_ended_by_down(own_stack: Stack) -> Non
 def test_down_leaves_no_process_and_no_port(own_stack: Stack) -> None:
     own_stack.up()
     ports = own_stack.listening()
-    assert len(ports) == 4
+    assert len(ports) == 5
 
     assert own_stack.down().returncode == 0
 
