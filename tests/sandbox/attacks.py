@@ -209,12 +209,12 @@ def _limits() -> Iterator[Attack]:
     )
     flood = "import os\nb = b'x' * (1 << 20)\nfor _ in range(1024): os.write(1, b)"
     output: frozenset[Ended] = frozenset({"output"})
-    yield Attack("writes a gigabyte", flood, output, limits=(("time", "40s"),), is_silent=True)
+    yield Attack("writes a gigabyte", flood, output, limits=(("time", "100s"),), is_silent=True)
     yield Attack(
         "writes a gigabyte of errors",
         flood.replace("write(1", "write(2"),
         output,
-        limits=(("time", "40s"),),
+        limits=(("time", "100s"),),
         is_silent=True,
     )
     tree = "import os\np = '/work'\nfor _ in range(500): p += '/d'; os.mkdir(p)\nprint('held')"
