@@ -54,9 +54,9 @@ def test_down_ends_runs_in_containers_and_up_begins_those_anew_that_reached_nobo
     own_stack: Stack, engine_api: APIClient, images: None, sleepers: Sleepers, tmp_path: Path
 ) -> None:
     own_stack.up()
-    start(own_stack, tmp_path, "closed", box("30.2025"))
-    start(own_stack, tmp_path, "open", box("30.2026", net=["example.org:443"]))
-    eventually(lambda: {"30.2025", "30.2026"} <= sleepers.seen.keys(), "both run")
+    start(own_stack, tmp_path, "closed", box("25.2025"))
+    start(own_stack, tmp_path, "open", box("25.2026", net=["example.org:443"]))
+    eventually(lambda: {"25.2025", "25.2026"} <= sleepers.seen.keys(), "both run")
 
     own_stack.down()
 
@@ -64,9 +64,9 @@ def test_down_ends_runs_in_containers_and_up_begins_those_anew_that_reached_nobo
     own_stack.up()
     closed, opened = ended(own_stack, "closed"), ended(own_stack, "open")
     assert closed["result"]["stdout"] == "begun\nended\n"
-    assert len(sleepers.seen["30.2025"]) == 2
+    assert len(sleepers.seen["25.2025"]) == 2
     assert opened["error"]["type"] == "InDoubt"
-    assert len(sleepers.seen["30.2026"]) == 1
+    assert len(sleepers.seen["25.2026"]) == 1
 
 
 def test_down_after_a_crash_of_the_supervisor_ends_containers_too(
