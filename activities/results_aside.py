@@ -1,10 +1,8 @@
 """What tools give an agent, kept out of the history: there stands a reference, and as much as a person needs to see."""
 
-import json
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
 
-from ..actors.brain import Heard
+from ..actors.brain import Heard, as_heard
 from ..actors.errors import NotFound
 from .contracts import HeardAside, KeptAside, ToolDone
 
@@ -17,7 +15,7 @@ MOST_HEARD = 600_000  # of all results of one move: they go to the brain in one 
 
 
 async def aside(done: ToolDone, longest: int, keep: Keep) -> ToolDone:
-    text = told(done.output)
+    text = as_heard(done.output)
     if len(text) <= longest:
         return done
     (key,) = await keep([text.encode()])
@@ -32,11 +30,6 @@ async def brought_back(heard: Sequence[Heard | HeardAside], fetch: Fetch) -> tup
     found: dict[str, bytes | None] = {one.use: content for one, content in zip(away, contents, strict=True)}
     longest = min(LARGEST_HEARD, MOST_HEARD // max(len(heard), 1))
     return tuple(_heard(one, found, longest) for one in heard)
-
-
-def told(output: Any) -> str:
-    """A text as it is; all else as JSON."""
-    return output if isinstance(output, str) else json.dumps(output, ensure_ascii=False)
 
 
 def _heard(one: Heard | HeardAside, found: dict[str, bytes | None], longest: int) -> Heard:

@@ -34,7 +34,6 @@ from .settle import Settled
 Reply = TypeVar("Reply", bound=Message)
 
 SOON = timedelta(seconds=30)
-CARRY = timedelta(seconds=20)  # on top of the time that the model has, for the way there and back
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,9 @@ A call that was paid for is not thrown away because its end could not be written
 is, which is more than was spent.
 """
 
-import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -39,6 +38,7 @@ from ...actors.models import (
     Reservation,
     Usage,
 )
+from ..to_the_end import to_the_end
 from .estimating import Known, fitting_output, input_bound, known_tokens, output_bound
 from .prices import Prices
 from .streams import closable
@@ -148,7 +148,7 @@ class MeteredModel:
             return
         call.is_told = True
         try:
-            await _to_the_end(self.ledger.end(call.held, ended))
+            await to_the_end(self.ledger.end(call.held, ended))
         except ResproutError as error:
             log.error("a call of a model counts as it was reserved: its end was not written down", error=str(error))
 
@@ -163,13 +163,3 @@ class MeteredModel:
         self.known.move_to_end(one)
         if len(self.known) > CONVERSATIONS:
             self.known.popitem(last=False)
-
-
-async def _to_the_end(telling: Coroutine[Any, Any, Any]) -> None:
-    """Also when whoever listens goes away meanwhile."""
-    task = asyncio.create_task(telling)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task})
-        raise

@@ -4,11 +4,10 @@ The invariant: one attempt's word counts. Who ends after another has said how it
 on record, and leaves a row that it was late: so two have done it, and that is to be known.
 """
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from ...actors.errors import Broken, OutcomeUnknown, Rejected, Unavailable, storable
@@ -18,12 +17,12 @@ from ...memory.effect import Effect
 from ...memory.effects import Effects
 from ..contracts import ToolDone, ToolInDoubt
 from ..sandbox.backend import InDoubt
+from ..to_the_end import to_the_end
 from .plan import Plan
 from .tool import ToolError
 
 log = get_logger("resprout.tools")
 
-Said = TypeVar("Said")
 
 LARGEST_RESULT = 1_000_000  # bytes of JSON
 ENDED = "the process that called it ended before it could say what became of it."
@@ -51,7 +50,7 @@ class Outcomes:
     async def done(self, plan: Plan, output: Any) -> ToolDone | ToolInDoubt:
         if unkept := _unkept(output):  # it was done all the same, so that this is no answer of the tool
             return await self._ended_badly(plan, *unkept, is_answer=False)
-        if await _to_the_end(self._write_good_end(plan, output)):
+        if await to_the_end(self._write_good_end(plan, output)):
             return ToolDone(tool=plan.reference, output=output)
         return await self.on_record(plan.key)
 
@@ -60,7 +59,7 @@ class Outcomes:
         return await self._ended_badly(plan, type(error).__name__, str(error), is_answer=True)
 
     async def cancelled(self, plan: Plan) -> None:
-        await _to_the_end(self._write_bad_end(plan, "Cancelled", "the run was cancelled.", is_answer=False))
+        await to_the_end(self._write_bad_end(plan, "Cancelled", "the run was cancelled.", is_answer=False))
 
     async def failed(self, plan: Plan, error: Exception, said: str) -> ToolDone | ToolInDoubt:
         kind, manifest = type(error).__name__, plan.tool.manifest
@@ -69,7 +68,7 @@ class Outcomes:
                 said = f"it took longer than {manifest.timeout.total_seconds():g} s."
                 return await self._ended_badly(plan, "Timeout", said, is_answer=False)
             case InDoubt():
-                await _to_the_end(self._doubt(plan, said))
+                await to_the_end(self._doubt(plan, said))
                 return await self.on_record(plan.key)
             case ToolError() | Rejected():
                 return await self._ended_badly(plan, kind, said, is_answer=True)
@@ -94,7 +93,7 @@ class Outcomes:
         return recorded(latest)
 
     async def _ended_badly(self, plan: Plan, kind: str, said: str, *, is_answer: bool) -> ToolDone | ToolInDoubt:
-        await _to_the_end(self._write_bad_end(plan, kind, said, is_answer=is_answer))
+        await to_the_end(self._write_bad_end(plan, kind, said, is_answer=is_answer))
         return await self.on_record(plan.key)
 
     async def _write_good_end(self, plan: Plan, output: Any) -> bool:
@@ -134,16 +133,6 @@ def recorded(effect: Effect) -> ToolDone | ToolInDoubt:
             return ToolInDoubt(tool=reference, effect=effect.key, known=effect.error or "")
         case _:
             raise RecordedFailure(effect.error_type or "ToolError", f"{reference}: {effect.error}")
-
-
-async def _to_the_end(recording: Coroutine[Any, Any, Said]) -> Said:
-    """What happened is on record before a cancelled caller goes: between the two nobody would know of it."""
-    task = asyncio.create_task(recording)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task})
-        raise
 
 
 def _unkept(output: Any) -> tuple[str, str] | None:

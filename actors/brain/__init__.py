@@ -4,7 +4,7 @@ What carries its moves to the tools and back is the workflow `agent`; what it th
 """
 
 from .brain import Brain
-from .messages import Begin, Begun, Compact, Compacted, Decide, Heard, Leave, Line, Lines, Look, Move
+from .messages import Begin, Begun, Compact, Compacted, Decide, Heard, Leave, Line, Lines, Look, Move, as_heard
 from .mind import Mind, Saying, Thought
 
 __all__ = [
@@ -23,4 +23,5 @@ __all__ = [
     "Move",
     "Saying",
     "Thought",
+    "as_heard",
 ]

@@ -33,7 +33,7 @@ from .moves import move_of, said_by
 from .transcript import BYTES_PER_TOKEN, Transcript
 
 GO_ON = "Go on with what was not finished."
-INTERRUPTED = "The run that asked for it ended before anything came of it."
+INTERRUPTED = "The run that asked for it ended before it was told what came of it. It may have been done."
 FULL = 0.8  # of the window
 LOOK_BYTES = 700_000  # of one page of the conversation
 LONGEST_THOUGHT = 3_600.0  # seconds
@@ -149,8 +149,10 @@ class Brain(Agent, kind="brain", turn_timeout=timedelta(hours=1)):
             return
         if message.heard:
             await self._remember()
-        for heard in message.heard:
-            self._say(_spoken(heard))
+            waiting = self.transcript.unanswered()  # it may have heard of the others, and the run not of that
+            for heard in message.heard:
+                if heard.use is None or heard.use in waiting:
+                    self._say(_spoken(heard))
         self.run = None
 
     @on

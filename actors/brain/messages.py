@@ -1,5 +1,6 @@
 """What is said to a brain, and what it answers."""
 
+import json
 from datetime import datetime
 from typing import Literal
 
@@ -42,6 +43,11 @@ class Heard(Word):
     use: str | None = None
     text: str
     failed: bool = False
+
+
+def as_heard(output: JsonValue) -> str:
+    """A text as it is; all else as JSON."""
+    return output if isinstance(output, str) else json.dumps(output, ensure_ascii=False)
 
 
 class Decide(Message, name="brain.decide"):

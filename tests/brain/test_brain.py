@@ -14,6 +14,7 @@ from resprout.memory.database import Database
 from resprout.memory.store import PostgresStore
 from support.house import House, hosts
 from support.minds import ScriptedMind, roles, says, texts, use
+from support.waiting import until
 
 COUNT = ToolOffer(name="text.count", description="counts", parameters={"type": "object"})
 
@@ -142,6 +143,20 @@ async def test_what_came_of_the_last_move_is_there_for_the_run_that_goes_on(hous
     assert texts(mind.asked[-1]) == ["count the words", "", "7 words", "Go on with what was not finished."]
 
 
+async def test_what_a_run_tells_as_it_leaves_is_heard_once(house: House, mind: ScriptedMind) -> None:
+    await house.asks("brain/a", begin("run-1"))
+    mind.will(says("", use("text.count", "u1")))
+    await moves(house, decide("1"))
+    heard = Heard(use="u1", text="7 words")
+    await moves(house, decide("2", heard))  # the run does not hear of it
+
+    await house.asks("brain/a", Leave(run="run-1", heard=(heard, Heard(text="hurry"))))
+    await house.asks("brain/a", begin("run-2", "and now?"))
+    await moves(house, decide(run="run-2"))
+
+    assert texts(mind.asked[-1]) == ["count the words", "", "7 words", "reply 2", "hurry", "and now?"]
+
+
 async def test_a_provider_without_room_is_no_decision(house: House, mind: ScriptedMind) -> None:
     await house.asks("brain/a", begin())
     mind.will(ModelBusy("no room for test/scripted: try again in 3 s."), says("done"))
@@ -229,8 +244,7 @@ async def test_while_one_brain_thinks_others_do(house: House, mind: ScriptedMind
         await house.asks(f"brain/{key}", begin(f"run-{key}"))
 
     thinking = [asyncio.create_task(house.asks(f"brain/{key}", decide(run=f"run-{key}"))) for key in "abc"]
-    while len(mind.asked) < 3:
-        await asyncio.sleep(0.01)
+    await until(lambda: len(mind.asked) == 3)
     mind.hold.set()
 
     assert [type(one) for one in await asyncio.gather(*thinking)] == [Move] * 3

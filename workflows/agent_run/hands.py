@@ -4,16 +4,14 @@ Whatever goes wrong with one of them is what the agent hears of it, and no failu
 """
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
 
 from pydantic import JsonValue
 
 from ...activities.contracts import HeardAside, ToolDone, ToolInput
-from ...actors.brain import Heard
+from ...actors.brain import Heard, as_heard
 from ...actors.brain.special import ASK_PERSON, DELEGATE, HAND_OVER
 from ...actors.models import ToolUse
 from ..flow.model import Approval, ApprovalSpec
@@ -132,15 +130,11 @@ class _Told:
 def _heard(use: ToolUse, done: ToolDone) -> Heard | HeardAside:
     if done.aside is not None:
         return HeardAside(use=use.id, aside=done.aside)
-    return Heard(use=use.id, text=_text(done.output))
-
-
-def _text(output: Any) -> str:
-    return output if isinstance(output, str) else json.dumps(output, ensure_ascii=False)
+    return Heard(use=use.id, text=as_heard(done.output))
 
 
 def _said(result: AgentResult) -> str:
-    return _text(result.answer) if result.status == "answered" else f"It stopped unfinished: {result.note}"
+    return as_heard(result.answer) if result.status == "answered" else f"It stopped unfinished: {result.note}"
 
 
 def _key(iteration: int, number: int) -> str:

@@ -38,7 +38,7 @@ from ..interpreter.failures import TaskFailed, failure_of
 from ..interpreter.run_input import bad_input
 from ..interpreter.shield import shielded
 from ..interpreter.steps import PAUSE, UNKNOWN_STARTER
-from ..interpreter.workflow import STATE_PAGE
+from ..state_page import page_of
 from .children import Children
 from .hands import Hands
 from .progress import Steps
@@ -104,31 +104,30 @@ class AgentRun:
                 return self._result("yielded", None, f"{self.carried.iterations} iterations were all that it had.")
             if workflow.info().is_continue_as_new_suggested():
                 await self._carry_over(self.unheard)
-            move = await self._decide([*self.unheard, *self._taken_steering()])
+            self.unheard = [*self.unheard, *self._taken_steering()]
+            move = await self._decide(self.unheard)
             self.unheard = ()
-            answer = await self._follow(move)
-            if isinstance(answer, AgentResult):
-                return answer
-            self.unheard = answer
+            result = await self._follow(move)
+            if result is not None:
+                return result
 
-    async def _follow(self, move: Move) -> Sequence[Heard | HeardAside] | AgentResult:
-        """What comes of a move: the end, or what is heard of it."""
+    async def _follow(self, move: Move) -> AgentResult | None:
+        """The end, if the move is that. What came of it otherwise is not heard yet."""
         match move.kind:
             case "compact":
                 await self._compact()
-                return ()
             case "again":
-                return ()
+                pass
             case "answer":
                 misfit = self._misfit(move)
                 if misfit is None and not self.steered:
                     return self._result("answered", move.value if self.given.answer else move.text, move.why)
-                return [Heard(text=misfit)] if misfit is not None else ()
+                self.unheard = [Heard(text=misfit)] if misfit is not None else ()
             case "use":
-                heard = await self.hands.do(move.uses, self.carried.iterations)
+                self.unheard = await self.hands.do(move.uses, self.carried.iterations)
                 if (over := self.hands.handed_over) is not None:
                     return self._result(over.status, over.answer, f"handed over to {over.agent}. {over.note}".strip())
-                return heard
+        return None
 
     def _misfit(self, move: Move) -> str | None:
         if self.given.answer is None:
@@ -209,7 +208,8 @@ class AgentRun:
 
     async def _leave(self) -> None:
         """The conversation is free for the next run. Who cannot be told finds out when it looks for us."""
-        request = LeaveInput(agent=self.agent, run=self.run_name, tenant=self.given.tenant, heard=tuple(self.unheard))
+        heard = (*self.unheard, *self._taken_steering())
+        request = LeaveInput(agent=self.agent, run=self.run_name, tenant=self.given.tenant, heard=heard)
         try:
             await self._step(END_THINKING, request, None, "leave", SHORT, give_up=timedelta(minutes=2))
         except ActivityError as error:
@@ -356,9 +356,7 @@ class AgentRun:
     @workflow.query
     def state_page(self, start: int) -> dict[str, Any]:
         """A part of the state as JSON: whoever watches a run looks often, and no look shall leave a large payload."""
-        text = json.dumps(self.state())
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        return {"of": digest, "length": len(text), "text": text[start : start + STATE_PAGE]}
+        return page_of(self.state(), start)
 
 
 def _key(given: AgentRunInput, workflow_id: str) -> str:

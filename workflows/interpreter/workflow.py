@@ -1,8 +1,6 @@
 """The Temporal workflow `flow`: a run of a flow, with what can be asked of it and said to it while it runs."""
 
 import asyncio
-import hashlib
-import json
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -14,6 +12,7 @@ from temporalio.exceptions import ApplicationError
 from .. import search_attributes
 from ..flow import evaluate, inputs_for
 from ..flow.model import Wait
+from ..state_page import page_of
 from .approvals import Answer, Approvals
 from .failures import TaskFailed
 from .interpreter import Interpreter
@@ -24,7 +23,6 @@ from .steps import PAUSE, Steps
 # Temporal warns at 10,240 events and ends a run at 51,200. Flows that are in flight below this one end first.
 MOST_EVENTS_WITH_CHILDREN = 20_000
 MOST_SIGNALS_WAITING = 1_000
-STATE_PAGE = 40_000  # characters; with the quotes escaped it is less than what is kept aside
 
 
 @workflow.defn(name="flow")
@@ -236,9 +234,7 @@ class FlowRun:
     @workflow.query
     def state_page(self, start: int) -> dict[str, Any]:
         """A part of the state as JSON: whoever watches a run looks often, and no look shall leave a large payload."""
-        text = json.dumps(self.state())
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        return {"of": digest, "length": len(text), "text": text[start : start + STATE_PAGE]}
+        return page_of(self.state(), start)
 
     @workflow.query
     def signals(self) -> dict[str, Any]:
