@@ -21,6 +21,7 @@ from ..actors.envelope import Envelope, Priority, Replied
 from ..actors.errors import Broken, Rejected, Unavailable
 from ..actors.ids import at
 from ..actors.message import Message, body_of, parse
+from ..actors.models import ModelLost
 from ..actors.tracing import carried
 from .attempt import HEARTBEAT, is_called_off
 from .contracts import ASK_AGENT, AskInput, AskOutput
@@ -83,7 +84,7 @@ def told() -> Iterator[None]:
     """As Temporal is told: what is for good is not tried again, what has a time of its own not before it."""
     try:
         yield
-    except (Rejected, Broken) as error:
+    except (Rejected, Broken, ModelLost) as error:  # the last was asked again already, as often as settings allow
         raise ApplicationError(str(error), type=type(error).__name__, non_retryable=True) from None
     except Unavailable as error:
         raise ApplicationError(str(error), type=type(error).__name__, next_retry_delay=error.retry_after) from None

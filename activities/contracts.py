@@ -202,18 +202,27 @@ class Thinking(BaseModel):
     tenant: str = "default"
 
 
+class RoleOf(BaseModel):
+    """What somebody of a crew will be, whenever it is given work."""
+
+    who: str = Field(description="its name; behind those whose crew it is in")
+    role: str | None = None
+    variables: dict[str, JsonValue] = {}
+
+
 class BeginInput(Thinking):
     goal: str
     role: str | None = None
     variables: dict[str, JsonValue] = Field(default={}, description="values of the role's variables")
     system: str = ""
     model: str | None = None
-    tools: tuple[str, ...] = ()
+    tools: tuple[str, ...] | None = Field(default=None, description="None: those of the role")
     answer: dict[str, JsonValue] | None = Field(default=None, description="JSON Schema of the answer")
     max_tokens: int | None = None
     temperature: float | None = None
     person: bool = Field(default=False, description="whether it may ask a person")
     crew: tuple[Member, ...] = ()
+    crew_roles: tuple[RoleOf, ...] = Field(default=(), description="of the crew and of theirs, to be looked up at once")
 
 
 class BeginOutput(BaseModel):
@@ -231,7 +240,9 @@ class HeardAside(BaseModel):
 
 
 class LeaveInput(Thinking):
-    heard: tuple[Heard | HeardAside, ...] = Field(default=(), description="what the brain was not told yet")
+    heard: tuple[Heard | HeardAside, ...] = Field(default=(), description="what the brain was not told")
+    again: tuple[Heard | HeardAside, ...] = Field(default=(), description="what it was told with the decision `step`")
+    step: str = Field(default="", description="the decision that the run did not hear of")
 
 
 class DecideInput(Thinking):

@@ -11,7 +11,7 @@ from ..actors.brain.messages import Setting
 from ..actors.brain.special import PERSON, crew_offers
 from ..actors.errors import NotFound, Rejected
 from ..actors.models import AnswerForm, ToolOffer
-from .contracts import BeginInput
+from .contracts import BeginInput, RoleOf
 from .tools.tool import Tool
 from .tools.toolbox import Toolbox
 
@@ -52,22 +52,30 @@ class Settle:
 
     async def __call__(self, request: BeginInput) -> Settled:
         role = self._role(request)
-        wanted = request.tools or (role.tools if role is not None else ())
-        tools = [tool for reference in wanted for tool in await self._tools(reference)]
+        for member in request.crew_roles:  # a mistake in one is not to be found when work was done already
+            self._role_of(member)
+        wanted = request.tools if request.tools is not None else (role.tools if role is not None else ())
+        tools = first_of_each_name([tool for reference in wanted for tool in await self._tools(reference)])
         special = (*((PERSON,) if request.person else ()), *crew_offers(request.crew))
         limit = request.max_tokens or (role.max_tokens if role is not None else None) or MAX_TOKENS
         setting = Setting(
             model=request.model or (role.model if role is not None else None) or self.model,
             system="\n\n".join(text for text in (role.system if role is not None else "", request.system) if text),
-            offers=(*offers_of(tools), *special),
+            offers=(*offers_of(tools.values()), *special),
             answer=AnswerForm(shape=request.answer) if request.answer is not None else None,
             max_tokens=limit,
             temperature=request.temperature if request.temperature is not None else role and role.temperature,
         )
-        meant = {tool.name: tool.manifest.reference for tool in tools}
+        meant = {name: tool.manifest.reference for name, tool in tools.items()}
         return Settled(request.goal, setting, meant, role.max_iterations if role is not None else None)
 
-    def _role(self, request: BeginInput) -> Role | None:
+    def _role_of(self, member: RoleOf) -> None:
+        try:
+            self._role(member)
+        except Rejected as error:
+            raise Rejected(f"`{member.who}` of the crew: {error}") from None
+
+    def _role(self, request: BeginInput | RoleOf) -> Role | None:
         if request.role is not None:
             return self.role(request.role, request.variables)
         if request.variables:
@@ -86,11 +94,14 @@ class Settle:
         return found
 
 
-def offers_of(tools: Iterable[Tool]) -> tuple[ToolOffer, ...]:
-    """One for each name: the first that was named."""
-    by_name: dict[str, ToolOffer] = {}
+def first_of_each_name(tools: Iterable[Tool]) -> dict[str, Tool]:
+    """What a name offers is what is called by it: a version that was named before a pattern, and no newer one."""
+    by_name: dict[str, Tool] = {}
     for tool in tools:
-        manifest = tool.manifest
-        offer = ToolOffer(name=tool.name, description=manifest.description, parameters=manifest.input)
-        by_name.setdefault(tool.name, offer)
-    return tuple(by_name.values())
+        by_name.setdefault(tool.name, tool)
+    return by_name
+
+
+def offers_of(tools: Iterable[Tool]) -> tuple[ToolOffer, ...]:
+    manifests = (tool.manifest for tool in tools)
+    return tuple(ToolOffer(name=one.name, description=one.description, parameters=one.input) for one in manifests)

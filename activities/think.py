@@ -46,7 +46,7 @@ class Think:
     async def begin(self, request: BeginInput) -> BeginOutput:
         with told():
             settled = await self.settle(request)
-            message = Begin(run=request.run, goal=settled.goal, setting=settled.setting)
+            message = Begin(run=request.run, goal=settled.goal, setting=settled.setting, role=request.role)
             begun = await self._ask(request, message, Begun, SOON)
             if begun.taken_by is not None and await _is_over(begun.taken_by):
                 instead = message.model_copy(update={"instead_of": begun.taken_by})
@@ -76,8 +76,8 @@ class Think:
     @activity.defn(name=END_THINKING)
     async def leave(self, request: LeaveInput) -> None:
         with told():
-            heard = await brought_back(request.heard, self.fetch)
-            message = Leave(run=request.run, heard=heard)
+            heard, again = [await brought_back(one, self.fetch) for one in (request.heard, request.again)]
+            message = Leave(run=request.run, heard=heard, again=again, step=request.step)
             await asked(self.agents, request.agent, message, SOON, tenant=request.tenant)
 
     async def _ask(

@@ -9,6 +9,8 @@ PATTERN = r"^[0-9]+(\.[0-9]+)?(B|KB|MB|GB|TB)$"
 UNITS = {"B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30, "TB": 1 << 40}
 LARGEST = 1 << 50
 
+LARGEST_VALUE = 64_000_000  # bytes of JSON that a run can give back, pass to a child flow, or carry over
+
 _HELP = "write a number with B, KB, MB or GB, as in 256MB"
 
 

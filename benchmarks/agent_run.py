@@ -36,7 +36,7 @@ from resprout.runtime.agent_runs import agent_run_input
 from resprout.runtime.settings import Settings
 from resprout.runtime.stack.find import attach
 from resprout.runtime.stack.supervisor import GOOD_LIFE
-from resprout.workflows.agent_run.run_input import AgentResult
+from resprout.workflows.agent_run.run_input import TASK_TIMEOUT, AgentResult
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
 LONG_PAGES = 14  # of 60,000 characters
@@ -188,6 +188,7 @@ class Bench:
             id=f"bench-{model}-{uuid4().hex[:8]}",
             task_queue=queue or self.settings.temporal.task_queue,
             result_type=AgentResult,
+            task_timeout=TASK_TIMEOUT,  # as whoever starts one by our command line or client
         )
 
 

@@ -38,6 +38,10 @@ IS_THERE = "SELECT EXISTS (SELECT FROM resprout.budgets WHERE id = $1 AND tenant
 
 RESERVE = "SELECT * FROM resprout.reserve_budget($1, $2, $3, $4, $5, $6, $7, $8)"
 
+HELD = """
+SELECT reserved_tokens AS tokens, reserved_nanos AS cost, reserved_calls AS calls FROM resprout.budgets WHERE id = $1
+"""
+
 SETTLE = "SELECT resprout.settle_budget($1, $2, $3, $4, $5, $6)"
 
 
@@ -62,8 +66,9 @@ class Budgets:
         """Before the call is made. `once`: however often the key is reserved, it counts for one call."""
         with translated():
             given = (amount.tokens, amount.nanos, amount.calls, of_models, once)
-            row = await (await self.open()).pool.fetchrow(RESERVE, key, tenant, budget, *given)
-        return answer_of(row, key, amount)
+            pool = (await self.open()).pool
+            row = await pool.fetchrow(RESERVE, key, tenant, budget, *given)
+            return await answer_of(row, key, amount, pool)
 
     async def settle(self, held: Reservation, spent: Amount) -> bool:
         """False: that was said before."""
@@ -80,10 +85,13 @@ class Budgets:
             return bool(await (await self.open()).pool.fetchval(SETTLE, held.key, held.attempt, *values))
 
 
-def answer_of(row: Any, key: str, amount: Amount) -> Reservation | Refusal:
+async def answer_of(row: Any, key: str, amount: Amount, pool: Any) -> Reservation | Refusal:
     if row["attempt"] is not None:
         return Reservation(key, row["attempt"], amount)
-    return Refusal(row["budget"], row["called"], row["bound"], row["allowed"] or 0, row["remains"] or 0, amount)
+    found = await pool.fetchrow(HELD, row["budget"])
+    held = found.get(row["bound"]) or 0 if found is not None else 0  # for the sentence alone: it may be less by now
+    allowed, remains = row["allowed"] or 0, row["remains"] or 0
+    return Refusal(row["budget"], row["called"], row["bound"], allowed, remains, amount, held)
 
 
 def tell_excess(held: Reservation, spent: Amount) -> None:

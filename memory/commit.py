@@ -130,15 +130,24 @@ described AS (
     SELECT moved.kind, moved.key, d.described::jsonb
     FROM unnest($51::bigint[], $52::text[]) AS d (n, described) JOIN moved USING (n)
     ON CONFLICT (kind, key) DO UPDATE SET described = excluded.described
-),
+)
+"""
+
+
+def _entered(behind: int) -> str:
+    """Into journals, by the three parameters behind so many others."""
+    return f""",
 entered AS (
     INSERT INTO resprout.journal (kind, key, number, entry)
     SELECT moved.kind, moved.key, e.number, e.entry
-    FROM unnest($58::bigint[], $59::bigint[], $60::text[]) AS e (n, number, entry) JOIN moved USING (n)
+    FROM unnest(${behind + 1}::bigint[], ${behind + 2}::bigint[], ${behind + 3}::text[]) AS e (n, number, entry)
+    JOIN moved USING (n)
     ON CONFLICT (kind, key, number) DO UPDATE SET entry = excluded.entry
 )
 """
 
+
 OUTCOME = "SELECT ARRAY(SELECT n FROM moved) AS moved, ARRAY(SELECT n FROM advancing) AS advancing, "
 PLAIN = f"{COMMIT} {SENT} {OUTCOME} ARRAY[]::integer[] AS woken"
-RICH = f"{COMMIT} {RARE} {OUTCOME} ARRAY(SELECT shard FROM sent) AS woken"
+WITH_ENTRIES = f"{COMMIT} {SENT} {_entered(behind=28)} {OUTCOME} ARRAY[]::integer[] AS woken"
+WITH_ALL = f"{COMMIT} {RARE} {_entered(behind=57)} {OUTCOME} ARRAY(SELECT shard FROM sent) AS woken"

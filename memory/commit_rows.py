@@ -16,6 +16,7 @@ from ..actors.marks import digest_of
 from ..actors.options import Bounds
 from ..actors.store import Advance
 from ..actors.turn import Published
+from .commit import PLAIN, WITH_ALL, WITH_ENTRIES
 from .fence import claims_of
 from .rooms import Shards
 
@@ -53,7 +54,7 @@ class Rows:
                 self._add_rare(n, a)
         kinds, keys, claim_of, expected, turns, states, versions = _columns(agents, 7)
         places, ids, nth, types, senders, reply_types, reply_versions, replies, digests = _columns(marks, 9)
-        self.common = [
+        self._common = [
             *(kinds, keys, _numbers(claim_of), _numbers(expected), _numbers(turns), states, _numbers(versions)),
             *(_numbers(places), ids, _numbers(nth), types, senders, reply_types, _numbers(reply_versions), replies),
             _numbers(digests),
@@ -61,7 +62,15 @@ class Rows:
         ]
 
     @property
-    def rare(self) -> list[Any] | None:
+    def statement(self) -> tuple[str, list[Any]]:
+        """The one that has all that these turns do and no more, for each part costs; and its parameters."""
+        rare = self._rare()
+        entries = _columns(self._entries, 3)
+        if rare is not None:
+            return WITH_ALL, [*self._common, *rare, *entries]
+        return (WITH_ENTRIES, [*self._common, *entries]) if self._entries else (PLAIN, self._common)
+
+    def _rare(self) -> list[Any] | None:
         parts = (
             (self._published, 6),
             (self._reminders, 10),
@@ -70,10 +79,10 @@ class Rows:
             (self._topics[False], 2),
             (self._described, 2),
         )
-        if not (self._entries or any(rows for rows, _ in parts)):
+        if not any(rows for rows, _ in parts):
             return None
         columns = (column for rows, width in parts for column in _columns(rows, width))
-        return [*columns, *_bounds_of_subscribers(), *_columns(self._entries, 3)]
+        return [*columns, *_bounds_of_subscribers()]
 
     def _add_mail(self, n: int, advance: Advance) -> None:
         for handled in advance.handled:

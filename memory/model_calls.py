@@ -43,7 +43,9 @@ _OF = {
     "day": "to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
 }
 USAGE = """
-SELECT {of} AS name, count(*) AS calls, count(*) FILTER (WHERE input_tokens IS NULL) AS unsure,
+SELECT {of} AS name, count(*) FILTER (WHERE outcome NOT IN ('rejected', 'busy')) AS calls,
+       count(*) FILTER (WHERE outcome IN ('rejected', 'busy')) AS refused,
+       count(*) FILTER (WHERE input_tokens IS NULL) AS unsure,
        coalesce(sum(input_tokens), 0)::bigint AS input_tokens, coalesce(sum(cached_tokens), 0)::bigint AS cached_tokens,
        coalesce(sum(written_tokens), 0)::bigint AS written_tokens,
        coalesce(sum(output_tokens), 0)::bigint AS output_tokens,
@@ -56,6 +58,11 @@ FROM resprout.model_calls
 WHERE ($1::interval IS NULL OR at > now() - $1) AND ($2::text IS NULL OR tenant = $2)
 GROUP BY 1 ORDER BY {order} LIMIT $3
 """
+GROUPS = """
+SELECT count(DISTINCT {of}) FROM resprout.model_calls
+WHERE ($1::interval IS NULL OR at > now() - $1) AND ($2::text IS NULL OR tenant = $2)
+"""
+_LATEST_FIRST = "max(at) DESC, 1"
 _BY_COST = "coalesce(sum(nanos), 0) + coalesce(sum(bound_nanos) FILTER (WHERE input_tokens IS NULL), 0) DESC, 1"
 
 FORGET = """
@@ -74,6 +81,7 @@ class Used:
 
     name: str
     calls: int
+    refused: int  # besides: nothing was said, and nothing can have been charged
     unsure: int  # of these, it is not known how they ended
     input_tokens: int
     cached_tokens: int
@@ -115,10 +123,9 @@ class ModelCalls:
         who, bound = call.account, call.bound
         amount = (bound.tokens, bound.nanos, bound.calls)
         with translated():
-            row = await (await self.open()).pool.fetchrow(
-                BEGIN, call.key, who.tenant, who.budget, *amount, who.agent, who.run, call.model
-            )
-        return answer_of(row, call.key, bound)
+            pool = (await self.open()).pool
+            row = await pool.fetchrow(BEGIN, call.key, who.tenant, who.budget, *amount, who.agent, who.run, call.model)
+            return await answer_of(row, call.key, bound, pool)
 
     async def end(self, held: Reservation, ended: CallEnded) -> bool:
         """False: that was said before."""
@@ -133,10 +140,18 @@ class ModelCalls:
         with translated():
             return await (await self.open()).pool.fetchval(END, held.key, held.attempt, *values) is not None
 
-    async def used(self, by: By, since: timedelta | None, tenant: str | None, limit: int) -> list[Used]:
-        """The dearest first; of days, the latest."""
-        statement = USAGE.format(of=_OF[by], order="1 DESC" if by == "day" else _BY_COST)
+    async def used(
+        self, by: By, since: timedelta | None, tenant: str | None, limit: int, *, latest: bool = False
+    ) -> list[Used]:
+        """The dearest first, or those that were used last; of days, the latest."""
+        order = "1 DESC" if by == "day" else _LATEST_FIRST if latest else _BY_COST
+        statement = USAGE.format(of=_OF[by], order=order)
         return [Used(**row) for row in await self._fetch(statement, since, tenant, limit)]
+
+    async def count(self, by: By, since: timedelta | None, tenant: str | None) -> int:
+        """Of how many `used` could tell."""
+        (row,) = await self._fetch(GROUPS.format(of=_OF[by]), since, tenant)
+        return int(row[0])
 
     async def latest(self, run: str | None, limit: int) -> list[ModelCall]:
         return [ModelCall(**row) for row in await self._fetch(LATEST, run, limit)]

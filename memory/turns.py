@@ -28,7 +28,6 @@ from ..actors.store import (
     Snapshot,
     Superseded,
 )
-from .commit import PLAIN, RICH
 from .commit_rows import Rows, options_of_recipient
 from .fence import fence_of
 from .rooms import Shards, without_room
@@ -126,10 +125,8 @@ class Turns:
 
     async def _write(self, connection: Any, host: UUID, advances: Sequence[Advance]) -> list[CommitOutcome]:
         rows = Rows(advances, self.shards)
-        statement = PLAIN if rows.rare is None else RICH
-        row = await connection.fetchrow(
-            statement, *fence_of(a.held for a in advances), host, *rows.common, *(rows.rare or [])
-        )
+        statement, columns = rows.statement
+        row = await connection.fetchrow(statement, *fence_of(a.held for a in advances), host, *columns)
         moved, within_fence = set(row["moved"]), set(row["advancing"])
         woken = frozenset(row["woken"]) | rows.woken
         return [

@@ -10,11 +10,11 @@ thread of its own, and waited for. Its types come from there, too: what an async
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, Unpack, cast, overload
 
 from ..actors.agent import Agent
 from ..actors.errors import BadMessage, ClientClosed
@@ -22,6 +22,7 @@ from ..actors.message import Message
 
 if TYPE_CHECKING:
     from ..workflows.flow import Flow
+    from .agent_words import AgentWords
     from .blocking_runs import BlockingRun, BlockingRuns
     from .blocking_sandboxes import BlockingSandboxes
     from .client import AgentRef, Client
@@ -54,6 +55,11 @@ class LoopInThread:
             return self.wait(call(*args, **options))
 
         return blocking
+
+    def each(self, found: AsyncIterator[Result]) -> Iterator[Result]:
+        end = object()
+        while (one := self.wait(anext(found, end))) is not end:
+            yield cast("Result", one)
 
     def check_open(self) -> None:
         if self.loop.is_closed():
@@ -151,6 +157,26 @@ class BlockingClient:
     ) -> Any:
         run = self._giving_a_run(self._client.run)(flow, inputs, id=id, tags=tags, wait=False)
         return run.result() if wait else run
+
+    @overload
+    def run_agent(
+        self, goal: str, *, id: str | None = None, wait: Literal[True] = True, **words: "Unpack[AgentWords]"
+    ) -> Any: ...
+    @overload
+    def run_agent(
+        self, goal: str, *, id: str | None = None, wait: Literal[False], **words: "Unpack[AgentWords]"
+    ) -> "BlockingRun": ...
+    def run_agent(
+        self,
+        goal: str,
+        *,
+        id: str | None = None,  # noqa: A002
+        wait: bool = True,
+        **words: "Unpack[AgentWords]",
+    ) -> Any:
+        if wait:
+            return self._thread.blocking(self._client.run_agent)(goal, id=id, **words)
+        return self._giving_a_run(self._client.run_agent)(goal, id=id, wait=False, **words)
 
     @property
     def sandboxes(self) -> "BlockingSandboxes":

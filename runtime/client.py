@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, cast, overload
 from uuid import UUID
 
 from ..actors.address import AgentAddress
@@ -42,6 +42,7 @@ from .stack.find import attach
 
 if TYPE_CHECKING:
     from ..workflows.flow import Flow
+    from .agent_words import AgentWords
     from .runs import RunRef, Runs
     from .sandbox_client import SandboxClient
 
@@ -150,16 +151,24 @@ class Client:
         run = await (await self.runs()).start(given, id)
         return await run.result() if wait else run
 
+    @overload
+    async def run_agent(
+        self, goal: str, *, id: str | None = None, wait: Literal[True] = True, **words: "Unpack[AgentWords]"
+    ) -> Any: ...
+    @overload
+    async def run_agent(
+        self, goal: str, *, id: str | None = None, wait: Literal[False], **words: "Unpack[AgentWords]"
+    ) -> "RunRef": ...
     async def run_agent(
         self,
         goal: str,
         *,
         id: str | None = None,  # noqa: A002
         wait: bool = True,
-        **words: Any,
+        **words: "Unpack[AgentWords]",
     ) -> Any:
         """Gives an agent a goal: its answer, or without `wait` a reference to the run. The words are those of
-        `AgentRunInput`: role, system, model, tools, agent (the key of a conversation), answer (JSON Schema), …
+        `AgentWords`: role, system, model, tools, agent (the key of a conversation), answer (JSON Schema), …
 
         Raises Rejected for what no agent can be given, RunFailed when the run fails or stops unfinished.
         """
@@ -246,9 +255,10 @@ class Client:
     async def _connect_to_temporal(self) -> "Runs":
         from . import temporal
         from .runs import Runs
+        from .speech import Listening
 
         settings = attach(self.settings or load().settings, "temporal.address")
-        return Runs(await temporal.client_of(settings), settings.temporal)
+        return Runs(await temporal.client_of(settings), settings.temporal, Listening(settings, self.caller))
 
     async def close(self) -> None:
         self.closed = True

@@ -8,11 +8,11 @@ from pydantic import ValidationError
 from temporalio.exceptions import ApplicationError
 
 from ..actors.errors import Rejected
+from ..actors.words import sentence
 from ..workflows.flow import Flow, Freezing, Frozen, Problem, document, freeze_document, inputs_for
 from ..workflows.interpreter.run_input import RunInput, refuse_unfinished_words
 from . import identity
 from .flow_files import flow_path, frozen, load_child
-from .payloads import sentence
 
 
 class BadFlow(Rejected, of_one_text=False):
@@ -85,7 +85,7 @@ def run_input(
             chain=tuple(chain) or (identity.user(),),
         )
     except ValidationError as error:
-        raise Rejected(f"the flow `{typed.name}` cannot run: {sentence(error)}.") from None
+        raise Rejected(f"the flow `{typed.name}` cannot run: {sentence(error, RunInput)}") from None
 
 
 def check_inputs(flow: Flow, inputs: Mapping[str, Any]) -> None:

@@ -139,6 +139,8 @@ class Life:
     async def drain(self, seconds: float) -> bool:
         await self.tenure.drain()
         done, _ = await asyncio.wait({self.tasks[0]}, timeout=seconds)
+        if done and Brain.mind is not None:
+            await Brain.mind.settled()
         return bool(done)
 
     async def _rule(self) -> None:

@@ -15,9 +15,9 @@ from temporalio.converter import (
 )
 from temporalio.exceptions import ApplicationError
 
+from ..actors.size import LARGEST_VALUE
 from ..memory import large_payloads
 from ..memory.database import Database
-from ..workflows.interpreter.sizes import LARGEST_VALUE
 from .lazy_database import LazyDatabase
 from .settings import PostgresSettings
 

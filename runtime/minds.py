@@ -5,14 +5,14 @@ What is being said is kept in memory while it is said, for those who watch; noth
 
 from contextlib import aclosing
 
-from ..activities.models.metered import MeteredModel
 from ..activities.models.prices import LOCAL, Prices
+from ..activities.models.settling import Settling
 from ..activities.models.streams import closable
 from ..actors.brain import Saying, Thought
 from ..actors.models import Model, ModelLost, ModelReply, ModelRequest
 from ..memory.database import Database
 from ..memory.model_calls import ModelCalls
-from .models import Models
+from .paid_models import paid_by
 from .settings import Settings
 
 USUAL_WINDOW = 128_000  # of a model about which nobody says more
@@ -21,8 +21,9 @@ NOTHING = Saying(text="", end=0)
 
 
 class Minds:
-    def __init__(self, model: Model, prices: Prices, local_window: int) -> None:
+    def __init__(self, model: Model, ledger: Settling, prices: Prices, local_window: int) -> None:
         self._model = model
+        self._ledger = ledger
         self._prices = prices
         self._local_window = local_window
         self._speeches: dict[str, Saying] = {}  # by the agent to which something is being said
@@ -33,7 +34,7 @@ class Minds:
             reply = await self._heard(request, listener)
         finally:
             self._speeches.pop(listener, None)
-        price = self._prices.of(reply.model)
+        price = self._prices.of(reply.model) if reply.counted else None
         return Thought(reply=reply, cost_nanos=price.cost(reply.usage) if price is not None else None)
 
     async def _heard(self, request: ModelRequest, listener: str) -> ModelReply:
@@ -49,6 +50,9 @@ class Minds:
         if reply is None:
             raise ModelLost(f"{request.model} ended without a reply.")
         return reply
+
+    async def settled(self) -> None:
+        await self._ledger.settled()
 
     def speech(self, agent: str) -> Saying | None:
         return self._speeches.get(agent)
@@ -67,9 +71,6 @@ class Minds:
 def mind_of(settings: Settings, database: Database) -> Minds:
     """For as long as this process lives: connections to providers are opened when they are first needed."""
     prices = Prices.load(settings.models.prices)
-    ledger = ModelCalls(database.opened)
-
-    def paid(model: Model) -> Model:
-        return MeteredModel(model, ledger, prices)
-
-    return Minds(Models(settings.models, around=paid), prices, settings.models.local.window)
+    ledger = Settling(ModelCalls(database.opened))
+    models = paid_by(ledger, settings.models, prices)
+    return Minds(models, ledger, prices, settings.models.local.window)

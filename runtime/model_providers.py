@@ -1,13 +1,14 @@
 """The providers of these settings: those that are known unwritten, and what is written of them and of others."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from ..activities.models.limits import Limits
 from ..activities.models.provider import Provider
 from ..activities.secrets import REFERENCE, KnowsSecrets
-from ..actors.errors import NotRunning, Rejected
-from ..actors.models import BadKey
+from ..actors.errors import ConfigError, NotRunning, Rejected
+from ..actors.models import BadKey, UnknownModel
 from .model_settings import ModelsSettings, Protocol, ProviderSettings
 from .secrets import variable_of
 
@@ -52,7 +53,9 @@ class Offered:
         if self.base_url is None:
             raise NotRunning(f"it is not known where {self.name} is: set `models.providers.{self.name}.base_url`.")
         if self.secret is None:
-            return Provider(self.name, self.base_url, None, f"set `models.providers.{self.name}.key`")
+            wanted = f"set `models.providers.{self.name}.key` to secret://{self.name}"
+            variable = f"{variable_of(self.name)} to the key where hosts run"
+            return Provider(self.name, self.base_url, None, f"{wanted}, and {variable}")
         remedy = f"set {variable_of(self.secret)} to a key of {self.name} where hosts run"
         try:
             key = secrets.value(self.secret)
@@ -67,6 +70,33 @@ class Offered:
 def providers_of(settings: ModelsSettings) -> Mapping[str, Offered]:
     names = dict.fromkeys([*KNOWN, *settings.providers])
     return {name: _offered(name, settings.providers.get(name, ProviderSettings())) for name in names}
+
+
+def check_default(settings: ModelsSettings) -> None:
+    """Raises ConfigError: by itself it would be found when the first agent thinks."""
+    for name in settings.default:
+        try:
+            provider_in(name, providers_of(settings))
+        except UnknownModel as error:
+            raise ConfigError(f"`models.default` cannot be asked: {error}") from None
+
+
+def provider_in(name: str, there: Collection[str]) -> str:
+    """Whose model it is, of those that there are; raises UnknownModel for what names none of theirs."""
+    provider, slash, model = name.partition("/")
+    if provider not in there:
+        raise UnknownModel(_unknown(name, provider if slash else None, sorted(there)))
+    if (slash and not model) or (not slash and provider != LOCAL):
+        raise UnknownModel(f"{name!r} names no model of {provider}: write it as {provider}/name.")
+    return provider
+
+
+def _unknown(name: str, provider: str | None, there: Sequence[str]) -> str:
+    near = get_close_matches(provider or name, there, n=1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    if provider is None:
+        return f"{name!r} names no provider: write it as provider/name, with one of {', '.join(there)}.{hint}"
+    return f"there is no provider {provider!r}: there are {', '.join(there)}.{hint}"
 
 
 def _offered(name: str, written: ProviderSettings) -> Offered:

@@ -9,7 +9,7 @@ from prometheus_client import Counter, Histogram
 
 from ..activities.models.provider import own_name
 from ..activities.models.streams import closable
-from ..actors.models import Model, ModelReply, ModelRequest, Piece, UnknownModel
+from ..actors.models import Model, ModelReply, ModelRequest, Piece, UnknownModel, Usage
 from ..actors.tracing import tracer
 from .telemetry.metrics import REGISTRY
 
@@ -77,11 +77,13 @@ class Watched:
         }
 
     def _count(self, reply: ModelReply, name: str, span: Span) -> None:
-        usage = reply.usage
+        span.set_attributes({"gen_ai.response.model": reply.version, "gen_ai.response.finish_reasons": [reply.stop]})
+        if reply.counted:
+            self._count_tokens(reply.usage, name, span)
+
+    def _count_tokens(self, usage: Usage, name: str, span: Span) -> None:
         span.set_attributes(
             {
-                "gen_ai.response.model": reply.version,
-                "gen_ai.response.finish_reasons": [reply.stop],
                 "gen_ai.usage.input_tokens": usage.input_tokens,
                 "gen_ai.usage.cache_read.input_tokens": usage.cached_tokens,
                 "gen_ai.usage.output_tokens": usage.output_tokens,

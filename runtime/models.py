@@ -9,7 +9,6 @@ belongs to one event loop.
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
-from difflib import get_close_matches
 from typing import Protocol, Self
 
 from ..activities.models.cassette import Cassette
@@ -21,7 +20,7 @@ from ..activities.models.streams import closable
 from ..activities.secrets import KnowsSecrets
 from ..actors.models import Model, ModelReply, ModelRequest, Piece, UnknownModel
 from .local_model import local_model
-from .model_providers import LOCAL, Offered, providers_of
+from .model_providers import LOCAL, Offered, provider_in, providers_of
 from .model_settings import ModelsSettings
 from .model_telemetry import Watched
 from .secrets import SEEN, SecretsFromEnvironment
@@ -71,11 +70,7 @@ class Models:
         return Fallback(models, Patience(settings.attempts, settings.give_up))
 
     def _model_of(self, name: str) -> Model:
-        provider, slash, model = name.partition("/")
-        if provider not in self._beside and provider not in self._providers:
-            raise UnknownModel(self._unknown(name, provider if slash else None))
-        if (slash and not model) or (not slash and provider != LOCAL):
-            raise UnknownModel(f"{name!r} names no model of {provider}: write it as {provider}/name.")
+        provider = provider_in(name, {*self._providers, *self._beside})
         return self._beside.get(provider) or Provided(self, self._providers[provider])
 
     async def opened(self, offered: Offered) -> Model:
@@ -92,14 +87,6 @@ class Models:
             return local_model(self._settings.local)
         # In a thread: the SDKs take seconds to import, and a host that is silent for so long loses its lease.
         return await asyncio.to_thread(adapter_of, offered, offered.opened(self._secrets))
-
-    def _unknown(self, name: str, provider: str | None) -> str:
-        there = sorted({*self._providers, *self._beside})
-        near = get_close_matches(provider or name, there, n=1)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        if provider is None:
-            return f"{name!r} names no provider: write it as provider/name, with one of {', '.join(there)}.{hint}"
-        return f"there is no provider {provider!r}: there are {', '.join(there)}.{hint}"
 
     async def close(self) -> None:
         while self._adapters:

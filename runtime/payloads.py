@@ -5,7 +5,7 @@ The Temporal CLI and UI show a failed run's message; a traceback through a valid
 
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from temporalio.api.common.v1 import Payload
 from temporalio.api.failure.v1 import Failure
 from temporalio.contrib.pydantic import PydanticJSONPlainPayloadConverter
@@ -18,14 +18,18 @@ from temporalio.converter import (
 )
 from temporalio.exceptions import ApplicationError
 
+from ..actors.words import sentence
+
 
 class ReadableJSON(PydanticJSONPlainPayloadConverter):
     def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:
         try:
             return super().from_payload(payload, type_hint)
         except ValidationError as error:
+            kinds = [type_hint] if isinstance(type_hint, type) and issubclass(type_hint, BaseModel) else []
+            said = sentence(error, *kinds)
             raise ApplicationError(
-                f"the input does not fit {error.title}: {sentence(error)}", type="BadInput", non_retryable=True
+                f"the input does not fit {error.title}: {said}", type="BadInput", non_retryable=True
             ) from None
 
 
@@ -46,13 +50,3 @@ class ReadableFailures(DefaultFailureConverter):
 
 
 data_converter = DataConverter(payload_converter_class=Payloads, failure_converter_class=ReadableFailures)
-
-
-def sentence(error: ValidationError) -> str:
-    """All its problems, each with its place."""
-    problems = []
-    for problem in error.errors(include_url=False, include_context=False):
-        where = ".".join(str(part) for part in problem["loc"])
-        said = problem["msg"].removeprefix("Value error, ")
-        problems.append(f"{where}: {said}" if where else said)
-    return "; ".join(problems)

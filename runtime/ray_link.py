@@ -27,6 +27,8 @@ def environment(token: str | None, *, loopback: bool) -> dict[str, str]:
         "RAY_worker_niceness": "0",
         # A caller learns of a dead actor after 7 ms instead of 1.3 s (../shared/figures.md).
         "RAY_timeout_ms_task_wait_for_death_info": "0",
+        # Nothing of ours waits for a process that Ray keeps ready.
+        "RAY_prestart_worker_first_driver": "0",
     }
     if token:
         environ["RAY_AUTH_TOKEN"] = token

@@ -49,7 +49,8 @@ class RunRow:
 
     def as_json(self) -> dict[str, Any]:
         ended = self.ended_at.isoformat() if self.ended_at else None
-        return {**asdict(self), "started_at": self.started_at.isoformat(), "ended_at": ended}
+        of_json = {"tags": list(self.tags), "started_at": self.started_at.isoformat(), "ended_at": ended}
+        return {**asdict(self), **of_json}
 
 
 def row_of(execution: WorkflowExecution) -> RunRow:

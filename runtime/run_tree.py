@@ -36,6 +36,7 @@ class Node:
     child: str | None = None  # the id of the run of a child flow
     inner: "tuple[Node, ...]" = field(default=())
     output: SandboxProgress | None = None  # so far, while it runs in a sandbox
+    is_numbered: bool = False  # a step of an agent: its key says nothing without its title
 
     def walk(self) -> "Iterator[Node]":
         yield self
@@ -49,7 +50,8 @@ def tree_of(flow: Flow, state: Mapping[str, Any], run: str) -> tuple[Node, ...]:
 
 
 def agent_nodes(state: Mapping[str, Any], run: str) -> tuple[Node, ...]:
-    """Of the run of an agent: its decisions and what it did, in the order in which they began."""
+    """Of the run of an agent: its decisions and what it did, in the order in which they began. While another run has
+    its conversation, that is what it waits for."""
     return tuple(
         Node(
             task["key"],
@@ -60,9 +62,15 @@ def agent_nodes(state: Mapping[str, Any], run: str) -> tuple[Node, ...]:
             ended_at=_moment(task["ended_at"]),
             note=task["note"],
             child=child_id(run, task["key"], 1) if task["title"] in (DELEGATE, HAND_OVER) else None,
+            is_numbered=True,
         )
         for task in state["tasks"]
-    )
+    ) + ((_turn(state),) if state["waits_for"] is not None else ())
+
+
+def _turn(state: Mapping[str, Any]) -> Node:
+    note = f"waits for {state['waits_for']} to leave the conversation {state['agent']}"
+    return Node("begin", "begin", "begin", "waiting", note=note)
 
 
 def with_speech(nodes: Sequence[Node], said: Saying | None) -> tuple[Node, ...]:

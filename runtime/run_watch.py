@@ -1,19 +1,25 @@
 """Looking at a run while it goes on: what Temporal says, what the run itself says, and its child flows' runs."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..actors.address import AgentAddress
 from ..actors.errors import NotFound, NotRunning, RunFailed
 from ..workflows.flow import Flow
-from ..workflows.flow.model import Child, Sandbox, Tool
+from ..workflows.flow.model import Child, Sandbox
 from .delays import Delay, delays_of
 from .live_output import live_output
 from .run_errors import not_of_a_flow
 from .run_rows import RunRow, row_of
 from .run_tree import DECIDE, UNDER_WAY, Node, agent_nodes, tree_of, with_children, with_output, with_speech
 from .runs import AGENT, FLOW, RunRef, Runs
+
+BETWEEN_LOOKS = 0.5  # seconds
+SHARE_OF_LOOKING = 0.2  # of the time: a run of thousands of tasks is looked at less often
+LONGEST_PAUSE = 10.0  # a look is slow for once, too, when a worker was killed
 
 
 @dataclass(frozen=True)
@@ -82,11 +88,10 @@ class Watch:
     async def _child(self, run: RunRef, word: str, delays: list[Delay]) -> tuple[Node, ...]:
         try:
             nodes = await self._nodes(run, FLOW if word == Child.word else AGENT, await run.state())
-            words = {node.word for top in nodes for node in top.walk() if node.status in UNDER_WAY}
-            if words & {Sandbox.word, Tool.word}:
-                execution = await run.execution()
+            execution = await run.execution()
+            delays += delays_of(execution)
+            if any(node.word == Sandbox.word and node.status in UNDER_WAY for top in nodes for node in top.walk()):
                 nodes = with_output(nodes, await live_output(execution, self.runs.client.data_converter))
-                delays += delays_of(execution)
         except (NotFound, NotRunning):  # it is just about to be started, or no worker has it yet
             return ()
         return await self._with_children(nodes, delays)
@@ -95,6 +100,28 @@ class Watch:
         if run.id not in self.flows:
             self.flows[run.id] = Flow.model_validate((await run.given()).flow)
         return self.flows[run.id]
+
+
+async def looks(watch: Watch, run: RunRef, ended: asyncio.Event | None = None) -> AsyncIterator[View]:
+    """One after the other, the last one after the end of the run."""
+    loop = asyncio.get_running_loop()
+    while True:
+        began = loop.time()
+        seen = await watch.look(run)
+        yield seen
+        if not seen.row.is_open:
+            return
+        pause = pause_after(seen, loop.time() - began)
+        with suppress(TimeoutError):  # not `wait_for`: before Python 3.12, one that is over forgets a Ctrl-C
+            async with asyncio.timeout(pause):
+                await (ended or asyncio.Event()).wait()
+
+
+def pause_after(seen: View, spent: float) -> float:
+    """In seconds. To have waited for an answer that did not come was no work for anybody."""
+    if seen.silence is not None:
+        return BETWEEN_LOOKS
+    return min(max(BETWEEN_LOOKS, spent / SHARE_OF_LOOKING), LONGEST_PAUSE)
 
 
 async def failure_of(run: RunRef) -> RunFailed | None:

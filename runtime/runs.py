@@ -12,7 +12,8 @@ there is none, the error says so.
 import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, overload
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 from uuid import uuid4
 
 from pydantic import BaseModel
@@ -38,6 +39,9 @@ from .run_rows import RunRow, row_of
 from .settings import TemporalSettings
 from .speech import Speech, silent
 
+if TYPE_CHECKING:
+    from .agent_words import AgentWords
+
 FLOW = "flow"  # the workflow types
 AGENT = "agent"
 LOOKED_THROUGH = 500  # runs, for one whose id is like the one given
@@ -58,16 +62,32 @@ class Runs:
         and a run of this id that there is or was is what is given."""
         return await self.start_workflow(FLOW, given, id or f"{given.name}-{uuid4().hex[:10]}", once=once)
 
-    async def start_workflow(self, kind: str, given: Any, id: str, *, once: bool = False) -> "RunRef":  # noqa: A002
-        reuse = WorkflowIDReusePolicy.REJECT_DUPLICATE if once else WorkflowIDReusePolicy.ALLOW_DUPLICATE
+    async def start_workflow(
+        self,
+        kind: str,
+        given: Any,
+        id: str,  # noqa: A002
+        *,
+        once: bool = False,
+        anew: bool = True,
+        task_timeout: timedelta | None = None,
+    ) -> "RunRef":
+        """`anew`: whether an id may be used again when its run has ended."""
+        policy = WorkflowIDReusePolicy
+        reuse = policy.ALLOW_DUPLICATE if anew and not once else policy.REJECT_DUPLICATE
         try:
             handle = await self.client.start_workflow(
-                kind, given, id=id, task_queue=self.settings.task_queue, id_reuse_policy=reuse
+                kind,
+                given,
+                id=id,
+                task_queue=self.settings.task_queue,
+                id_reuse_policy=reuse,
+                task_timeout=task_timeout,
             )
         except WorkflowAlreadyStartedError:
             if once:
                 return self.get(id)
-            raise Rejected(f"a run with the id {id!r} is going on. Choose another --id, or wait for it.") from None
+            raise Rejected(await self._taken(id)) from None
         except ApplicationError as error:  # an input that is too large to be carried
             raise Rejected(f"{id} cannot be started: {error.message}") from None
         except RPCError as error:
@@ -78,6 +98,13 @@ class Runs:
                 ) from None
             raise Rejected(f"Temporal refuses to start {id!r}: {error.message}.") from None
         return RunRef(self, id, handle)
+
+    async def _taken(self, id: str) -> str:  # noqa: A002
+        row = await self.get(id).describe()
+        if row.is_open:
+            return f"a run with the id {id!r} is going on. Choose another --id, or wait for it."
+        goes_on = f"; or go on in its conversation with `resprout runs continue {id} --goal …`" * (row.kind == AGENT)
+        return f"the id {id!r} is that of a run that has ended ({row.status}). Choose another --id{goes_on}."
 
     def get(self, id: str) -> "RunRef":  # noqa: A002
         """The newest run with this id; nothing is asked yet."""
@@ -188,6 +215,26 @@ class RunRef:
             assert isinstance(given, BaseModel)
             return given
         raise NotFound(f"Temporal keeps no history of the run {self.id} any more.")
+
+    def watch(self) -> "AsyncIterator[dict[str, Any]]":
+        """What changes in it, until it has ended: tasks, what sandboxes write and models say while they do, questions;
+        and its end with the result. Each `event` is as `resprout runs watch --json` prints it."""
+        from .run_changes import changes_of
+
+        return changes_of(self)
+
+    async def continue_(
+        self,
+        goal: str = "",
+        *,
+        id: str | None = None,  # noqa: A002
+        **changes: "Unpack[AgentWords]",
+    ) -> "RunRef":
+        """A new run of an agent, in the conversation of this one that has ended: to reach a new goal, or to go on with
+        what was not finished. Its words are those of this one, but for the changes."""
+        from .agent_runs import continued
+
+        return await continued(self.runs, self.id, id, goal=goal, **changes)
 
     async def pause(self) -> None:
         """Nothing new begins; what is in flight ends."""

@@ -228,4 +228,4 @@ def _spec(kind: type[Words], spec: Words | None, words: Mapping[str, Any]) -> Wo
     try:
         return kind.model_validate(dict(words))
     except ValidationError as error:
-        raise BadArgument(sentence(error)) from None
+        raise BadArgument(sentence(error, kind)) from None

@@ -43,6 +43,12 @@ def fits(key: Key, pattern: Key) -> bool:
     )
 
 
+def named_as(key: Key, pattern: Key) -> Key:
+    """The pattern with the names that the key has in their places."""
+    named = {at: part for at, part in enumerate(key) if GIVEN_NAME.fullmatch(part)}
+    return tuple(named.get(at, part) if part == ANY else part for at, part in enumerate(pattern))
+
+
 def is_one_of(key: Key, patterns: frozenset[Key]) -> bool:
     return key in patterns or any(len(key) == len(pattern) and fits(key, pattern) for pattern in patterns)
 

@@ -23,7 +23,7 @@ from pydantic_settings import (
 from ..actors.errors import ConfigError
 from .model_settings import ModelsSettings
 from .sections import Listed, Port, Section
-from .setting_keys import Key, as_variable, fits, is_one_of, keys_within, of_variable, present
+from .setting_keys import Key, as_variable, fits, is_one_of, keys_within, named_as, of_variable, present
 
 CONFIG_FILE = "resprout.toml"
 CONFIG_ENV = "RESPROUT_CONFIG"
@@ -346,7 +346,7 @@ def _file_layer(path: Path, named_by: str | None) -> Layer:
     known = frozenset(known_keys())
     for key in flat:
         if not is_one_of(key, known):
-            raise ConfigError(_unknown(".".join(key), places[key], [".".join(k) for k in known]))
+            raise ConfigError(unknown_key(key, places[key]))
     return Layer(flat, places)
 
 
@@ -405,6 +405,11 @@ def _line_of(text: str, key: Key) -> int:
             if key[len(section) :][: len(name)] == name:
                 return number
     return 1
+
+
+def unknown_key(key: Key, place: str) -> str:
+    candidates = [".".join(named_as(key, pattern)) for pattern in known_keys()]
+    return _unknown(".".join(key), place, candidates)
 
 
 def _unknown(name: str, place: str, candidates: list[str], prefix: str = "") -> str:

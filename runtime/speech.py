@@ -22,9 +22,9 @@ async def silent(_: AgentAddress) -> Saying | None:
 class Listening:
     """Connects when it is first asked. Where hosts cannot be found, nothing is heard, and it is not asked again."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, caller: Caller | None = None) -> None:
         self.settings = settings
-        self.caller: Caller | None = None
+        self.caller = caller
         self.is_deaf = False
 
     async def __call__(self, agent: AgentAddress) -> Saying | None:

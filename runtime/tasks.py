@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from temporalio.service import RPCError
 
 from ..actors.errors import NotFound, NotRunning, Rejected, RunFailed
+from ..actors.words import sentence
 from ..workflows.flow.vocabulary import did_you_mean
 from ..workflows.task import TaskInput
-from .payloads import sentence
 from .run_errors import refused
 from .runs import LOOKED_THROUGH, RunRef, Runs
 from .task_rows import DEAD_LETTERED, STATUSES, TASK, TaskRow, query, row_of
@@ -142,7 +142,7 @@ def task_input(*, timeout: timedelta, **words: Any) -> TaskInput:
     try:
         return TaskInput.model_validate({"timeout_seconds": timeout.total_seconds(), **words})
     except ValidationError as error:
-        raise Rejected(f"the task cannot be submitted: {sentence(error)}.") from None
+        raise Rejected(f"the task cannot be submitted: {sentence(error, TaskInput)}") from None
 
 
 def _summary(lengths: list[float]) -> dict[str, float]:

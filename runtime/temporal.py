@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
@@ -117,7 +118,8 @@ async def ping(settings: TemporalSettings) -> None:
 def run_url(settings: TemporalSettings, workflow_id: str, run_id: str) -> str | None:
     if settings.ui_url is None:
         return None
-    return f"{settings.ui_url.rstrip('/')}/namespaces/{settings.namespace}/workflows/{workflow_id}/{run_id}/history"
+    namespace, workflow = (quote(name, safe="") for name in (settings.namespace, workflow_id))
+    return f"{settings.ui_url.rstrip('/')}/namespaces/{namespace}/workflows/{workflow}/{run_id}/history"
 
 
 def _tls(settings: TemporalSettings) -> TLSConfig | bool:

@@ -11,14 +11,13 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
-from .. import workflows
 from ..activities.ask_agent import AskAgent
 from ..activities.attempt import none_left_behind
 from ..activities.route_task import RouteTask
 from ..activities.run_sandbox import RunSandbox
 from ..activities.sandbox.sandboxes import Sandboxes
 from ..actors.logger import get_logger
-from ..workflows import search_attributes
+from ..workflows import kinds, search_attributes
 from . import temporal
 from .agent_modules import import_agents
 from .budget_retention import BudgetRetention
@@ -71,7 +70,7 @@ def make(client: Client, settings: Settings, sandboxes: Sandboxes, hands: Tools)
     return Worker(
         client,
         task_queue=settings.temporal.task_queue,
-        workflows=workflows.ALL,
+        workflows=kinds.ALL,
         activities=[
             AskAgent(caller(settings)).ask,
             RouteTask(RegistryReader(settings.postgres)).route,

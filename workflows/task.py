@@ -22,6 +22,7 @@ from ..actors.errors import BadAddress
 from . import search_attributes
 from .asking import RETRY, ask
 from .interpreter.failures import HOPELESS, TaskFailed, failure_of
+from .interpreter.run_input import nothing, refuse_nothing
 
 Status = Literal["pending", "routing", "executing", "completed", "failed", "cancelled", "dead-lettered"]
 DEAD_LETTERED = "DeadLettered"  # the failure type of a task whose attempts ran out
@@ -66,10 +67,14 @@ class TaskInput(BaseModel):
         return self.agent or f"who can {self.capability}"
 
 
+NO_INPUT = nothing(TaskInput)
+
+
 @workflow.defn(name="task")
 class Task:
     @workflow.init
-    def __init__(self, given: TaskInput) -> None:
+    def __init__(self, given: TaskInput = NO_INPUT) -> None:
+        refuse_nothing(given)
         self.given = given
         self.status: Status = "pending"
         self.attempt = 0
@@ -77,7 +82,7 @@ class Task:
         self.errors: list[dict[str, Any]] = []  # of each attempt that failed
 
     @workflow.run
-    async def run(self, given: TaskInput) -> dict[str, JsonValue] | None:
+    async def run(self, given: TaskInput = NO_INPUT) -> dict[str, JsonValue] | None:
         """The body of the agent's reply."""
         search_attributes.introduce_task(given.tenant, self.status)
         workflow.upsert_memo({MEMO: {"aim": given.aim, "message": given.message}})

@@ -11,6 +11,7 @@ from .arguments import tool_use
 from .aside import Blocks, set_aside
 from .heard import Heard
 from .provider import Provider
+from .replies import reply_to
 from .tool_names import Spelling
 
 PROTOCOL = "anthropic"
@@ -33,7 +34,7 @@ class _Counted(Heard):
 
 class _Begun(Heard):
     model: str
-    usage: _Counted
+    usage: _Counted | None = None
 
 
 class _MessageStart(Heard):
@@ -64,7 +65,7 @@ class _Ending(Heard):
 
 class _MessageDelta(Heard):
     delta: _Ending
-    usage: _Counted = _Counted()
+    usage: _Counted | None = None
 
 
 class _Event(Heard):
@@ -94,7 +95,7 @@ class AnthropicHearing:
             case "message_start":
                 begun = _MessageStart.model_validate(event).message
                 self._version = begun.model
-                self._count(begun.usage)
+                self._count(begun.usage, but={"output_tokens"})  # which is known at the end
             case "content_block_start":
                 start = _BlockStart.model_validate(event)
                 self._blocks[start.index] = dict(start.content_block)
@@ -120,32 +121,29 @@ class AnthropicHearing:
             case "signature_delta":
                 block["signature"] = block.get("signature", "") + delta.signature
 
-    def _count(self, counted: _Counted) -> None:
-        self._counted = self._counted.model_copy(update=counted.model_dump(exclude_none=True))
+    def _count(self, counted: _Counted | None, but: set[str] | None = None) -> None:
+        if counted is not None:
+            self._counted = self._counted.model_copy(update=counted.model_dump(exclude_none=True, exclude=but))
 
     def reply(self) -> ModelReply:
         blocks = [block for _, block in sorted(self._blocks.items())]
-        uses = tuple(self._uses())
+        is_using = any(block.get("type") == "tool_use" for block in blocks)
+        stop = STOPS.get(self._reason or "", "tools" if is_using else "end")
+        uses = tuple(self._uses(stop))
         message = FromModel(
             text="".join(str(block.get("text") or "") for block in blocks if block.get("type") == "text"),
             uses=uses,
             aside=self._aside(uses),
         )
-        return ModelReply(
-            message=message,
-            usage=_usage(self._counted),
-            stop=STOPS.get(self._reason or "", "tools" if uses else "end"),
-            model=self._request.model,
-            version=self._version,
-        )
+        return reply_to(self._request, message, _usage(self._counted), stop, self._version)
 
-    def _uses(self) -> Iterator[ToolUse]:
+    def _uses(self, stop: Stop) -> Iterator[ToolUse]:
         for index, block in sorted(self._blocks.items()):
             if block.get("type") == "tool_use":
                 begun = _ToolUse.model_validate(block)
                 # Without fragments, the block may have had them whole from its beginning.
-                written = self._inputs.get(index) or json.dumps(begun.input or {})
-                yield tool_use(begun.id, self._spelling.read(begun.name), written)
+                written = self._inputs.get(index) or (json.dumps(begun.input) if begun.input else "")
+                yield tool_use(begun.id, self._spelling.read(begun.name), written, stop)
 
     def _aside(self, uses: tuple[ToolUse, ...]) -> dict[str, JsonValue]:
         """Only where it thought: thoughts count under their signature, and among the blocks where they stood."""
@@ -161,11 +159,13 @@ class AnthropicHearing:
         return set_aside(self._provider, PROTOCOL, blocks)
 
 
-def _usage(counted: _Counted) -> Usage:
+def _usage(counted: _Counted) -> Usage | None:
+    if counted.input_tokens is None or counted.output_tokens is None:
+        return None
     cached, written = counted.cache_read_input_tokens or 0, counted.cache_creation_input_tokens or 0
     return Usage(
-        input_tokens=(counted.input_tokens or 0) + cached + written,
+        input_tokens=counted.input_tokens + cached + written,
         cached_tokens=cached,
         written_tokens=written,
-        output_tokens=counted.output_tokens or 0,
+        output_tokens=counted.output_tokens,
     )

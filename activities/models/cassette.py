@@ -1,8 +1,8 @@
 """Calls on file, for tests of agents: asked once in earnest, then answered from the file with no key and no network.
 
-A file of JSON lines, one a call, found by a digest of what was asked; how long one waits for an answer, and what caches
-call the conversation, are no part of the question. Values of secrets are veiled before anything is written, and in
-the question before it is looked up: who replays need not have them.
+A file of JSON lines, one a call, found by a digest of what was asked; how long one waits for an answer, what caches
+call the conversation, and who pays are no part of the question: they differ from run to run. Values of secrets are
+veiled before anything is written, and in the question before it is looked up: who replays need not have them.
 """
 
 import json
@@ -23,7 +23,7 @@ from ..secrets import Veil
 from .streams import closable
 
 Mode = Literal["record", "replay"]
-NO_QUESTION = {"timeout_seconds", "conversation"}
+NO_QUESTION = {"timeout_seconds", "conversation", "account"}
 
 
 class NotRecorded(Rejected):
@@ -111,8 +111,10 @@ def _read(path: Path) -> dict[str, Recorded]:
             continue
         try:
             one = json.loads(line)
-            record = Recorded(number, one["question"], one["pieces"], ModelReply.model_validate(one["reply"]))
-        except (ValueError, KeyError, TypeError, ValidationError):
+            # An older line may hold more.
+            question = {field: value for field, value in one["question"].items() if field not in NO_QUESTION}
+            record = Recorded(number, question, one["pieces"], ModelReply.model_validate(one["reply"]))
+        except (ValueError, KeyError, TypeError, AttributeError, ValidationError):
             raise ConfigError(f"line {number} of the cassette {path} is no recorded call: remove that line.") from None
         # Not as it is written there: who edits a question would look for why it is not found.
         records[digest(record.question)] = record

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from pydantic import ValidationError
 
-from ...actors.models import ModelReply, Piece
+from ...actors.models import BEGUN, ModelReply, Piece
 from .failures import Failures, Translate
 
 
@@ -57,14 +57,16 @@ async def exchange(
     begin: Callable[[], Awaitable[Begun]], hearing: Hearing, failures: Failures, translate: Translate
 ) -> AsyncIterator[Piece | ModelReply]:
     deadline = asyncio.get_running_loop().time() + failures.request.timeout_seconds
-    failure = None
+    failure, is_begun = None, False
     try:
         async with asyncio.timeout_at(deadline):
             begun = await begin()
         async with aclosing(begun):
             async for event in _until(deadline, begun.events()):
-                for text in hearing.hear(event):
-                    yield Piece(text=text)
+                pieces = [Piece(text=text) for text in hearing.hear(event)]
+                for piece in pieces if is_begun else [BEGUN, *pieces]:
+                    yield piece
+                is_begun = True
         if hearing.is_over:
             yield hearing.reply()
         else:

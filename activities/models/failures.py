@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import httpx2
 
-from ...actors.errors import ResproutError
+from ...actors.errors import ConfigError, ResproutError
 from ...actors.models import (
     BadKey,
     BadPrompt,
@@ -94,9 +94,12 @@ class Failures:
     def broken(self, error: BaseException | None) -> ResproutError:
         """The connection. Whether anything was sent is the question."""
         if isinstance(error, NOTHING_SENT):
+            if (tls := _tls(error)) is not None:
+                return ConfigError(
+                    f"{self.whom} at {self.provider.host} and we do not agree on TLS ({tls}): "
+                    "look at `base_url` of the provider, and at the certificate there."
+                )
             return ModelBusy(f"{self.whom} cannot be reached at {self.provider.host}: look whether it runs there.")
-        if isinstance(error, ssl.SSLError):
-            return ModelFailed(f"{self.whom} at {self.provider.host} and we do not agree on TLS: look at `base_url`.")
         return self.cut()
 
     def cut(self) -> ResproutError:
@@ -110,6 +113,8 @@ class Failures:
     def _bad_key(self, said: Said) -> ResproutError:
         # Not in the provider's words: some show parts of the key.
         name, remedy = self.provider.name, self.provider.remedy
+        if self.provider.key is None and said.status in (401, 403):
+            return BadKey(f"{name} wants a key, and none is set ({said.words}): {remedy}.")
         return BadKey(f"{name} refused its key, or what the key may do ({said.words}): {remedy}.")
 
     def _busy(self, said: Said) -> ResproutError:
@@ -128,6 +133,19 @@ class Failures:
         if said.status == 404:
             return BadPrompt(f"{self.provider.host} has nothing where {self.whom} should be: look at `base_url`.")
         return BadPrompt(f"{self.whom} refused what it was asked ({said.words}){quote}: ask for something else.")
+
+
+def _tls(error: BaseException | None) -> str | None:
+    """Why there is no trust, or no TLS, where the connection failed for that. Who only hangs up may be back soon."""
+    while error is not None and not isinstance(error, ssl.SSLError):
+        error = error.__cause__ or error.__context__
+    match error:
+        case None | ssl.SSLEOFError() | ssl.SSLZeroReturnError():
+            return None
+        case ssl.SSLCertVerificationError():
+            return error.verify_message
+        case _:
+            return (error.reason or "an error").lower().replace("_", " ")
 
 
 def _is_of_key(said: Said) -> bool:

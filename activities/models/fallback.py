@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from ...actors.errors import Unavailable
 from ...actors.logger import get_logger
-from ...actors.models import BadKey, Model, ModelFailed, ModelLost, ModelReply, ModelRequest, Piece
+from ...actors.models import BEGUN, BadKey, Model, ModelFailed, ModelLost, ModelReply, ModelRequest, Piece
 from .patience import Patience, Patient
 from .streams import closable
 
@@ -39,7 +39,7 @@ class Fallback:
             try:
                 async with aclosing(closable(patient.stream(request.model_copy(update={"model": name})))) as said:
                     async for part in said:
-                        is_heard = True
+                        is_heard = is_heard or part != BEGUN
                         yield part
                 return
             except ANOTHER_CAN as error:

@@ -5,11 +5,11 @@ the model that is asked, and one that came to nothing is released before the nex
 
 What counts when something goes wrong is whether anything can have been charged for:
 
-- refused before it said anything (a bad key, a bad prompt, no room now): nothing, the reservation is released;
-- anything else, and whoever listens going away in the middle: all that was reserved.
+- refused before it began to answer (a bad key, a bad prompt, no room now): nothing, the reservation is released;
+- anything else, and whoever listens going away in the middle: all that was reserved;
+- so too an answer of a provider that does not count: a guess may be less than what was charged.
 
-A call that was paid for is not thrown away because its end could not be written down: the reservation then stays as it
-is, which is more than was spent.
+A call that was paid for is not thrown away because its end could not be written down, see `settling`.
 """
 
 import time
@@ -20,8 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import uuid4
 
-from ...actors.errors import Rejected, ResproutError, Unavailable
-from ...actors.logger import get_logger
+from ...actors.errors import Rejected, Unavailable
 from ...actors.models import (
     Account,
     Amount,
@@ -38,12 +37,9 @@ from ...actors.models import (
     Reservation,
     Usage,
 )
-from ..to_the_end import to_the_end
 from .estimating import Known, fitting_output, input_bound, known_tokens, output_bound
 from .prices import Prices
 from .streams import closable
-
-log = get_logger("resprout.models")
 
 TRIES = 4  # at a call that fits into what is left, while others take of it too
 CONVERSATIONS = 10_000  # whose last prompt is remembered
@@ -58,8 +54,8 @@ class Ledger(Protocol):
         """Only with a reservation may it be made."""
         ...
 
-    async def end(self, held: Reservation, ended: CallEnded) -> bool:
-        """False: its end was said before, and nothing changed."""
+    def end(self, held: Reservation, ended: CallEnded) -> None:
+        """It is written down soon, and before the next begins."""
         ...
 
 
@@ -67,7 +63,7 @@ class Ledger(Protocol):
 class _Call:
     held: Reservation
     began: float = field(default_factory=time.monotonic)
-    was_heard: bool = False  # it has said something
+    has_begun: bool = False  # to answer
     is_told: bool = False  # the ledger was
 
     @property
@@ -101,28 +97,32 @@ class MeteredModel:
         try:
             async with aclosing(closable(self.model.stream(request))) as heard:
                 async for said in heard:
-                    call.was_heard = True
+                    call.has_begun = True
                     if isinstance(said, ModelReply):
-                        await self._end(call, self._done(call, said))
+                        self._end(call, self._done(call, said))
                         self._remember(request, said)
                     yield said
             if not call.is_told:
                 raise ModelLost(f"{request.model} ended without a reply: ask again.")
         except (Rejected, Unavailable) as error:
-            await self._end(call, call.failed if call.was_heard else call.refused(error))
+            self._end(call, call.failed if call.has_begun else call.refused(error))
             raise
         except ModelFailed:
-            await self._end(call, call.failed)
+            self._end(call, call.failed)
             raise
         finally:
-            await self._end(call, call.lost)
+            self._end(call, call.lost)
 
     async def _reserve(self, request: ModelRequest) -> tuple[ModelRequest, Reservation]:
-        """With less to say, if only so much fits into what is left."""
+        """With less to say, if the model cannot say so much, or only less fits into what is left.
+
+        It is asked for no more than was reserved: a list of prices may be older than the model.
+        """
         account, price = request.account or Account(), self.prices.of(request.model)
         read, key = input_bound(request, self._known_of(request)), account.step or str(uuid4())
+        said = output_bound(request, price)
         for _ in range(TRIES):
-            said = output_bound(request, price)
+            request = request.model_copy(update={"max_tokens": said})
             bound = Amount(read + said, price.bound(read, said) if price is not None else None, 1)
             answer = await self.ledger.begin(CallBegun(key, account, request.model, bound))
             if isinstance(answer, Reservation):
@@ -130,33 +130,29 @@ class MeteredModel:
             less = fitting_output(answer, request, read, price)
             if less is None:
                 break
-            request = request.model_copy(update={"max_tokens": less})
+            said = less
         raise BudgetExceeded(f"{request.model} was not asked: {answer}")
 
     def _done(self, call: _Call, reply: ModelReply) -> CallEnded:
         usage, held, version = reply.usage, call.held.amount, reply.version or None
-        if not usage.tokens:  # a provider that does not count: what was reserved counts
+        if not reply.counted:
             return CallEnded("done", held, call.seconds, answered=reply.model, version=version)
         price = self.prices.of(reply.model)
         nanos = price.cost(usage) if price is not None else None
         spent = Amount(usage.tokens, nanos if nanos is not None else held.nanos, 1)
         return CallEnded("done", spent, call.seconds, usage, nanos, reply.model, version)
 
-    async def _end(self, call: _Call, ended: CallEnded) -> None:
+    def _end(self, call: _Call, ended: CallEnded) -> None:
         """The first word on it holds."""
-        if call.is_told:
-            return
-        call.is_told = True
-        try:
-            await to_the_end(self.ledger.end(call.held, ended))
-        except ResproutError as error:
-            log.error("a call of a model counts as it was reserved: its end was not written down", error=str(error))
+        if not call.is_told:
+            call.is_told = True
+            self.ledger.end(call.held, ended)
 
     def _known_of(self, request: ModelRequest) -> Known | None:
         return self.known.get((request.model, request.conversation)) if request.conversation is not None else None
 
     def _remember(self, request: ModelRequest, reply: ModelReply) -> None:
-        if request.conversation is None or reply.model != request.model or not reply.usage.input_tokens:
+        if request.conversation is None or reply.model != request.model or not reply.counted:
             return
         one = request.model, request.conversation
         self.known[one] = known_tokens(request, reply.usage.input_tokens)

@@ -1,21 +1,29 @@
-"""What a model says by chat completions: text and calls in fragments, put together by their index."""
+"""What a model says by chat completions: text and calls in fragments, put together by their ids and indexes.
 
+By the reference, the first fragment of a call has its id, and all have its index. Servers that are no OpenAI's give
+every call the index 0, or none, repeat the id, or write arguments as the object that they are: so an id that is new
+begins a call, and what has no id belongs to the newest call of its index.
+"""
+
+import json
 from collections.abc import Iterator
+
+from pydantic import JsonValue
 
 from ...actors.models import FromModel, ModelReply, ModelRequest, Stop, ToolUse, Usage
 from .arguments import tool_use
 from .heard import Heard
-from .tokens import guessed_usage
+from .replies import reply_to
 from .tool_names import Spelling
 
 
 class _Function(Heard):
     name: str | None = None
-    arguments: str | None = None
+    arguments: str | dict[str, JsonValue] | None = None
 
 
 class _Fragment(Heard):
-    index: int = 0
+    index: int | None = None
     id: str | None = None
     function: _Function | None = None
 
@@ -27,7 +35,7 @@ class _Delta(Heard):
 
 
 class _Choice(Heard):
-    delta: _Delta = _Delta()
+    delta: _Delta | None = None
     finish_reason: str | None = None
 
 
@@ -37,8 +45,8 @@ class _Cached(Heard):
 
 
 class _Counted(Heard):
-    prompt_tokens: int
-    completion_tokens: int
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
     prompt_tokens_details: _Cached | None = None
 
 
@@ -61,7 +69,8 @@ class ChatHearing:
         self._spelling = Spelling(tool.name for tool in request.tools)
         self._text: list[str] = []
         self._is_refused = False
-        self._calls: dict[int, _Call] = {}
+        self._calls: list[_Call] = []
+        self._newest: dict[int | None, _Call] = {}  # by index; of all, by none
         self._finish: str | None = None
         self._counted: _Counted | None = None
         self._version = ""
@@ -76,35 +85,44 @@ class ChatHearing:
         self._counted = chunk.usage or self._counted
         for choice in chunk.choices[:1]:
             self._finish = choice.finish_reason or self._finish
-            self._is_refused = self._is_refused or bool(choice.delta.refusal)
-            for fragment in choice.delta.tool_calls or ():
-                self._add(fragment)
-            for text in filter(None, (choice.delta.content, choice.delta.refusal)):
-                self._text.append(text)
-                yield text
+            yield from self._grow(choice.delta or _Delta())
+
+    def _grow(self, delta: _Delta) -> Iterator[str]:
+        self._is_refused = self._is_refused or bool(delta.refusal)
+        for fragment in delta.tool_calls or ():
+            self._add(fragment)
+        for text in filter(None, (delta.content, delta.refusal)):
+            self._text.append(text)
+            yield text
 
     def _add(self, fragment: _Fragment) -> None:
-        index = fragment.index
-        if fragment.id and index in self._calls and self._calls[index].id != fragment.id:
-            index = max(self._calls) + 1  # some servers give every call the index 0
-        call = self._calls.setdefault(index, _Call())
+        call = self._call_of(fragment)
+        self._newest[fragment.index] = self._newest[None] = call
         call.id = call.id or fragment.id or ""
         if fragment.function is not None:
             call.name = call.name or fragment.function.name or ""
-            call.arguments += fragment.function.arguments or ""
+            call.arguments += _written(fragment.function.arguments)
+
+    def _call_of(self, fragment: _Fragment) -> _Call:
+        newest = self._newest.get(fragment.index)
+        known = [call for call in self._calls if call.id == fragment.id] if fragment.id else []
+        if known:
+            return known[0]
+        if newest is not None and not (fragment.id and newest.id):
+            return newest
+        self._calls.append(call := _Call())
+        return call
 
     def reply(self) -> ModelReply:
         message = FromModel(text="".join(self._text), uses=tuple(self._uses()))
-        usage = _usage(self._counted) if self._counted else guessed_usage(self._request, message)
-        return ModelReply(
-            message=message, usage=usage, stop=self._stop(), model=self._request.model, version=self._version
-        )
+        usage = _usage(self._counted) if self._counted else None
+        return reply_to(self._request, message, usage, self._stop(), self._version)
 
     def _uses(self) -> Iterator[ToolUse]:
-        for index, call in sorted(self._calls.items()):
+        for index, call in enumerate(self._calls):
             # Some servers give no ids. One must be new in the conversation, which grows with every answer.
             use_id = call.id or f"call_{len(self._request.messages)}_{index}"
-            yield tool_use(use_id, self._spelling.read(call.name), call.arguments)
+            yield tool_use(use_id, self._spelling.read(call.name), call.arguments, self._stop())
 
     def _stop(self) -> Stop:
         if self._is_refused or self._finish == "content_filter":
@@ -114,7 +132,13 @@ class ChatHearing:
         return "tools" if self._calls else "end"  # some servers finish with `stop` although they use tools
 
 
-def _usage(counted: _Counted) -> Usage:
+def _written(arguments: str | dict[str, JsonValue] | None) -> str:
+    return arguments if isinstance(arguments, str) else json.dumps(arguments) if arguments is not None else ""
+
+
+def _usage(counted: _Counted) -> Usage | None:
+    if counted.prompt_tokens is None or counted.completion_tokens is None:
+        return None
     cached = counted.prompt_tokens_details or _Cached()
     return Usage(
         input_tokens=counted.prompt_tokens,

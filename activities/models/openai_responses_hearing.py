@@ -10,7 +10,7 @@ from .arguments import tool_use
 from .aside import Blocks, set_aside
 from .failures import Failures, Said
 from .heard import Heard
-from .tokens import guessed_usage
+from .replies import reply_to
 from .tool_names import Spelling
 
 PROTOCOL = "openai-responses"
@@ -114,25 +114,20 @@ class ResponsesHearing:
         items = self._response.output or self._items
         messages = [_Message.model_validate(item) for item in items if item.get("type") == "message"]
         contents = [content for one in messages for content in one.content]
+        stop = self._stop(items, contents)
         message = FromModel(
             text="".join(content.text or content.refusal for content in contents),
-            uses=tuple(self._uses(items)),
+            uses=tuple(self._uses(items, stop)),
             aside=self._aside(items),
         )
-        usage = self._response.usage
-        return ModelReply(
-            message=message,
-            usage=_usage(usage) if usage else guessed_usage(self._request, message),
-            stop=self._stop(message, contents),
-            model=self._request.model,
-            version=self._response.model or "",
-        )
+        usage = _usage(self._response.usage) if self._response.usage else None
+        return reply_to(self._request, message, usage, stop, self._response.model or "")
 
-    def _uses(self, items: Blocks) -> Iterator[ToolUse]:
+    def _uses(self, items: Blocks, stop: Stop) -> Iterator[ToolUse]:
         for item in items:
             if item.get("type") == "function_call":
                 call = _FunctionCall.model_validate(item)
-                yield tool_use(call.call_id, self._spelling.read(call.name), call.arguments)
+                yield tool_use(call.call_id, self._spelling.read(call.name), call.arguments, stop)
 
     def _aside(self, items: Blocks) -> dict[str, JsonValue]:
         """Only where there were thoughts, or parts of the answer with a name: the rest can be told again from ours."""
@@ -141,14 +136,14 @@ class ResponsesHearing:
         known = [{field: value for field, value in item.items() if value is not None} for item in items]
         return set_aside(self._failures.provider, PROTOCOL, known)
 
-    def _stop(self, message: FromModel, contents: list[_Content]) -> Stop:
+    def _stop(self, items: Blocks, contents: list[_Content]) -> Stop:
         assert self._response is not None
         reason = self._response.incomplete_details.reason if self._response.incomplete_details else None
         if reason == "content_filter" or any(content.type == "refusal" for content in contents):
             return "refused"
         if reason is not None:
             return "length"
-        return "tools" if message.uses else "end"
+        return "tools" if any(item.get("type") == "function_call" for item in items) else "end"
 
 
 def _usage(counted: _Counted) -> Usage:

@@ -14,7 +14,7 @@ from datetime import timedelta
 
 from ...actors.errors import ResproutError, Unavailable
 from ...actors.logger import get_logger
-from ...actors.models import Model, ModelFailed, ModelLost, ModelReply, ModelRequest, Piece
+from ...actors.models import BEGUN, Model, ModelFailed, ModelLost, ModelReply, ModelRequest, Piece
 from .streams import closable
 
 log = get_logger("resprout.models")
@@ -57,7 +57,7 @@ class Patient:
             try:
                 async with aclosing(closable(self._model.stream(one_call))) as said:
                     async for part in said:
-                        is_heard = True
+                        is_heard = is_heard or part != BEGUN
                         yield part
                 return
             except CAN_HELP as error:

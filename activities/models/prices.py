@@ -126,8 +126,8 @@ def _price(model: str, words: object, path: Path) -> Price:
         return Price.model_validate(words)
     except ValidationError as error:
         raise ConfigError(
-            f"the price of `{model}` in {path} does not fit: {sentence(error)}. Write input, output, dated and source, "
-            "as the list that ships does."
+            f"the price of `{model}` in {path} does not fit: {sentence(error, Price)} Write input, output, dated and "
+            "source, as the list that ships does."
         ) from None
 
 

@@ -10,6 +10,6 @@ def guessed_input(request: ModelRequest) -> int:
 
 
 def guessed_usage(request: ModelRequest, message: FromModel) -> Usage:
-    """Not nothing: a budget that counts nothing is none."""
+    """Not nothing: limits that count nothing are none."""
     said = len(message.text) + sum(len(use.model_dump_json()) for use in message.uses)
     return Usage(input_tokens=guessed_input(request), output_tokens=said // CHARACTERS + 1)

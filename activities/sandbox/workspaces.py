@@ -289,7 +289,7 @@ def command_of(workspace: Workspace, words: Mapping[str, Any]) -> SandboxSpec:
     try:
         spec = workspace.spec.command(words)
     except ValidationError as error:
-        raise BadArgument(sentence(error)) from None
+        raise BadArgument(sentence(error, SandboxSpec)) from None
     check(spec)
     return spec
 

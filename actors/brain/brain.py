@@ -6,14 +6,15 @@ is shown: the goal, a summary of what is long past, and all since then.
 One run has the conversation at a time. Another one is told which, and waits.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 from ..agent import Agent, ephemeral, on
 from ..errors import Broken, Rejected
 from ..models import Account, FromModel, FromTool, FromUser, ModelRequest, PromptTooLong, Spoken
-from .compacting import divided, rendered, request_for
-from .entries import Entry, Said, Set, Summary, entry_in
+from .compacting import divided, rendered, request_for, summary_in
+from .entries import Entry, Said, Set, Summary, entry_in, line_of
 from .messages import (
     Begin,
     Begun,
@@ -30,23 +31,25 @@ from .messages import (
 )
 from .mind import Mind
 from .moves import move_of, said_by
-from .transcript import BYTES_PER_TOKEN, Transcript
+from .room import Room, fitted, refuse_cramped, room_of
+from .transcript import BYTES_PER_TOKEN, Spoke, Transcript
 
 GO_ON = "Go on with what was not finished."
 INTERRUPTED = "The run that asked for it ended before it was told what came of it. It may have been done."
-FULL = 0.8  # of the window
 LOOK_BYTES = 700_000  # of one page of the conversation
 LONGEST_THOUGHT = 3_600.0  # seconds
 TO_WRITE_DOWN = 5.0
 
 
 class NotYours(Rejected):
-    """The conversation belongs to another run, or to none."""
+    """The conversation belongs to another run, tenant or role, or to no run."""
 
 
 class Brain(Agent, kind="brain", turn_timeout=timedelta(hours=1)):
     mind: ClassVar[Mind | None] = None  # of this host
 
+    tenant: str | None = None  # who began the conversation: nobody else goes on in it or reads it
+    role: str | None = None
     run: str | None = None
     entries: int = 0
     set_at: int = 0
@@ -55,6 +58,8 @@ class Brain(Agent, kind="brain", turn_timeout=timedelta(hours=1)):
     window_from: int = 1  # what came before is shown by its summary alone
     tokens: int = 0  # as the model counted the conversation up to `counted_to`
     counted_to: int = 0
+    heard_with: str = ""  # the last decision: what was told with it stands here
+    answer_from: int = 0  # where an answer begins that was cut off and goes on
     setting: Setting | None = ephemeral(default=None)
     goal: str = ephemeral(default="")
     summary: Summary | None = ephemeral(default=None)
@@ -62,19 +67,23 @@ class Brain(Agent, kind="brain", turn_timeout=timedelta(hours=1)):
 
     @on
     async def begin(self, message: Begin) -> Begun:
+        self._refuse_others()
+        self._refuse_other_role(message.role)
         if self.run not in (None, message.run, message.instead_of):
             return Begun(taken_by=self.run)
         if self.run == message.run:
             return Begun()
+        refuse_cramped(message.setting, self._room(message.setting))
         if self.entries:
             await self._remember()
         for use in self.transcript.unanswered():  # of a run that was ended: no provider takes a use without an answer
             self._say(FromTool(use=use, text=INTERRUPTED, failed=True))
+        self.tenant, self.role = self.envelope.tenant, message.role
         self.run, self.setting, self.goal = message.run, message.setting, message.goal or GO_ON
         self._enter(Set(entry="setting", run=message.run, at=_now(), setting=message.setting))
         self.set_at = self.entries
         self._say(FromUser(text=self.goal))
-        self.goal_at = self.entries
+        self.goal_at, self.answer_from = self.entries, 0
         self.tokens = self.counted_to = 0  # another model, another system: counted anew
         return Begun()
 
@@ -83,17 +92,22 @@ class Brain(Agent, kind="brain", turn_timeout=timedelta(hours=1)):
         setting = await self._of_run(message.run)
         for heard in message.heard:
             self._say(_spoken(heard))
+            self.answer_from = 0  # what it says now is about this
+        self.heard_with = message.step
         for use in self.transcript.unanswered():
             self._say(FromTool(use=use, text=INTERRUPTED, failed=True))
-        if self._is_full(setting) and divided(self.transcript, self._room(setting)) is not None:
+        room = self._room(setting)
+        spoken = fitted(self.transcript, room.tokens)
+        can_be_shorter = divided(spoken, room.tokens) is not None
+        if can_be_shorter and room.is_full(self._estimated(spoken, room)):
             return Move(kind="compact", why=f"{len(self.transcript)} messages come near the end of the window")
         request = ModelRequest(
             model=setting.model,
             system=setting.system,
-            messages=tuple(self._shown()),
+            messages=tuple(self._shown(spoken)),
             tools=setting.offers,
             answer=setting.answer,
-            max_tokens=setting.max_tokens,
+            max_tokens=room.said,
             temperature=setting.temperature,
             timeout_seconds=self._seconds_left(),
             conversation=str(self.address),
@@ -102,13 +116,15 @@ class Brain(Agent, kind="brain", turn_timeout=timedelta(hours=1)):
         try:
             thought = await self._mind.think(request)
         except PromptTooLong as error:
-            if divided(self.transcript, self._room(setting)) is None:
+            if not can_be_shorter:
                 raise
             return Move(kind="compact", why=str(error)[:500])
-        said = said_by(thought.reply)
+        said, before = said_by(thought.reply), await self._said_of_the_answer()
         self._say(said)
-        self.tokens, self.counted_to = thought.reply.usage.tokens, self.entries
-        move, answers = move_of(said, thought, setting)
+        if thought.reply.counted:
+            self.tokens, self.counted_to = thought.reply.usage.tokens, self.entries
+        move, answers = move_of(said, thought, setting, before)
+        self.answer_from = (self.answer_from or self.entries) if move.kind == "more" else 0
         for answer in answers:
             self._say(answer)
         return move
@@ -116,7 +132,8 @@ class Brain(Agent, kind="brain", turn_timeout=timedelta(hours=1)):
     @on
     async def compact(self, message: Compact) -> Compacted:
         setting = await self._of_run(message.run)
-        parts = divided(self.transcript, self._room(setting))
+        room = self._room(setting).tokens
+        parts = divided(fitted(self.transcript, room), room)
         if parts is None:
             return Compacted(first=0, last=0)
         old, window_from = parts
@@ -132,7 +149,7 @@ class Brain(Agent, kind="brain", turn_timeout=timedelta(hours=1)):
             at=_now(),
             run=message.run,
             model=thought.reply.model,
-            text=said_by(thought.reply).text,
+            text=summary_in(said_by(thought.reply), thought.reply),
             first=first,
             last=old[-1].number,
         )
@@ -147,16 +164,17 @@ class Brain(Agent, kind="brain", turn_timeout=timedelta(hours=1)):
     async def leave(self, message: Leave) -> None:
         if self.run != message.run:
             return
-        if message.heard:
+        await self._mind.settled()  # who sees that the run is over sees what it cost
+        again = message.again if message.step != self.heard_with else ()
+        if again or message.heard:
             await self._remember()
-            waiting = self.transcript.unanswered()  # it may have heard of the others, and the run not of that
-            for heard in message.heard:
-                if heard.use is None or heard.use in waiting:
-                    self._say(_spoken(heard))
+        for heard in (*again, *message.heard):
+            self._say(_spoken(heard))
         self.run = None
 
     @on
     async def look(self, message: Look) -> Lines:
+        self._refuse_others()
         lines: list[Line] = []
         size = 0
         for number, text in enumerate(
@@ -165,12 +183,29 @@ class Brain(Agent, kind="brain", turn_timeout=timedelta(hours=1)):
             size += len(text.encode())
             if size > LOOK_BYTES and lines:
                 break
-            lines.append(_line(number, entry_in(text)))
+            lines.append(line_of(number, entry_in(text)))
         return Lines(run=self.run, entries=self.entries, lines=tuple(lines))
 
     # What is remembered.
 
+    def _refuse_others(self) -> None:
+        tenant = self.envelope.tenant
+        if self.tenant not in (None, tenant):
+            raise NotYours(
+                f"the conversation {self.address} belongs to another tenant than {tenant!r}: name another key, or, if "
+                "it is yours, the tenant that began it (`--tenant`)."
+            )
+
+    def _refuse_other_role(self, role: str | None) -> None:
+        """The key `researcher.rita` without a role is the address of `rita` with the role `researcher`, too."""
+        if self.tenant is not None and role != self.role:
+            raise NotYours(
+                f"the conversation {self.address} is one of {_named(self.role)}, and this run has {_named(role)}: name "
+                "another key for it."
+            )
+
     async def _of_run(self, run: str) -> Setting:
+        self._refuse_others()
         if self.run != run:
             whose = f"the run {self.run}" if self.run is not None else "no run"
             raise NotYours(f"the conversation {self.address} belongs to {whose} now, not to {run}: begin first.")
@@ -197,6 +232,14 @@ class Brain(Agent, kind="brain", turn_timeout=timedelta(hours=1)):
             if isinstance(entry, Said):
                 transcript = transcript.said(number, entry.said)
         self.transcript = transcript
+
+    async def _said_of_the_answer(self) -> list[str]:
+        """From the journal: a summary may have taken its place in memory."""
+        if not self.answer_from:
+            return []
+        stored = await self.read_journal(self.answer_from, self.entries)
+        entries = (entry_in(text) for text in stored)
+        return [one.said.text for one in entries if isinstance(one, Said) and isinstance(one.said, FromModel)]
 
     async def _entry(self, number: int) -> Entry:
         stored = await self.read_journal(number, number)
@@ -232,44 +275,33 @@ class Brain(Agent, kind="brain", turn_timeout=timedelta(hours=1)):
         left = (self.deadline - _now()).total_seconds() if self.deadline is not None else LONGEST_THOUGHT
         return min(max(left - TO_WRITE_DOWN, 1.0), LONGEST_THOUGHT)
 
-    def _shown(self) -> list[Spoken]:
-        spoken = list(self.transcript)
+    def _shown(self, spoken: Sequence[Spoke]) -> list[Spoken]:
         if self.summary is None:
             return [spoke.said for spoke in spoken]
         goal = f"{self.goal}\n\n" if self.goal_at < self.window_from else ""
         before = FromUser(text=f"{goal}What was done and found before, in short:\n{self.summary.text}")
         return [before, *(spoke.said for spoke in spoken)]
 
-    def _room(self, setting: Setting) -> int:
-        """In tokens, for the conversation."""
-        return max(self._mind.window(setting.model) - setting.max_tokens, 1)
+    def _room(self, setting: Setting) -> Room:
+        return room_of(setting, self._mind.window(setting.model))
 
-    def _is_full(self, setting: Setting) -> bool:
-        return self._estimated(setting) > FULL * self._room(setting)
+    def _estimated(self, spoken: Sequence[Spoke], room: Room) -> int:
+        """How many tokens a request has now."""
+        new = sum(spoke.size for spoke in spoken if spoke.number > self.counted_to)
+        if self.counted_to:
+            return self.tokens + new // BYTES_PER_TOKEN
+        new += len(self.summary.text.encode()) if self.summary is not None else 0
+        return room.fixed + new // BYTES_PER_TOKEN
 
-    def _estimated(self, setting: Setting) -> int:
-        new = sum(spoke.size for spoke in self.transcript if spoke.number > self.counted_to)
-        if not self.counted_to:
-            new += len(setting.system.encode()) + sum(len(offer.model_dump_json()) for offer in setting.offers)
-            new += len(self.summary.text.encode()) if self.summary is not None else 0
-        return self.tokens + new // BYTES_PER_TOKEN
+
+def _named(role: str | None) -> str:
+    return f"the role `{role}`" if role is not None else "no role"
 
 
 def _spoken(heard: Heard) -> Spoken:
     if heard.use is None:
         return FromUser(text=heard.text)
     return FromTool(use=heard.use, text=heard.text, failed=heard.failed)
-
-
-def _line(number: int, entry: Entry) -> Line:
-    match entry:
-        case Said(said=said, at=at):
-            uses = said.uses if isinstance(said, FromModel) else ()
-            return Line(number=number, at=at, role=said.role, text=said.text, uses=uses)
-        case Summary(text=text, at=at):
-            return Line(number=number, at=at, role="summary", text=text)
-        case Set(at=at, run=run, setting=setting):
-            return Line(number=number, at=at, role="setting", text=f"{run} with {setting.model}")
 
 
 def _now() -> datetime:

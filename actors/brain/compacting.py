@@ -2,24 +2,29 @@
 
 from collections.abc import Sequence
 
-from ..models import FromModel, FromTool, FromUser, ModelRequest
-from .transcript import BYTES_PER_TOKEN, Spoke, Transcript
+from ..errors import Rejected
+from ..models import FromModel, FromTool, FromUser, ModelReply, ModelRequest
+from .transcript import BYTES_PER_TOKEN, Spoke
 
 KEPT = 0.3  # of the room stays as it was said
 SHORTENED = 2_000  # characters of one message, for whoever summarises it
-MOST_SUMMARY_TOKENS = 1_024
+MOST_SUMMARY_TOKENS = 8_192  # some models think before they write, and that counts
+LEAST_SUMMARY = 200  # characters of one that was cut off
 SYSTEM = (
     "You shorten a conversation between a user, an assistant and its tools. Keep every fact, name, number, decision "
     "and open question that is needed to go on with the work. Write plain sentences and nothing else."
 )
 
 
-def divided(transcript: Transcript, room: int) -> tuple[list[Spoke], int] | None:
+class NoSummary(Rejected):
+    """The model gave nothing that could stand for what was said before."""
+
+
+def divided(spoken: Sequence[Spoke], room: int) -> tuple[list[Spoke], int] | None:
     """What is to be summarised, and the number of the entry from which all stays. None when nothing can be.
 
     What stays never begins with what a tool gave: it belongs behind the use that it answers.
     """
-    spoken = list(transcript)
     kept, size = len(spoken), 0
     while kept > 0 and (kept == len(spoken) or size + spoken[kept - 1].size <= KEPT * room * BYTES_PER_TOKEN):
         kept -= 1
@@ -28,7 +33,7 @@ def divided(transcript: Transcript, room: int) -> tuple[list[Spoke], int] | None
         kept -= 1
     if kept < 2:
         return None
-    return spoken[:kept], spoken[kept].number
+    return list(spoken[:kept]), spoken[kept].number
 
 
 def rendered(before: str, old: Sequence[Spoke]) -> str:
@@ -48,6 +53,24 @@ def request_for(model: str, text: str, window: int, conversation: str) -> ModelR
         messages=(FromUser(text=text),),
         max_tokens=most,
         conversation=f"{conversation}/summary",
+    )
+
+
+def summary_in(said: FromModel, reply: ModelReply) -> str:
+    """Raises NoSummary: it will be all that the model is shown of what was said before, so nothing is none."""
+    text = said.text.strip()
+    if text and (reply.stop == "end" or (reply.stop == "length" and len(text) >= LEAST_SUMMARY)):
+        return text
+    match reply.stop:
+        case "refused":
+            why = "it refused"
+        case "length":
+            why = f"its {reply.usage.output_tokens:,} tokens were used up before it had said it"
+        case _:
+            why = "it said nothing"
+    raise NoSummary(
+        f"{reply.model} was to summarise a conversation that fills its window, and {why}. The conversation is as it "
+        "was: go on in it with another model, or with one that has a larger window."
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime
+from functools import cached_property
 from typing import Literal
 
 from pydantic import Field, JsonValue
@@ -21,6 +22,12 @@ class Setting(Word):
     max_tokens: int = Field(default=4_096, ge=1, description="of one thing that the model says")
     temperature: float | None = None
 
+    @cached_property
+    def size(self) -> int:
+        """In bytes, of what each request begins with."""
+        form = len(self.answer.model_dump_json()) if self.answer is not None else 0
+        return len(self.system.encode()) + form + sum(len(offer.model_dump_json()) for offer in self.offers)
+
 
 class Begin(Message, name="brain.begin"):
     """A run begins in this conversation, if no other has it."""
@@ -28,6 +35,7 @@ class Begin(Message, name="brain.begin"):
     run: str
     goal: str = Field(description="what is to be reached; empty: to go on with what was not finished")
     setting: Setting
+    role: str | None = None
     instead_of: str | None = Field(
         default=None, description="the run that has the conversation and is known to be over"
     )
@@ -62,11 +70,14 @@ class Decide(Message, name="brain.decide"):
 
 class Move(Message, name="brain.move"):
     """`use`: tools are to be called. `answer`: the end. `again`: decide again, what it said could not be used.
-    `compact`: the conversation is too long, make it shorter first."""
+    `compact`: the conversation is too long, make it shorter first. `more`: decide again, its answer was cut off
+    and goes on. `half`: the end, of an answer that was cut off too often. `refused`: the end, it will not."""
 
-    kind: Literal["use", "answer", "again", "compact"]
+    kind: Literal["use", "answer", "again", "compact", "more", "half", "refused"]
     uses: tuple[ToolUse, ...] = ()
-    text: str = Field(default="", description="the answer; or the beginning of what was said beside the uses")
+    text: str = Field(
+        default="", description="the answer, all parts of it; or the beginning of what was said beside the uses"
+    )
     value: JsonValue = Field(default=None, description="the answer in the form that was asked for")
     why: str = ""
     model: str = ""
@@ -94,7 +105,11 @@ class Leave(Message, name="brain.leave"):
     """The run is over: the conversation is free for the next, which finds in it what came of the last move."""
 
     run: str
-    heard: tuple[Heard, ...] = ()
+    heard: tuple[Heard, ...] = Field(default=(), description="what the brain was not told")
+    again: tuple[Heard, ...] = Field(
+        default=(), description="what it was told with the decision `step`, which the run did not hear of"
+    )
+    step: str = ""
 
 
 class Look(Message, name="brain.look"):

@@ -8,7 +8,7 @@ from ..models.conversation import Word
 
 class Thought(Word):
     reply: ModelReply
-    cost_nanos: int | None = None  # in billionths of a US dollar; None: the model's price is not known
+    cost_nanos: int | None = None  # in billionths of a US dollar; None: its price or its tokens are not known
 
 
 class Saying(Word):
@@ -21,6 +21,10 @@ class Saying(Word):
 class Mind(Protocol):
     async def think(self, request: ModelRequest) -> Thought:
         """Raises one of `actors.models.errors`."""
+        ...
+
+    async def settled(self) -> None:
+        """Until what was thought so far is paid for."""
         ...
 
     def speech(self, agent: str) -> Saying | None:

@@ -9,10 +9,11 @@ from .call import CallBegun, CallEnded
 from .conversation import FromModel, FromTool, FromUser, Spoken, ToolUse
 from .errors import BadKey, BadPrompt, BudgetExceeded, ModelBusy, ModelFailed, ModelLost, PromptTooLong, UnknownModel
 from .model import CountsTokens, Model, complete
-from .reply import ModelReply, Piece, Stop, Usage
+from .reply import BEGUN, ModelReply, Piece, Stop, Usage
 from .request import AnswerForm, ModelRequest, ToolOffer
 
 __all__ = [
+    "BEGUN",
     "Account",
     "Amount",
     "AnswerForm",

@@ -6,6 +6,8 @@ from typing import Literal, assert_never
 
 from .money import dollars
 
+OF_TENANT = "tenant:"  # so the ids of the budgets of tenants begin, as `budget_window` in the database makes them
+
 Bound = Literal["tokens", "cost", "calls", "time", "missing"]
 
 
@@ -49,28 +51,38 @@ class Refusal:
     allowed: int
     left: int
     asked: Amount
+    held: int = 0  # by calls under way, which may use less of it
 
     def __str__(self) -> str:
         whose = f"the budget of {self.title}"
-        remedy = f"See `resprout budget show {self.budget}`, and give it more or ask for less."
+        remedy = f"See `resprout budget show {self.budget}`, and give it more{self._by_command} or ask for less."
         match self.bound:
             case "tokens":
+                held = f", calls under way hold {self.held:,}" if self.held else ""
                 return (
-                    f"{whose} has {self.left:,} of {self.allowed:,} tokens left, and this could take "
+                    f"{whose} has {self.left:,} of {self.allowed:,} tokens left{held}, and this could take "
                     f"{self.asked.tokens:,}. {remedy}"
                 )
             case "cost" if self.asked.nanos is None:
                 return f"{whose} limits money, and nobody knows what this costs: put its price into `models.prices`."
             case "cost":
+                held = f", calls under way hold {dollars(self.held)}" if self.held else ""
                 return (
-                    f"{whose} has {dollars(self.left)} of {dollars(self.allowed)} left, and this could cost "
+                    f"{whose} has {dollars(self.left)} of {dollars(self.allowed)} left{held}, and this could cost "
                     f"{dollars(self.asked.nanos or 0)}. {remedy}"
                 )
             case "calls":
-                return f"{whose} has {self.left:,} of {self.allowed:,} calls left. {remedy}"
+                held = f", {self.held:,} are under way" if self.held else ""
+                return f"{whose} has {self.left:,} of {self.allowed:,} calls left{held}. {remedy}"
             case "time":
                 return f"the time of {whose} has passed. {remedy}"
             case "missing":
                 return f"there is no budget {self.budget}: open it before something is to be spent from it."
             case _:
                 assert_never(self.bound)
+
+    @property
+    def _by_command(self) -> str:
+        """Those of tenants have one; the others are given with what is run."""
+        tenant = self.budget.removeprefix(OF_TENANT).partition("/")[0]
+        return f" with `resprout budget set --tenant {tenant}`" if self.budget.startswith(OF_TENANT) else ""

@@ -10,7 +10,11 @@ from .request import ModelRequest
 
 class Model(Protocol):
     def stream(self, request: ModelRequest) -> AsyncIterator[Piece | ModelReply]:
-        """Pieces as they come, and at the end the reply, which holds all of it. Raises one of `errors`."""
+        """Pieces as they come, and at the end the reply, which holds all of it. Raises one of `errors`.
+
+        The first is BEGUN, with the first that is heard, be it a thought that nobody is shown: from there on the call
+        may be charged for, whatever error ends it.
+        """
         ...
 
 

@@ -30,9 +30,13 @@ class Piece(Word):
     anew: bool = Field(default=False, description="all before it is taken back: the model was asked again")
 
 
+BEGUN = Piece(text="")
+
+
 class ModelReply(Word):
     message: FromModel
     usage: Usage
+    counted: bool = Field(default=True, description="by the provider; if not, `usage` is a guess, which nobody pays by")
     stop: Stop
     model: str = Field(description="provider and model as it was asked for; after a fall-back, the one that answered")
     version: str = Field(default="", description="as the provider calls what answered")

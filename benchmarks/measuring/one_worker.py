@@ -7,8 +7,8 @@ from typing import Any
 
 from resprout.activities.contracts import ASK_AGENT, AskInput, AskOutput
 from resprout.runtime.worker import workflow_runner
-from resprout.workflows import FlowRun
 from resprout.workflows.asking import ask
+from resprout.workflows.interpreter.workflow import FlowRun
 from temporalio import activity, workflow
 from temporalio.client import Client
 from temporalio.worker import Worker

@@ -2,22 +2,33 @@
 
 import asyncio
 import json
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from ..client import Client
     from ..runs import Runs
 
 from ...actors.errors import NotFound
 from .flags import settings_of
-from .inputs import read_pairs
+from .goal_options import (
+    AnswerFile,
+    Facts,
+    Iterations,
+    Model,
+    NoTools,
+    Person,
+    Spending,
+    System,
+    Tokens,
+    Tools,
+    Variables,
+    given_words,
+)
 from .plain_text import for_stdout
-from .run_again import answered, follow
+from .run_again import follow
 from .run_options import AsJson, Detach, with_runs
-from .schema_file import schema_in
 
 PAGE = 200
 
@@ -34,32 +45,17 @@ def run(
         str | None, typer.Option("--agent", metavar="KEY", help="In which conversation; else one of the run's own.")
     ] = None,
     role: Annotated[str | None, typer.Option("--role", help="Name of a role: see `resprout role list`.")] = None,
-    variables: Annotated[
-        list[str] | None, typer.Option("--variable", metavar="K=V", help="A variable of the role; repeatable.")
-    ] = None,
-    system: Annotated[str, typer.Option("--system", help="What it is told of itself, behind what its role says.")] = "",
-    model: Annotated[str | None, typer.Option("--model", "-m", help="As in local or openai/gpt-5.")] = None,
-    tools: Annotated[
-        list[str] | None, typer.Option("--tool", "-t", help="What it may use, as in text.count or text.*; repeatable.")
-    ] = None,
-    facts: Annotated[
-        list[str] | None, typer.Option("--with", "-w", metavar="K=V", help="A fact given with the goal; repeatable.")
-    ] = None,
-    answer: Annotated[
-        Path | None, typer.Option("--answer", metavar="FILE", help="JSON Schema of the answer. Default: a text.")
-    ] = None,
-    iterations: Annotated[
-        int | None,
-        typer.Option("--max-iterations", min=1, max=10_000, help="Decisions that it has; else its role's, or 30."),
-    ] = None,
-    tokens: Annotated[int | None, typer.Option("--max-tokens", min=1, help="Of one thing that the model says.")] = None,
-    budget: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--budget", metavar="K=V", help="What it may spend: cost=0.5, tokens=…, calls=…, time=10m; repeatable."
-        ),
-    ] = None,
-    person: Annotated[bool, typer.Option("--person", help="It may ask a person, who answers in the inbox.")] = False,
+    variables: Variables = None,
+    system: System = None,
+    model: Model = None,
+    tools: Tools = None,
+    no_tools: NoTools = False,
+    facts: Facts = None,
+    answer: AnswerFile = None,
+    iterations: Iterations = None,
+    tokens: Tokens = None,
+    budget: Spending = None,
+    person: Person = None,
     name: Annotated[str | None, typer.Option("--id", help="Id of the run.")] = None,
     tags: Annotated[list[str] | None, typer.Option("--tag", help="A label to find the run by; repeatable.")] = None,
     tenant: Annotated[str | None, typer.Option("--tenant", help="On whose account it runs; else default.")] = None,
@@ -69,37 +65,43 @@ def run(
     """Give an agent a goal: a model decides, tools act, and nothing that was paid for is lost."""
     from ..agent_runs import agent_run_input, start
 
-    words = {"role": role, "model": model, "agent": key, "max_iterations": iterations, "max_tokens": tokens}
-    given = agent_run_input(
-        goal=goal,
-        variables=read_pairs(variables or [], "--variable", "tone=dry"),
+    words = given_words(
+        role=role,
+        agent=key,
+        variables=variables,
         system=system,
-        tools=tuple(tools or ()),
-        with_=read_pairs(facts or [], "--with", "city=Bern"),
-        answer=schema_in(answer, "--answer") if answer is not None else None,
+        model=model,
+        tools=tools,
+        no_tools=no_tools,
+        facts=facts,
+        answer=answer,
+        max_iterations=iterations,
+        max_tokens=tokens,
+        budget=budget,
         person=person,
-        limits=read_pairs(budget or [], "--budget", "cost=0.50") or None,
-        tags=tuple(tags or ()),
-        **({"tenant": tenant} if tenant else {}),
-        **{word: value for word, value in words.items() if value is not None},
+        tenant=tenant,
     )
+    given = agent_run_input(goal=goal, tags=tuple(tags or ()), **words)
 
     async def go(runs: "Runs") -> int:
         started = await start(runs, given, name)
-        return await follow(started, detach=detach, as_json=as_json, show=partial(answered, started.id))
+        return await follow(started, detach=detach, as_json=as_json, of_agent=True)
 
     raise typer.Exit(with_runs(ctx, go))
 
 
 def conversation(
     ctx: typer.Context,
-    key: Annotated[str, typer.Argument(help="The key of the conversation, as `runs show` says it: brain/KEY or KEY.")],
+    key: Annotated[
+        str, typer.Argument(help="The key of the conversation, KEY or brain/KEY; or the id of a run that has one.")
+    ],
     first: Annotated[int, typer.Option("--from", min=1, help="The first entry.")] = 1,
     most: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most so many entries.")] = 200,
+    tenant: Annotated[str, typer.Option("--tenant", help="Whose conversation it is.")] = "default",
     as_json: AsJson = False,
 ) -> None:
     """Show what was said in a conversation, to its first word; also what the model is shown as a summary only."""
-    lines = asyncio.run(_lines(ctx, key.removeprefix("brain/"), first, most))
+    lines = asyncio.run(_lines(ctx, key.removeprefix("brain/"), first, most, tenant))
     if as_json:
         typer.echo(json.dumps([line.model_dump(mode="json") for line in lines]))
         return
@@ -109,19 +111,33 @@ def conversation(
         typer.echo(for_stdout(f"  {line.text}{uses}"))
 
 
-async def _lines(ctx: typer.Context, key: str, first: int, most: int) -> list[Any]:
+async def _lines(ctx: typer.Context, key: str, first: int, most: int, tenant: str) -> list[Any]:
     from ...actors.brain import Lines, Look
     from ..client import Client
 
     found: list[Any] = []
-    async with await Client.connect(settings_of(ctx).settings) as client:
+    async with await Client.connect(settings_of(ctx).settings, tenant=tenant) as client:
+        key = await _key_of(client, key)
         while len(found) < most:
             look = Look(first=first + len(found), most=min(PAGE, most - len(found)))
             page = await client.agent(f"brain/{key}").ask(look)
             assert isinstance(page, Lines)
-            if not page.entries:
-                raise NotFound(f"there is no conversation {key!r}: see `resprout agent list --kind brain`.")
             if not page.lines:
                 break
             found += page.lines
     return found
+
+
+async def _key_of(client: "Client", name: str) -> str:
+    """Of a conversation, by its key or by a run that has it."""
+    from ...actors.brain import Lines, Look
+
+    page = await client.agent(f"brain/{name}").ask(Look(most=1))
+    assert isinstance(page, Lines)
+    if page.entries:
+        return name
+    try:
+        state = await (await client.runs()).get(name).state()
+        return str(state["agent"]).removeprefix("brain/")
+    except (NotFound, KeyError):  # no run, or one of a flow
+        raise NotFound(f"there is no conversation {name!r}: see `resprout agent list --kind brain`.") from None

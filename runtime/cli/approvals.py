@@ -56,8 +56,11 @@ def list_(
         typer.echo("nothing waits for an answer" if state == "pending" else "there are none")
         return
     print_rows(
-        ("asked at", "id", "what", "asked by", "for", "state"),
-        ((a.asked_at, a.id, a.title, a.chain[-1], ", ".join(a.who) or "anybody who may", a.state) for a in found),
+        ("asked at", "id", "what", "run", "asked by", "for", "state"),
+        (
+            (a.asked_at, a.id, a.title, a.run, a.chain[-1], ", ".join(a.who) or "anybody who may", a.state)
+            for a in found
+        ),
     )
     if state == "pending":
         typer.echo(as_given(f"look at one: `resprout approvals show {shlex.quote(found[0].id)}`"), err=True)

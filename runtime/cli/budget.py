@@ -45,7 +45,10 @@ def show(
 
     found = query(ctx, lambda database: BudgetBook.of(database).show(budget))
     if not found:
-        raise NotFound(f"there is no budget {budget!r}, and no run of that id has one: see `resprout budget list`.")
+        raise NotFound(
+            f"there is no budget {budget!r}, and no run of that id has one: see `resprout budget list`. "
+            "A task's budget of time alone is not here: the run itself keeps it, see `resprout runs show ID`."
+        )
     _print(found, as_json=as_json)
 
 

@@ -12,7 +12,7 @@ import typer
 
 from ...actors.errors import ConfigError
 from ..setting_keys import Key
-from ..settings import Loaded, find_key, load
+from ..settings import Loaded, find_key, load, unknown_key
 
 GLOBAL = {"--data-dir", "--config", "--set"}
 
@@ -41,11 +41,13 @@ def global_flags(pairs: list[str], *, data_dir: str | None, config_file: str | N
     values: dict[Key, Any] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
-        key = find_key(name)
-        if not equals or key is None:
+        if not equals:
             raise ConfigError(
                 f"--set {pair}: write it as KEY=VALUE with a key of `resprout config show`, as in hosts.count=2."
             )
+        key = find_key(name)
+        if key is None:
+            raise ConfigError(unknown_key(tuple(name.split(".")), "--set"))
         values[key] = value
     flags = Flags(values, {key: f"--set {'.'.join(key)}" for key in values}, Path(config_file) if config_file else None)
     return flags.and_({"--data-dir": (("data_dir",), data_dir)})

@@ -1,7 +1,6 @@
 """Following a run: its tree on a terminal, a line for each piece of news elsewhere."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 
@@ -12,14 +11,12 @@ from temporalio.service import RPCError
 
 from ...actors.errors import ResproutError
 from ..run_errors import failure
-from ..run_watch import View, Watch
+from ..run_watch import View, Watch, looks
 from ..runs import RunRef
 from .outcome import outcome
+from .run_events import Events
 from .run_view import News, view
 
-BETWEEN_LOOKS = 0.5  # seconds
-SHARE_OF_LOOKING = 0.2  # of the time: a run of thousands of tasks is looked at less often
-LONGEST_PAUSE = 10.0  # a look is slow for once, too, when a worker was killed
 LAST_LOOK = 2.0  # seconds that it may take when the outcome is known
 
 
@@ -51,29 +48,8 @@ async def show(run: RunRef, console: Console, *, ended: asyncio.Event | None = N
     return seen
 
 
-async def tell(run: RunRef, news: News, ended: asyncio.Event | None = None) -> View:
+async def tell(run: RunRef, news: News | Events, ended: asyncio.Event | None = None) -> View:
     """Tells of the run until it has ended."""
     async for seen in looks(Watch(run.runs), run, ended):
         news.tell(seen)
     return seen
-
-
-async def looks(watch: Watch, run: RunRef, ended: asyncio.Event | None = None) -> AsyncIterator[View]:
-    """One after the other, the last one after the end of the run."""
-    loop = asyncio.get_running_loop()
-    while True:
-        began = loop.time()
-        seen = await watch.look(run)
-        yield seen
-        if not seen.row.is_open:
-            return
-        pause = pause_after(seen, loop.time() - began)
-        with suppress(TimeoutError):
-            await asyncio.wait_for((ended or asyncio.Event()).wait(), pause)
-
-
-def pause_after(seen: View, spent: float) -> float:
-    """In seconds. To have waited for an answer that did not come was no work for anybody."""
-    if seen.silence is not None:
-        return BETWEEN_LOOKS
-    return min(max(BETWEEN_LOOKS, spent / SHARE_OF_LOOKING), LONGEST_PAUSE)

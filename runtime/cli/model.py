@@ -3,13 +3,13 @@
 import asyncio
 import json
 import sys
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ...actors.errors import Rejected
+from ...actors.errors import ConfigError, Rejected
 from ..stack.find import attach
 from .flags import settings_of
 from .model_usage import usage
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ...actors.models import AnswerForm, ModelReply, ModelRequest
     from ..model_providers import Offered
     from ..models import Models
+    from ..settings import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -32,19 +33,23 @@ def register(app: typer.Typer) -> None:
 
 
 def list_(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """List the providers, whether each has a key here, and the limits of a process."""
-    from ..model_providers import providers_of
+    """List the providers, whether each has a key here, and the limits of a process. Exit code 2 if the default model or
+    the prices of your own cannot be used."""
+    from ...activities.models.prices import Prices
+    from ..model_providers import check_default, providers_of
 
     models = settings_of(ctx).settings.models
     told = [_told(offered) for offered in providers_of(models).values()]
     if as_json:
         typer.echo(json.dumps({"default": list(models.default), "providers": told}))
-        return
-    print_rows(
-        ("provider", "protocol", "where", "key", "calls at once", "calls a minute", "tokens a minute"),
-        ([one[column] for column in COLUMNS] for one in told),
-    )
-    typer.echo(f"default: {', '.join(models.default)}", err=True)
+    else:
+        print_rows(
+            ("provider", "protocol", "where", "key", "calls at once", "calls a minute", "tokens a minute"),
+            ([one[column] for column in COLUMNS] for one in told),
+        )
+        typer.echo(f"default: {', '.join(models.default)}", err=True)
+    check_default(models)
+    Prices.load(models.prices)
 
 
 COLUMNS = ("provider", "protocol", "base_url", "key", "at_once", "requests_per_minute", "tokens_per_minute")
@@ -81,41 +86,74 @@ def ask(
         Path | None, typer.Option("--schema", help="A JSON Schema that the answer is to have, in a file.")
     ] = None,
     max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, help="At most so many tokens of answer.")] = 4096,
+    tenant: Annotated[str, typer.Option("--tenant", help="Who pays.")] = "default",
     as_json: AsJson = False,
 ) -> None:
     """Ask a model. Its words come as it says them; what they cost in tokens goes to standard error."""
-    from ...actors.models import FromUser, ModelRequest
-    from ..models import Models
+    from ...actors.models import Account, FromUser, ModelRequest
 
-    models = Models(attach(settings_of(ctx).settings).models)  # of a stack that runs, where its own model is
+    settings = attach(settings_of(ctx).settings)  # of a stack that runs, where its own model and its ledger are
     asked = sys.stdin.read() if text == "-" else text
     if not asked.strip():
         raise Rejected("there is nothing to ask: write a question.")
     request = ModelRequest(
-        model=model or models.default,
+        model=model or ",".join(settings.models.default),
         system=system,
         messages=(FromUser(text=asked),),
         answer=_form(schema),
         max_tokens=max_tokens,
+        account=Account(tenant=tenant),
     )
-    reply = asyncio.run(_followed(models, request, is_shown=not as_json))
+    reply = asyncio.run(_followed(settings, request, is_shown=not as_json))
     if as_json:
         typer.echo(reply.model_dump_json())
     else:
         _tell_usage(reply)
+    if request.answer is not None:
+        _refuse_misfit(reply, request.answer)
 
 
 def _form(schema: Path | None) -> "AnswerForm | None":
     from ...actors.models import AnswerForm
+    from ...workflows.flow.schemas import check_schema
 
-    return AnswerForm(shape=schema_in(schema, "--schema")) if schema is not None else None
+    if schema is None:
+        return None
+    shape = schema_in(schema, "--schema")
+    for path, said, remedy in check_schema(shape):
+        place = f"`{'.'.join(map(str, path))}`: " if path else ""
+        raise ConfigError(f"--schema {schema}: {place}{said}: {remedy}.")
+    return AnswerForm(shape=shape)
 
 
-async def _followed(models: "Models", request: "ModelRequest", *, is_shown: bool) -> "ModelReply":
+def _refuse_misfit(reply: "ModelReply", form: "AnswerForm") -> None:
+    """Who asked for a form goes on with what has it. Raises ModelFailed."""
+    from ...actors.models import ModelFailed
+    from ...workflows.flow.schemas import misfit
+
+    try:
+        wrong = misfit(json.loads(reply.message.text), form.shape)
+    except (ValueError, RecursionError) as error:
+        wrong = f"it is not JSON ({error})"
+    if wrong is not None:
+        raise ModelFailed(f"the answer of {reply.model} does not fit --schema: {wrong}. Ask again, or another model.")
+
+
+def _models(settings: "Settings") -> AbstractAsyncContextManager["Models"]:
+    from ..models import Models
+    from ..paid_models import paid_models
+
+    if settings.postgres.dsn is not None:
+        return paid_models(settings)
+    typer.echo(f"no stack is running in {settings.data_dir}: what is asked is counted in no budget", err=True)
+    return Models(settings.models)
+
+
+async def _followed(settings: "Settings", request: "ModelRequest", *, is_shown: bool) -> "ModelReply":
     from ...actors.models import ModelLost, ModelReply
 
     reply = None
-    async with models, aclosing(models.stream(request)) as said:
+    async with _models(settings) as models, aclosing(models.stream(request)) as said:
         async for part in said:
             if isinstance(part, ModelReply):
                 reply = part
@@ -133,6 +171,9 @@ def _tell_usage(reply: "ModelReply") -> None:
     used = reply.usage
     cached = f" ({used.cached_tokens} from the cache)" if used.cached_tokens else ""
     stop = {"length": ", cut at --max-tokens", "refused": ", refused", "tools": "", "end": ""}[reply.stop]
+    guess = "" if reply.counted else " (a guess: the provider does not say)"
     typer.secho(
-        f"{reply.model}: {used.input_tokens} tokens in{cached}, {used.output_tokens} out{stop}", dim=True, err=True
+        f"{reply.model}: {used.input_tokens} tokens in{cached}, {used.output_tokens} out{guess}{stop}",
+        dim=True,
+        err=True,
     )

@@ -1,11 +1,11 @@
 """Rows as lines of text, for pipes and files: one line a row, however long, so that what searches finds all of it.
 
-Columns stand below each other where all that is in them is short; a column of prose is as wide as it is, row by row.
+Columns stand below each other; a cell of prose that is longer than most moves what is behind it, in its row only.
 """
 
 from collections.abc import Iterator, Sequence
 
-LONGEST = 40  # characters of a cell, in a column that is aligned
+LONGEST = 80  # characters of a cell for which the others of its column make room
 BETWEEN = "  "
 NOTHING = "-"  # else a row with a hole in it reads as another one
 
@@ -23,5 +23,5 @@ def _one_line(cell: str) -> str:
 
 
 def _width(cells: Sequence[str]) -> int:
-    widest = max(map(len, cells))
-    return widest if widest <= LONGEST else 0
+    """The first is the name of the column."""
+    return max(len(cell) for cell in cells if len(cell) <= LONGEST)

@@ -1,6 +1,5 @@
 """`resprout runs retry | fork`: new runs that take over what others have done."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +8,22 @@ import typer
 if TYPE_CHECKING:
     from ..runs import RunRef, Runs
 
-from ...actors.errors import ConfigError
+from ...actors.errors import ConfigError, Rejected
+from ...actors.models.money import dollars
+from .goal_options import (
+    AnswerFile,
+    Facts,
+    Iterations,
+    Model,
+    NoTools,
+    Person,
+    Spending,
+    System,
+    Tokens,
+    Tools,
+    Variables,
+    given_words,
+)
 from .hints import as_given
 from .inputs import read_pairs
 from .plain_text import for_stdout
@@ -50,20 +64,46 @@ def continue_(
     goal: Annotated[
         str, typer.Option("--goal", help="What is to be reached now; else what it has not finished yet.")
     ] = "",
-    iterations: Annotated[
-        int | None, typer.Option("--max-iterations", min=1, max=10_000, help="Decisions that it has from here on.")
-    ] = None,
+    variables: Variables = None,
+    system: System = None,
+    model: Model = None,
+    tools: Tools = None,
+    no_tools: NoTools = False,
+    facts: Facts = None,
+    answer: AnswerFile = None,
+    iterations: Iterations = None,
+    tokens: Tokens = None,
+    budget: Spending = None,
+    person: Person = None,
     name: NewId = None,
     detach: Detach = False,
     as_json: AsJson = False,
 ) -> None:
-    """Go on in the conversation of an agent's run that has ended, with all that it knows."""
+    """Go on in the conversation of an agent's run that has ended, with all that it knows.
+
+    What is not said is as it was; a budget is a new one, of the same size.
+    """
+    if facts and not goal:
+        raise Rejected("--with gives facts with a goal: say with --goal what is to be reached now.")
+    changes = given_words(
+        variables=variables,
+        system=system,
+        model=model,
+        tools=tools,
+        no_tools=no_tools,
+        facts=facts,
+        answer=answer,
+        max_iterations=iterations,
+        max_tokens=tokens,
+        budget=budget,
+        person=person,
+    )
 
     async def go(runs: "Runs") -> int:
         from ..agent_runs import continued
 
-        going_on = await continued(runs, run, name, goal=goal, max_iterations=iterations)
-        return await follow(going_on, detach=detach, as_json=as_json, show=partial(answered, going_on.id))
+        going_on = await continued(runs, run, name, goal=goal, **changes)
+        return await follow(going_on, detach=detach, as_json=as_json, of_agent=True)
 
     raise typer.Exit(with_runs(ctx, go))
 
@@ -102,20 +142,31 @@ def fork(
     raise typer.Exit(with_runs(ctx, go))
 
 
-async def follow(run: "RunRef", *, detach: bool, as_json: bool, show: "Callable[[Any], int] | None" = None) -> int:
+async def follow(run: "RunRef", *, detach: bool, as_json: bool, of_agent: bool = False) -> int:
     if detach:
         tell_started(run, as_json=as_json)
         return 0
     if not as_json:
         typer.echo(f"started {run.id}", err=True)
-    return await followed(run, as_json=as_json, show=show)
+    show = partial(answered, run.id) if of_agent else None
+    return await followed(run, as_json=as_json, of_agent=of_agent, show=show)
 
 
 def answered(run: str, result: dict[str, Any]) -> int:
-    """Prints what an agent has answered, or how it can go on. Returns the exit code."""
+    """Prints what an agent has answered, or how it can go on; and what it took. Returns the exit code."""
+    typer.secho(_took(result), dim=True, err=True)
     if result["status"] == "answered":
         typer.echo(for_stdout(text_of(result["answer"])))
         return 0
+    if result["answer"] is not None:  # as far as it came
+        typer.echo(for_stdout(text_of(result["answer"])))
     typer.secho(f"{result['agent']} stopped unfinished: {result['note']}", fg="yellow", err=True)
     typer.echo(as_given(f"let it go on: `resprout runs continue {run}`"), err=True)
     return 1
+
+
+def _took(result: dict[str, Any]) -> str:
+    used, nanos = result["usage"], result["cost_nanos"]
+    cost = dollars(nanos) if nanos is not None else "of unknown cost"
+    tokens = f"{used['input_tokens']:,} tokens in, {used['output_tokens']:,} out, {cost}"
+    return f"{result['model']}: {tokens}; {result['iterations']:,} decisions, {result['tool_calls']:,} calls of tools"

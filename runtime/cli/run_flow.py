@@ -77,7 +77,12 @@ def tell_started(run: "RunRef", *, as_json: bool) -> None:
 
 
 async def followed(
-    run: "RunRef", *, as_json: bool, with_remedy: bool = True, show: "Callable[[Any], int] | None" = None
+    run: "RunRef",
+    *,
+    as_json: bool,
+    with_remedy: bool = True,
+    of_agent: bool = False,
+    show: "Callable[[Any], int] | None" = None,
 ) -> int:
     """Waits for the end, showing how it goes; returns the exit code. A single call says itself what would help.
 
@@ -88,7 +93,8 @@ async def followed(
     try:
         output = await result(run, quiet=as_json)
     except RunFailed as failure:
-        _show_failure(run, failure, as_json=as_json, with_remedy=with_remedy)
+        what_next = remedy_of(failure, of_agent=of_agent) if with_remedy else None
+        _show_failure(run, failure, what_next, as_json=as_json)
         return 1
     if as_json:
         typer.echo(json.dumps({**_told(run), "status": "completed", "result": output}))
@@ -102,17 +108,17 @@ async def followed(
     return code
 
 
-def _show_failure(run: "RunRef", failure: "RunFailed", *, as_json: bool, with_remedy: bool) -> None:
+def _show_failure(run: "RunRef", failure: "RunFailed", what_next: str | None, *, as_json: bool) -> None:
     if as_json:
         error = {"message": str(failure), "type": failure.type, "task": failure.task}
         typer.echo(json.dumps({**_told(run), "status": failure.status, "error": error}))
         return
     typer.secho(sentence(str(failure)), fg="red", err=True)
-    if not with_remedy:
+    if what_next is None:
         return
     if failure.task is not None:
         typer.echo(f"the failed task: {failure.task}", err=True)
-    typer.echo(remedy_of(failure), err=True)
+    typer.echo(what_next, err=True)
     _link(run)
 
 

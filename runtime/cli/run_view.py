@@ -3,7 +3,6 @@
 import json
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,12 +11,13 @@ from rich.console import Group, RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
-from ...actors.errors import RunFailed
-from ..delays import Delay
-from ..run_tree import PENDING, UNDER_WAY, Node
+from ..delays import Delay, alike
+from ..output_lines import last_lines
+from ..run_news import RunNews, without_reason
+from ..run_tree import PENDING, Node
 from ..run_watch import View
+from ..runs import AGENT
 from .hints import as_given
-from .output_lines import OutputLines, last_lines
 from .plain_text import for_stdout, plain, plain_text, sentence
 from .results import glimpse, text_of
 from .run_failure import remedy_of
@@ -43,8 +43,6 @@ STYLES = {
 }
 MOST_ALIKE = 8  # neighbours that have nothing to tell apart
 SHOWN_OF_THEM = 2  # at each end
-_ROUND = "["  # in the key of a task, before the number of its round
-_QUIET_IN_ROUNDS = ("running", "completed", "skipped")
 
 
 def view(seen: View, now: datetime | None = None) -> RenderableType:
@@ -54,16 +52,9 @@ def view(seen: View, now: datetime | None = None) -> RenderableType:
     head.append(f"  {length(row.started_at, row.ended_at, moment)}", "dim")
     silence = [Text(str(seen.silence), "yellow")] if seen.silence else []
     nodes = tuple(without_reason(seen.nodes, seen.failure))
-    delays = [Text(sentence(str(one)), "yellow") for one in seen.delays]
+    delays = [Text(sentence(str(one)), "yellow") for one in alike(seen.delays)]
     questions = [_question(row.id, one) for one in seen.approvals]
     return Group(head, tasks(nodes, moment), *silence, *delays, *questions)
-
-
-def without_reason(nodes: Iterable[Node], failure: RunFailed | None) -> Iterator[Node]:
-    """The reason for which the run failed is told once, with the run."""
-    for node in nodes:
-        told = failure is not None and node.note and failure.reason.endswith(node.note)
-        yield replace(node, note="" if told else node.note, inner=tuple(without_reason(node.inner, failure)))
 
 
 def tasks(nodes: Sequence[Node], now: datetime) -> Table:
@@ -138,59 +129,18 @@ def length(start: datetime | None, end: datetime | None, now: datetime) -> str:
     return f"{days}d{hours:02}h" if days else f"{hours}h{minutes:02}m" if hours else f"{minutes}m{rest:02}s"
 
 
-class News:
-    """Says what has changed since the last look, a line each."""
+class News(RunNews):
+    """Says it, a line each."""
 
     def __init__(self, *, err: bool) -> None:
+        super().__init__()
         self.err = err
         self.told: set[str] = set()
-        self.seen: dict[str, tuple[str, int, str]] = {}  # the tasks, by name
-        self.written: dict[tuple[str, int], OutputLines] = {}  # by the name of a task and its attempt
-
-    def tell(self, seen: View) -> None:
-        for node in without_reason(seen.nodes, seen.failure):
-            self._tell(node, "")
-        if seen.silence is not None:
-            self.silence(str(seen.silence))
-        for delay in seen.delays:
-            self.delay(delay)
-        for approval in seen.approvals:
-            self.approval(seen.row.id, approval)
-
-    def _tell(self, node: Node, run: str) -> None:
-        """`run` is the child flow in which the task is. Of the rounds of a loop their number is told, and what waits
-        or fails in them: a task of a round that has ended is forgotten, so its end could not be told.
-        """
-        name = run + node.key
-        if node.output is None:
-            self._tell_output(node, name)  # the end of it, before that of the task
-        quiet = node.status == PENDING or node.word == "round" or (_ROUND in name and node.status in _QUIET_IN_ROUNDS)
-        if not quiet and self._is_new(name, node):
-            self.task(node, name)
-        if node.output is not None:
-            self._tell_output(node, name)
-        for inner in node.inner:
-            self._tell(inner, f"{name}/" if node.child else run)
-
-    def _is_new(self, name: str, node: Node) -> bool:
-        now = (node.status, node.attempt, node.note if node.status in UNDER_WAY else "")
-        before, self.seen[name] = self.seen.get(name), now
-        return now != before
-
-    def _tell_output(self, node: Node, name: str) -> None:
-        key = (name, node.attempt)
-        if node.output is not None:
-            fresh = self.written.setdefault(key, OutputLines()).fresh(node.output)
-        elif node.status not in UNDER_WAY and key in self.written:
-            fresh = self.written.pop(key).rest()
-        else:
-            return
-        for stream, line in fresh:
-            self.output(name, stream, line)
 
     def task(self, node: Node, name: str) -> None:
         spent = length(node.started_at, node.ended_at, datetime.now(UTC)) if node.ended_at else ""
-        self._say("  ".join(part for part in (f"{node.status:9}", name, spent, node.note) if part))
+        called = f"{name} {plain(node.title)}" if node.is_numbered else name
+        self._say("  ".join(part for part in (f"{node.status:9}", called, spent, node.note) if part))
 
     def output(self, name: str, stream: str, line: str) -> None:
         typer.echo(f"{name} │ {line}", err=self.err)
@@ -224,7 +174,7 @@ def print_view(seen: View, inputs: dict[str, Any]) -> None:
 def print_end(seen: View, output: Any) -> None:
     if seen.failure is not None:
         typer.secho(sentence(str(seen.failure)), fg="red", err=True)
-        typer.echo(remedy_of(seen.failure), err=True)
+        typer.echo(remedy_of(seen.failure, of_agent=seen.row.kind == AGENT), err=True)
     elif seen.row.status == "completed":
         whole = as_given(f"the whole: `resprout runs show {seen.row.id} -o FILE`")
         typer.echo(glimpse(for_stdout(text_of(output)), whole))

@@ -117,7 +117,8 @@ async def _look(runs: "Runs", run: str) -> "tuple[View, dict[str, Any], Any]":
     ref = runs.get(run)
     seen = await Watch(runs).look(ref)
     output = await ref.result() if seen.row.status == "completed" else None
-    return seen, await _given(ref, seen.row.kind) if seen.nodes else {}, output
+    began = seen.silence is None and not (seen.failure is not None and seen.failure.never_began)
+    return seen, await _given(ref, seen.row.kind) if began else {}, output
 
 
 async def _given(ref: "RunRef", kind: str) -> dict[str, Any]:

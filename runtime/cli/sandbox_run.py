@@ -157,7 +157,7 @@ def _spec(given: dict[str, Any]) -> "SandboxSpec":
     try:
         spec = SandboxSpec.model_validate({word: value for word, value in given.items() if value is not None})
     except ValidationError as error:
-        raise Rejected(sentence(error)) from None
+        raise Rejected(sentence(error, SandboxSpec)) from None
     if spec.limits.time > LONGEST:
         raise Rejected(
             f"--timeout {format_duration(spec.limits.time)} is longer than a run may take: give at most "

@@ -75,7 +75,7 @@ def create(
     try:
         spec = WorkspaceSpec.model_validate({word: value for word, value in given.items() if value is not None})
     except ValidationError as error:
-        raise Rejected(sentence(error)) from None
+        raise Rejected(sentence(error, WorkspaceSpec)) from None
     made = with_workspaces(ctx, lambda workspaces: workspaces.create(name, spec), timeout)
     if as_json:
         typer.echo(json.dumps(plain(made), indent=2))

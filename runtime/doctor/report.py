@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ...memory import database
 from ..settings import Settings
-from . import clock, disk, docker, embedded, endpoints, kernel, local_model, ports, python, sandbox
+from . import clock, disk, docker, embedded, endpoints, kernel, local_model, models, ports, python, sandbox
 from .finding import Finding, failure
 
 
@@ -26,6 +26,7 @@ async def examine(
         "Python": {
             "python": asyncio.to_thread(python.check),
             "embedded servers": asyncio.to_thread(embedded.check, settings),
+            "models": asyncio.to_thread(models.check, settings),
             "local model": asyncio.to_thread(local_model.check, settings),
         },
         "Kernel": {"kernel": asyncio.to_thread(kernel.check)},

@@ -5,7 +5,8 @@ forgotten when the grants change, or the first of them ends) and the question; o
 the run and the arguments, so those are left out of what it is remembered by unless there are own rules. With own rules,
 which may go by the time, an answer is remembered within its second only.
 
-Grants that another process gives or takes are seen within a second. When Postgres cannot be asked, nothing is decided.
+What another process takes away counts within a second; what it grants at once, since nobody is refused, or made to
+wait for an approval, by what was so before he asked. When Postgres cannot be asked, nothing is decided.
 
 The rules are asked in a thread of their own: a question takes a millisecond, or some more where many grants speak of
 it, and the event loop must not wait for that.
@@ -28,7 +29,7 @@ from .rules import Rules
 from .sentences import grounds, sentences
 
 REMEMBERED = 20_000
-SEEN_WITHIN = 1.0  # seconds until a grant of another process counts here
+SEEN_WITHIN = 1.0  # seconds until what another process revokes counts here
 
 ASIDE = ThreadPoolExecutor(1, "policy")  # more would wait for each other: an engine answers one at a time
 
@@ -60,7 +61,7 @@ class Policy:
         self._grants = grants
         self._clock = clock  # seconds since the epoch
         self._generation: int | None = None
-        self._looked_at = float("-inf")  # by the monotonic clock
+        self._looked_at = self._forgotten_at = float("-inf")  # by the monotonic clock
         self._looking = asyncio.Lock()
         self._engine = Engine(rules)
         self._granted: list[Data] = []
@@ -69,7 +70,16 @@ class Policy:
         self._answers: OrderedDict[str, Decision] = OrderedDict()
 
     async def decide(self, question: Question) -> Decision:
-        await self._up_to_date()
+        asked_at = time.monotonic()
+        await self._see(asked_at - SEEN_WITHIN)
+        generation, decision = self._generation, await self._answer(question)
+        if decision.verdict != "allow":
+            await self._see(asked_at)
+            if self._generation != generation:
+                decision = await self._answer(question)
+        return decision
+
+    async def _answer(self, question: Question) -> Decision:
         key = self._key(question)
         if (known := self._answers.get(key)) is not None:
             self._answers.move_to_end(key)
@@ -85,14 +95,14 @@ class Policy:
 
     async def explain(self, question: Question) -> tuple[Decision, dict[str, Any]]:
         """The decision, and what each grant and role said."""
-        await self._up_to_date()
+        await self._see(time.monotonic())
         digest, granted = self._digest, self._granted
         explained = await self._asked(self._engine.explain, question)
         return self._decided(explained["decision"], question, digest, granted), explained
 
     def forget(self) -> None:
         """After own writes: the grants are read again before the next answer."""
-        self._looked_at = float("-inf")
+        self._forgotten_at = time.monotonic()
 
     async def _asked(self, ask: Asks, question: Question) -> dict[str, Any]:
         granted = list(that_may_matter(self._granted, question))
@@ -115,10 +125,15 @@ class Policy:
             return question.model_dump_json()
         return question.model_dump_json(exclude={"run", "arguments"})
 
-    async def _up_to_date(self) -> None:
-        if time.monotonic() - self._looked_at > SEEN_WITHIN or self._clock() >= self._ends:
+    async def _see(self, since: float) -> None:
+        """Goes by grants that were looked at since then, by the monotonic clock."""
+
+        def is_late() -> bool:
+            return self._looked_at < max(since, self._forgotten_at) or self._clock() >= self._ends
+
+        if is_late():
             async with self._looking:
-                if time.monotonic() - self._looked_at > SEEN_WITHIN or self._clock() >= self._ends:
+                if is_late():
                     await self._look()
 
     async def _look(self) -> None:

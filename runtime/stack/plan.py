@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from ...activities.models.prices import Prices
 from ...actors.errors import ConfigError, StackError
 from ...memory.database import check, redacted
 from ...memory.migrate import migrate
@@ -17,6 +18,7 @@ from ..agent_modules import import_agents
 from ..doctor.kernel import missing_features
 from ..identity import user_name
 from ..local_model import serving_of
+from ..model_providers import check_default
 from ..setting_keys import Key
 from ..settings import Settings, TemporalSettings
 from ..temporal import connect as connect_temporal
@@ -52,6 +54,8 @@ async def make(settings: Settings, paths: StackPaths) -> Plan:
         if finding.level == "failure":
             raise StackError(f"{finding.found}. {finding.remedy or ''}".strip())
     import_agents(settings.agents)
+    check_default(settings.models)
+    Prices.load(settings.models.prices)
     _refuse_tls_without_address(settings.temporal)
     plan = Plan(paths)
     try:

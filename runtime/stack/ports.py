@@ -1,14 +1,14 @@
 """Ports for the embedded servers: the usual one when free, another when not, the asked-for one or none.
 
 A port is chosen before its server binds it, so two stacks that start together could choose the same one. Each
-therefore holds a lock file for every port it has chosen, for as long as it runs.
+therefore holds a lock file for every port it has chosen, for as long as it runs. Ports are the machine's, so the files
+are where all on it look, whatever TMPDIR says.
 """
 
 import errno
 import fcntl
 import os
 import socket
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import psutil
 from ...actors.errors import StackError
 
 LOOPBACK = "127.0.0.1"
+LOCKS = Path("/tmp/resprout-ports")
 
 
 @dataclass
@@ -106,12 +107,11 @@ def _family(host: str) -> socket.AddressFamily:
 
 def _lock_file(port: int) -> int | None:
     """None where another user's stack made the file: then the port is only seen to be free, not held."""
-    directory = Path(tempfile.gettempdir()) / "resprout-ports"
     try:
-        directory.mkdir(exist_ok=True)
-        if directory.stat().st_uid == os.getuid():
-            directory.chmod(0o1777)
-        return os.open(directory / str(port), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        LOCKS.mkdir(exist_ok=True)
+        if LOCKS.stat().st_uid == os.getuid():
+            LOCKS.chmod(0o1777)
+        return os.open(LOCKS / str(port), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError:
         return None
 

@@ -145,13 +145,13 @@ def lines_of(file: Path) -> Counter[str]:
 
 async def test_the_bundled_model_answers_though_its_host_is_killed_while_it_speaks(runs: Runs) -> None:
     host = runs.stack.host_pid()
-    run = await runs.agent("Tell me a long story about a tree.", "local", max_tokens=400)
+    run = await runs.agent("Tell me a long story about a tree.", "local", max_tokens=2_000)
     await speaks(runs, run)
 
     kill(host)
     result = await run.result()
 
-    assert (result["status"], result["iterations"], bool(result["answer"])) == ("answered", 1, True)
+    assert (result["status"], bool(result["answer"])) == ("answered", True)
 
 
 async def speaks(runs: Runs, run: Run) -> None:

@@ -128,6 +128,30 @@ def kill_both_hosts(stack: Stack) -> None:
         kill(pid)
 
 
+def raylet(stack: Stack) -> psutil.Process:
+    processes = psutil.Process(stack.pid("ray")).children(recursive=True)
+    return next(process for process in processes if process.name() == "raylet")
+
+
+def kill_the_raylet(stack: Stack) -> None:
+    """Ray ends the hosts of a node with it; the head is started again, and they on it."""
+    before = set(stack.host_pids())
+    raylet(stack).kill()
+    eventually(lambda: not before & set(stack.host_pids()), "other hosts have begun", 120)
+
+
+def stop_the_raylet(stack: Stack) -> None:
+    """Messages do not come through Ray: the hosts that it started go on without it."""
+    process = raylet(stack)
+    process.suspend()
+    try:
+        for n in range(3):
+            done = stack("agent", "ask", f"journal/meanwhile-{n}", "journal.read")
+            assert done.returncode == 0, done.stderr
+    finally:
+        process.resume()
+
+
 def end_the_connections_to_postgres(stack: Stack) -> None:
     postmaster = psutil.Process(stack.pid("postgres"))
     for backend in postmaster.children():
@@ -139,6 +163,8 @@ FAULTS = [
     kill_a_host,
     kill_both_hosts,
     stop_a_host_beyond_its_lease,
+    kill_the_raylet,
+    stop_the_raylet,
     kill_postgres,
     stop_postgres_beyond_the_lease,
     end_the_connections_to_postgres,

@@ -4,6 +4,7 @@ import shlex
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import psutil
 import pytest
 from resprout.actors.roles import Greet, Greeting
 from resprout.runtime.cli.hints import as_given
@@ -115,8 +116,13 @@ def test_a_full_mailbox_is_told_as_something_that_passes(stack: Stack) -> None:
 
 def test_an_agent_that_answers_too_late_leaves_the_outcome_unknown(stack: Stack) -> None:
     agent = f"greeter/{uuid4().hex}"
+    host = psutil.Process(stack.host_pid())
 
-    done = stack("agent", "ask", agent, "greeter.greet", "-i", "name=a", "-i", "think_seconds=30", "--timeout", "1")
+    host.suspend()
+    try:
+        done = stack("agent", "ask", agent, "greeter.greet", "-i", "name=a", "--timeout", "1")
+    finally:
+        host.resume()
 
     assert done.returncode == 4
     assert f"{agent} did not answer `greeter.greet` in time" in done.stderr

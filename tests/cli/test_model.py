@@ -9,12 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from resprout.actors.models import Limits
+from resprout.memory.budget_book import BudgetBook
+from resprout.memory.database import Database
 from support.model_server import Turn
 from support.stack import Result, resprout
 
 KEY = "sk-canary-4711-very-secret"
 SERVER = Path(__file__).resolve().parents[1] / "support" / "openai_server.py"
-TURNS: list[dict[str, Any]] = [{"text": "It is five.", "cached_tokens": 60}]
+TURNS: list[dict[str, Any]] = [
+    {"text": '{"name": 5}', "when": "Whose number"},
+    {"text": '{"name": "ada"}', "when": "Whose name"},
+    {"text": "It is five.", "cached_tokens": 60},
+]
+NAMED = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
 
 
 @dataclass
@@ -23,9 +31,10 @@ class House:
     journal: Path
     directory: Path
 
-    def says(self, *words: str, key: str | None = KEY) -> Result:
+    def says(self, *words: str, key: str | None = KEY, dsn: str | None = None) -> Result:
         env = {"RESPROUT_SECRET_HOUSE": key} if key else {}
-        return resprout("model", *words, cwd=self.directory, env=env)
+        ledger = {"RESPROUT_POSTGRES_DSN": dsn} if dsn else {}
+        return resprout("model", *words, cwd=self.directory, env={**env, **ledger})
 
     @property
     def asked(self) -> list[dict[str, Any]]:
@@ -60,18 +69,68 @@ def test_a_question_is_answered_and_what_it_cost_is_told_beside_it(house: House)
     assert body["max_tokens"] == 50
 
 
-def test_an_answer_as_json_has_all_of_the_reply(house: House) -> None:
-    (house.directory / "time.json").write_text('{"type": "object", "properties": {}}')
+async def test_what_is_asked_by_hand_is_on_record_and_in_the_budget_of_a_tenant(
+    house: House, dsn: str, database: Database
+) -> None:
+    await BudgetBook.of(database).set("acme", "day", Limits(tokens=2_000), "user:ada")
 
-    done = house.says("ask", "What is the time?", "--json", "--schema", "time.json", "-m", "house/other")
+    done = house.says("ask", "What is the time?", "--max-tokens", "500", "--tenant", "acme", dsn=dsn)
+    refused = house.says("ask", "long " * 1_000, "--tenant", "acme", dsn=dsn)
+    usage = json.loads(house.says("usage", "--json", "--by", "tenant", dsn=dsn).stdout)
+
+    assert (done.returncode, done.stdout) == (0, "It is five.\n")
+    assert "counted in no budget" not in done.stderr
+    assert [(one["name"], one["calls"], one["input_tokens"], one["unsure"]) for one in usage] == [("acme", 1, 100, 0)]
+    assert (refused.returncode, len(house.asked)) == (2, 1)
+    assert "error: house/able-1 was not asked: the budget of" in refused.stderr
+
+
+def test_without_a_ledger_it_is_said_that_nothing_is_counted(house: House) -> None:
+    done = house.says("ask", "What is the time?")
+
+    assert (done.returncode, done.stdout) == (0, "It is five.\n")
+    assert "what is asked is counted in no budget" in done.stderr
+
+
+def test_an_answer_as_json_has_all_of_the_reply(house: House) -> None:
+    (house.directory / "named.json").write_text(json.dumps(NAMED))
+
+    done = house.says("ask", "Whose name?", "--json", "--schema", "named.json", "-m", "house/other")
 
     reply = json.loads(done.stdout)
     assert (reply["message"]["text"], reply["model"], reply["usage"]["input_tokens"]) == (
-        "It is five.",
+        '{"name": "ada"}',
         "house/other",
         Turn().input_tokens,
     )
-    assert house.asked[0]["response_format"]["json_schema"]["schema"] == {"type": "object", "properties": {}}
+    assert house.asked[0]["response_format"]["json_schema"]["schema"] == NAMED
+
+
+@pytest.mark.parametrize(
+    ("question", "wrong"),
+    [
+        ("Whose number?", "`name`: 5 is an integer, not a text."),
+        ("What is the time?", "it is not JSON (Expecting value"),
+    ],
+)
+def test_an_answer_that_does_not_fit_its_schema_is_no_success(house: House, question: str, wrong: str) -> None:
+    (house.directory / "named.json").write_text(json.dumps(NAMED))
+
+    done = house.says("ask", question, "--schema", "named.json")
+
+    assert done.returncode == 1
+    assert f"error: the answer of house/able-1 does not fit --schema: {wrong}" in done.stderr
+    assert done.stdout.strip()
+
+
+def test_a_schema_that_is_none_is_refused_before_anybody_is_asked(house: House) -> None:
+    (house.directory / "odd.json").write_text('{"properties": {"name": {"type": "strng"}}}')
+
+    done = house.says("ask", "Whose name?", "--schema", "odd.json")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--schema odd.json: `properties.name.type`: " in done.stderr
+    assert not house.journal.exists()
 
 
 @pytest.mark.parametrize(
@@ -97,6 +156,21 @@ def test_mistakes_are_told_in_a_sentence(
     assert (done.returncode, done.stdout) == (code, "")
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("models.default=huose/able-1", "`models.default` cannot be asked: there is no provider 'huose': there are "),
+        ("models.prices=missing.toml", "missing.toml cannot be read"),
+    ],
+)
+def test_the_list_ends_with_what_cannot_be_used(house: House, setting: str, sentence: str) -> None:
+    listed = resprout("--set", setting, "model", "list", cwd=house.directory)
+
+    assert listed.returncode == 2
+    assert "house" in listed.stdout
+    assert sentence in listed.stderr
 
 
 def test_the_list_says_which_keys_are_there_and_shows_none(house: House) -> None:

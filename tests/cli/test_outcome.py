@@ -64,7 +64,7 @@ async def test_who_loses_sight_of_a_run_is_told_how_to_look_again(status: RPCSta
     assert "run my run is unknown" in said
     assert (
         "`temporal workflow show --workflow-id 'my run' --address 127.0.0.1:7233 --namespace ours` "
-        "or at http://ui/namespaces/ours/workflows/my run/r1/history" in said
+        "or at http://ui/namespaces/ours/workflows/my%20run/r1/history" in said
     )
 
 

@@ -3,10 +3,9 @@ from datetime import UTC, datetime
 from resprout.activities.contracts import OutputTail, SandboxProgress
 from resprout.activities.run_sandbox import SHOWN, Progress
 from resprout.actors.errors import NotRunning
-from resprout.runtime.cli.follow import BETWEEN_LOOKS, LONGEST_PAUSE, pause_after
-from resprout.runtime.cli.output_lines import OutputLines
+from resprout.runtime.output_lines import OutputLines
 from resprout.runtime.run_rows import RunRow
-from resprout.runtime.run_watch import View
+from resprout.runtime.run_watch import BETWEEN_LOOKS, LONGEST_PAUSE, View, pause_after
 from resprout.runtime.runs import FLOW
 
 

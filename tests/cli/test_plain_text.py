@@ -46,14 +46,14 @@ def test_nothing_of_rows_and_facts_can_change_a_terminal(
     assert "\x1b]" not in terminal.getvalue()
 
 
-def test_a_row_in_a_pipe_is_a_line_and_is_not_padded_to_the_longest_prose() -> None:
+def test_a_row_in_a_pipe_is_a_line_and_long_prose_in_it_moves_no_other_row() -> None:
     prose = "word " * 60
     rows = [("a", prose, "low", "x"), ("bcd", "short\nlines", "", "y")]
 
     lines = list(row_lines(("name", "what", "danger", "end"), rows))
 
     assert lines == [
-        "name  what  danger  end",
+        "name  what         danger  end",
         f"a     {prose.strip()}  low     x",
         "bcd   short lines  -       y",
     ]

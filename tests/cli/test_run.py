@@ -56,7 +56,7 @@ def test_the_same_run_starts_from_the_temporal_cli(stack: Stack) -> None:
     ("given", "words"),
     [
         ('{"name": 5}', ["name", "valid string"]),
-        ('{"nam": "x"}', ["nam", "not permitted"]),
+        ('{"nam": "x"}', ["nam", "did you mean `name`?"]),
         ('"text"', ["HelloInput"]),
         ('{"name": ""}', ["name", "at least 1 character"]),
     ],

@@ -135,6 +135,10 @@ async def test_a_refusal_says_which_limit_of_which_budget_how_much_was_asked_and
     assert "the budget of outer has 100 of 1,000 tokens left, and this could take 1,101." in str(tokens)
     assert "the budget of outer has $0.0005 of $2.00 left, and this could cost $0.001." in str(cost)
     assert "the budget of outer limits money, and nobody knows what this costs" in str(unknown)
+    await held(budgets, "three", "outer", Amount(60, 100_000, 1))
+    assert "outer has 40 of 1,000 tokens left, calls under way hold 60, and" in str(
+        await refused(budgets, "four", "outer", Amount(41, 0, 1))
+    )
     assert str(missing) == "there is no budget nowhere: open it before something is to be spent from it."
 
 
@@ -317,6 +321,7 @@ async def test_a_tenants_day_is_above_every_budget_and_above_none(budgets: Budge
 
     assert in_budget.budget == without.budget == f"tenant:acme/day/{datetime.now(UTC):%Y-%m-%d}"
     assert in_budget.title == "the tenant acme, each day"
+    assert "give it more with `resprout budget set --tenant acme` or ask for less." in str(in_budget)
     assert (in_month.budget, in_month.left) == (f"tenant:acme/month/{datetime.now(UTC):%Y-%m}", 90)
     assert await book.remove("acme", "month")
     await held(budgets, "six", None, Amount(nanos=91), "acme")

@@ -13,6 +13,7 @@ from support.speakers import PROTOCOLS, Speaker, heard, speaking, tool
 
 Speaks = Callable[..., AbstractAsyncContextManager[Speaker]]
 LONG = "a.tool." + "with_a_very_long_name" * 8
+ZERO = Turn(text="five", input_tokens=0, output_tokens=0)
 SHAPE = {
     "type": "object",
     "properties": {"hour": {"type": "integer"}},
@@ -45,6 +46,17 @@ async def test_usage_counts_all_that_was_read_with_what_came_from_the_cache(spea
         reply = await complete(speaker.model, speaker.request())
 
     assert reply.usage == Usage(input_tokens=1000, cached_tokens=700, written_tokens=200, output_tokens=9)
+
+
+async def test_what_nobody_counted_does_not_look_as_if_it_had_been(speaks: Speaks) -> None:
+    async with speaks(Turn(text="x" * 40, counts=False), ZERO, Turn(text="five")) as speaker:
+        untold = await complete(speaker.model, speaker.request("y" * 400))
+        zero = await complete(speaker.model, speaker.request())
+        told = await complete(speaker.model, speaker.request())
+
+    assert (untold.counted, zero.counted, told.counted) == (False, False, True)
+    assert 100 <= untold.usage.input_tokens <= 130
+    assert untold.usage.output_tokens == 11
 
 
 async def test_several_tools_are_used_at_once_and_their_fragments_do_not_mix(speaks: Speaks) -> None:
@@ -89,12 +101,23 @@ async def test_why_it_stopped_is_told(speaks: Speaks, stop: str) -> None:
     assert "".join(pieces) == "I would rather not"
 
 
-async def test_what_was_cut_by_the_length_is_no_use_of_a_tool(speaks: Speaks) -> None:
-    async with speaks(Turn(uses=(Use("text.count", '{"text": "o'),), stop="length")) as speaker:
-        reply = await complete(speaker.model, speaker.request(tools=[tool("text.count")]))
+@pytest.mark.parametrize("stop", ["length", "refused"])
+@pytest.mark.parametrize("written", ['{"text": "o', ""], ids=["within its arguments", "before them"])
+async def test_what_was_cut_off_is_no_use_of_a_tool(speaks: Speaks, stop: str, written: str) -> None:
+    uses = (Use("text.clear", {}), Use("text.count", written))
+    async with speaks(Turn(text="I rather", uses=uses, stop=stop)) as speaker:
+        reply = await complete(speaker.model, speaker.request(tools=[tool(use.name) for use in uses]))
 
-    assert reply.stop == "length"
-    assert reply.message.uses[0].malformed == '{"text": "o'
+    assert reply.stop == stop
+    assert [use.malformed for use in reply.message.uses] == [None, written]
+
+
+async def test_a_tool_that_takes_nothing_may_be_used_with_nothing(speaks: Speaks) -> None:
+    async with speaks(Turn(uses=(Use("text.clear", ""),))) as speaker:
+        reply = await complete(speaker.model, speaker.request(tools=[tool("text.clear")]))
+
+    (use,) = reply.message.uses
+    assert (use.arguments, use.malformed, reply.stop) == ({}, None, "tools")
 
 
 async def test_an_answer_in_a_form_is_asked_for_with_its_schema(speaks: Speaks) -> None:
@@ -204,7 +227,7 @@ async def test_fields_go_only_to_who_takes_them() -> None:
     assert speaker.asked["max_completion_tokens"] == 4096
 
 
-async def test_a_server_that_refuses_to_be_asked_for_usage_is_counted_by_a_guess_and_not_asked_again() -> None:
+async def test_a_server_that_refuses_to_be_asked_for_usage_is_not_asked_again() -> None:
     where = [{"loc": ["body", "stream_options"], "msg": "Extra inputs are not permitted"}]
     refusal = Turn(status=422, error={"message": {"detail": where}})
     async with speaking(PROTOCOLS[0], refusal, Turn(text="x" * 40), provider="house") as speaker:
@@ -212,5 +235,4 @@ async def test_a_server_that_refuses_to_be_asked_for_usage_is_counted_by_a_guess
             reply = await complete(speaker.model, speaker.request("y" * 400))
 
     assert ["stream_options" in call.body for call in speaker.server.heard] == [True, False, False]
-    assert 100 <= reply.usage.input_tokens <= 130
-    assert reply.usage.output_tokens == 11
+    assert not reply.counted

@@ -7,7 +7,7 @@ import pytest
 from resprout.activities.models.cassette import Cassette, Mode, NotRecorded
 from resprout.activities.secrets import NOTHING_HIDDEN, Veil
 from resprout.actors.errors import ConfigError
-from resprout.actors.models import FromModel, ModelReply, ModelRequest, Piece, Usage, complete
+from resprout.actors.models import Account, FromModel, ModelReply, ModelRequest, Piece, Usage, complete
 from support.speakers import heard, request
 
 CANARY = "canary-4711-very-secret"
@@ -60,11 +60,23 @@ async def test_what_is_recorded_is_not_paid_for_again(tmp_path: Path) -> None:
     assert model.calls == 2
 
 
-async def test_how_long_one_waits_is_no_part_of_the_question(tmp_path: Path) -> None:
+async def test_how_long_one_waits_and_who_pays_is_no_part_of_the_question(tmp_path: Path) -> None:
     path = tmp_path / "calls.jsonl"
-    await complete(cassette(path, "record"), request("house/a", timeout_seconds=1, conversation="one"))
+    one, two = (Account(tenant=run, budget=run, run=run, agent=f"brain/{run}", step=f"{run}@x/1") for run in "ab")
+    await complete(cassette(path, "record"), request("house/a", timeout_seconds=1, conversation="one", account=one))
 
-    await complete(cassette(path, "replay"), request("house/a", timeout_seconds=2, conversation="two"))
+    await complete(cassette(path, "replay"), request("house/a", timeout_seconds=2, conversation="two", account=two))
+
+
+async def test_a_line_from_when_more_was_written_down_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "calls.jsonl"
+    await complete(cassette(path, "record"), request("house/a"))
+    line = json.loads(path.read_text())
+    path.write_text(json.dumps({**line, "question": {**line["question"], "account": None}}) + "\n")
+
+    reply = await complete(cassette(path, "replay"), request("house/a"))
+
+    assert reply.message.text == line["reply"]["message"]["text"]
 
 
 async def test_a_call_that_is_not_on_it_is_refused_with_the_nearest_difference(tmp_path: Path) -> None:

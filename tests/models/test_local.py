@@ -15,6 +15,7 @@ from resprout.actors.models import (
     AnswerForm,
     BadPrompt,
     CountsTokens,
+    FromModel,
     FromTool,
     FromUser,
     ModelBusy,
@@ -25,6 +26,7 @@ from resprout.actors.models import (
     Piece,
     PromptTooLong,
     ToolOffer,
+    ToolUse,
     UnknownModel,
     complete,
 )
@@ -199,6 +201,30 @@ async def test_a_conversation_goes_on_after_a_tool_has_answered(model: LocalMode
     assert reply.message.uses or reply.message.text
     assert shown == (reply.message.text if not reply.message.uses else "")
     assert [use.id for use in reply.message.uses] != [use.id]
+
+
+async def test_who_uses_a_tool_alike_for_the_second_time_may_only_answer(model: LocalModel) -> None:
+    slug = next(offer for offer in OFFERS if offer.name == "text.slug")
+    use = ToolUse(id="u1", name="text.slug", arguments={"text": "The Tides"})
+    once = (FromUser(text="Make a slug of: The Tides"), FromModel(uses=(use,)), FromTool(use="u1", text="the-tides"))
+    again = (FromModel(uses=(use.model_copy(update={"id": "u2"}),)), FromTool(use="u2", text="the-tides"))
+    asked: dict[str, Any] = {"tools": (slug,), "max_tokens": 120}
+
+    reply = await complete(model, request(messages=(*once, *again), **asked))
+    required = await complete(model, request(messages=(*once, *again), **asked, choice="required"))
+    anew = await complete(model, request(messages=(*once, *again, FromUser(text="Make a slug of: The Tides")), **asked))
+
+    assert (reply.message.uses, bool(reply.message.text)) == ((), True)
+    assert required.message.uses
+    assert anew.message.uses
+
+
+async def test_text_of_its_own_comes_to_an_end(model: LocalModel) -> None:
+    asked = "Tea or coffee? Say what you think in a few sentences."
+
+    reply = await complete(model, request(asked, system="You are an analyst.", max_tokens=1_000))
+
+    assert reply.stop == "end"
 
 
 async def test_a_tool_that_must_not_be_used_is_not(model: LocalModel) -> None:

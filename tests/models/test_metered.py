@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from resprout.activities.models.metered import MeteredModel
 from resprout.activities.models.prices import Prices
+from resprout.activities.models.settling import Settling
 from resprout.activities.models.streams import closable
 from resprout.actors.errors import DatabaseLost
 from resprout.actors.models import (
@@ -18,6 +19,7 @@ from resprout.actors.models import (
     FromModel,
     FromUser,
     Limits,
+    Model,
     ModelBusy,
     ModelFailed,
     ModelLost,
@@ -33,6 +35,8 @@ from resprout.memory.budget_book import BudgetBook, BudgetRow
 from resprout.memory.budgets import Budgets
 from resprout.memory.database import Database
 from resprout.memory.model_calls import ModelCall, ModelCalls
+from support.model_server import Turn, Use
+from support.speakers import PROTOCOLS, Protocol, speaking, tool
 
 MINI = "openai/gpt-5-mini"  # $0.25 in, $2 out
 
@@ -63,15 +67,13 @@ class Scripted:
                     yield said
 
 
-@dataclass
 class Till:
     """A ledger with one budget, and what stands in it."""
 
-    database: Database
-
-    @property
-    def calls(self) -> ModelCalls:
-        return ModelCalls(self.database.opened)
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.calls = ModelCalls(database.opened)
+        self.settling = Settling(self.calls)
 
     async def open(self, limits: Limits) -> None:
         async def opened() -> Database:
@@ -80,14 +82,19 @@ class Till:
         await Budgets(opened).add("b", limits, tenant="default", run="run", title="the task")
 
     async def budget(self) -> BudgetRow:
+        await self.settling.settled()
         (row,) = await BudgetBook.of(self.database).show("b")
         return row
 
     async def call(self) -> ModelCall:
-        return (await self.calls.latest(None, 1))[0]
+        return (await self.latest(1))[0]
 
-    def model(self, model: Scripted) -> MeteredModel:
-        return MeteredModel(model, self.calls, Prices.load())
+    async def latest(self, most: int) -> list[ModelCall]:
+        await self.settling.settled()
+        return await self.calls.latest(None, most)
+
+    def model(self, model: Model) -> MeteredModel:
+        return MeteredModel(model, self.settling, Prices.load())
 
 
 @pytest.fixture
@@ -127,7 +134,7 @@ async def test_a_call_that_could_cost_too_much_is_not_made(till: Till) -> None:
         await complete(till.model(model), request())
 
     assert model.asked == []
-    assert await till.calls.latest(None, 1) == []
+    assert await till.latest(1) == []
 
 
 async def test_near_the_end_of_a_budget_less_may_be_said(till: Till) -> None:
@@ -138,6 +145,18 @@ async def test_near_the_end_of_a_budget_less_may_be_said(till: Till) -> None:
 
     assert 256 <= model.asked[0].max_tokens < 600 - 101
     assert (await till.budget()).spent_tokens == 30
+
+
+async def test_a_model_is_asked_for_no_more_than_was_reserved(till: Till) -> None:
+    await till.open(Limits(tokens=10_000_000))
+    most = Prices.load().known[MINI].most_output
+    assert most is not None
+    model = Scripted([Usage(input_tokens=20, output_tokens=most + 500)])
+
+    await complete(till.model(model), request(max_tokens=most + 1_000))
+
+    assert model.asked[0].max_tokens == most
+    assert (await till.budget()).spent_tokens == 20 + most
 
 
 async def test_a_model_without_a_price_is_refused_where_money_is_limited_and_else_its_cost_is_unknown(
@@ -194,6 +213,36 @@ async def test_what_may_have_been_charged_for_costs_all_that_was_reserved(
     assert (await till.call()).outcome == outcome
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.name)
+@pytest.mark.parametrize("hidden", [Turn(uses=(Use("text.count", {"text": "x" * 200}),)), Turn(thought="x" * 200)])
+async def test_thoughts_and_uses_of_tools_that_an_error_ends_cost_all_that_was_reserved(
+    till: Till, protocol: Protocol, hidden: Turn
+) -> None:
+    await till.open(Limits(tokens=10_000))
+    error = {"type": "overloaded_error", "code": "rate_limit_exceeded"}
+
+    async with speaking(protocol, replace(hidden, error=error, error_after=3), provider="house") as speaker:
+        with pytest.raises(ModelBusy):
+            await complete(till.model(speaker.model), request("house/able-1", tools=[tool("text.count")]))
+
+    assert (await till.budget()).spent_tokens > 1_000
+    assert (await till.call()).outcome == "failed"
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.name)
+async def test_an_error_instead_of_an_answer_costs_nothing_though_it_comes_as_one(
+    till: Till, protocol: Protocol
+) -> None:
+    await till.open(Limits(tokens=10_000))
+    turn = Turn(error={"type": "overloaded_error", "code": "rate_limit_exceeded"}, error_after=0)
+
+    async with speaking(protocol, turn, provider="house") as speaker:
+        with pytest.raises(ModelBusy):
+            await complete(till.model(speaker.model), request("house/able-1"))
+
+    assert ((await till.budget()).spent_tokens, (await till.call()).outcome) == (0, "busy")
+
+
 async def test_a_call_that_is_cancelled_in_the_middle_costs_all_that_was_reserved(till: Till) -> None:
     await till.open(Limits(tokens=10_000))
     model = Scripted([Piece(text="y"), asyncio.Event()])
@@ -212,12 +261,20 @@ async def test_a_call_that_is_cancelled_in_the_middle_costs_all_that_was_reserve
     assert (await till.call()).outcome == "lost"
 
 
-async def test_a_provider_that_does_not_count_has_used_what_was_reserved(till: Till) -> None:
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.name)
+async def test_a_provider_that_does_not_count_has_used_what_was_reserved(till: Till, protocol: Protocol) -> None:
     await till.open(Limits(tokens=10_000))
+    said = FromUser(text="言葉" * 200)
 
-    await complete(till.model(Scripted([Usage()])), request())
+    async with speaking(protocol, Turn(text="言葉" * 400, counts=False), provider="house") as speaker:
+        model = till.model(speaker.model)
+        await complete(model, request("house/able-1", conversation="c", messages=[said]))
+        first = (await till.budget()).spent_tokens
+        again = [said, FromModel(text="yes"), FromUser(text="and?")]
+        await complete(model, request("house/able-1", conversation="c", messages=again))
 
-    assert (await till.budget()).spent_tokens > 1_000
+    second = (await till.budget()).spent_tokens - first
+    assert second > first > 1_000 + len(said.text.encode())  # no guess is what the next one is built upon
     assert ((await till.call()).outcome, (await till.call()).input_tokens) == ("done", None)
 
 
@@ -257,7 +314,7 @@ async def test_a_step_that_is_tried_again_after_a_kill_pays_for_both(till: Till)
     bound = between.spent_tokens - 30
     assert bound > 1_000
     assert (await till.budget()).spent_tokens == bound + 30
-    assert [call.outcome for call in await till.calls.latest("run", 5)] == ["done", "lost"]
+    assert [call.outcome for call in await till.latest(5)] == ["done", "lost"]
 
 
 async def test_a_reply_is_given_though_its_end_cannot_be_written(till: Till) -> None:
@@ -273,10 +330,37 @@ async def test_a_reply_is_given_though_its_end_cannot_be_written(till: Till) -> 
         async def end(self, held: Reservation, ended: CallEnded) -> bool:
             raise DatabaseLost("the connection broke.")
 
-    reply = await complete(MeteredModel(Scripted(), Lost(till.calls), Prices.load()), request())
+    reply = await complete(MeteredModel(Scripted(), Settling(Lost(till.calls)), Prices.load()), request())
 
     assert reply.message.text == "yes"
     assert (await till.budget()).reserved_tokens > 1_000
+
+
+async def test_the_next_call_has_what_the_last_one_did_not_use_though_nobody_waited_for_its_end(till: Till) -> None:
+    await till.open(Limits(tokens=1_500))
+    may_end = asyncio.Event()
+
+    @dataclass
+    class Slow:
+        calls: ModelCalls
+
+        async def begin(self, call: CallBegun) -> Reservation | Refusal:
+            return await self.calls.begin(call)
+
+        async def end(self, held: Reservation, ended: CallEnded) -> bool:
+            await may_end.wait()
+            return await self.calls.end(held, ended)
+
+    model = MeteredModel(Scripted(), Settling(Slow(till.calls)), Prices.load())
+    await complete(model, request())
+    assert (await till.budget()).reserved_tokens > 1_000
+
+    second = asyncio.create_task(complete(model, request()))
+    may_end.set()
+
+    assert (await second).usage.tokens == 30
+    await model.ledger.settled()  # type: ignore[attr-defined]
+    assert ((await till.budget()).spent_tokens, (await till.budget()).reserved_tokens) == (60, 0)
 
 
 async def test_eight_branches_at_once_spend_no_more_than_their_budget(till: Till) -> None:
@@ -307,6 +391,7 @@ async def test_usage_is_told_by_model_agent_run_tenant_and_day(till: Till) -> No
     with pytest.raises(ModelLost):
         await complete(till.model(Scripted([ModelLost("gone")])), request())
 
+    await till.settling.settled()
     by_model = {one.name: one for one in await till.calls.used("model", None, None, 10)}
     (by_agent,) = await till.calls.used("agent", None, "default", 10)
     names = {by: [one.name for one in await till.calls.used(by, None, None, 10)] for by in ("run", "tenant")}  # type: ignore[arg-type]
@@ -331,7 +416,7 @@ async def test_whoever_leaves_early_lets_go_of_the_provider_and_pays_all_that_wa
             finally:
                 left.set()
 
-    stream = closable(MeteredModel(Talkative(), till.calls, Prices.load()).stream(request()))
+    stream = closable(till.model(Talkative()).stream(request()))
     await anext(stream)
     await stream.aclose()
 

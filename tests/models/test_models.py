@@ -19,6 +19,7 @@ from resprout.runtime.models import Models
 from resprout.runtime.settings import TelemetrySettings
 from resprout.runtime.telemetry import configure_logs, render
 from support.model_server import ModelServer, Turn, one_after_the_other
+from support.openai_server import OpenAIDialect
 from support.speakers import KEY, PROTOCOLS, request
 
 PROMPT = "a canary that nobody should see"
@@ -110,6 +111,20 @@ async def test_a_key_that_can_be_none_is_refused_without_being_shown(
             await complete(models, request("openai/gpt-5"))
 
     assert "sk-secret" not in str(caught.value)
+
+
+async def test_who_set_no_key_for_a_provider_that_wants_one_is_told_where_it_is_set() -> None:
+    refusing = ModelServer(OpenAIDialect(), one_after_the_other(Turn(status=401)))
+    async with refusing.listening():
+        house = ModelsSettings.model_validate({"providers": {"house": {"base_url": refusing.url + "/v1"}}})
+        async with Models(house) as models:
+            with pytest.raises(BadKey) as caught:
+                await complete(models, request("house/able-1"))
+
+    assert str(caught.value) == (
+        "house wants a key, and none is set (401, an_error): set `models.providers.house.key` to secret://house, and "
+        "RESPROUT_SECRET_HOUSE to the key where hosts run."
+    )
 
 
 async def test_a_local_model_that_does_not_run_says_how_it_does() -> None:

@@ -104,7 +104,7 @@ def test_a_price_of_ones_own_wins_and_the_others_stay(tmp_path: Path) -> None:
     [
         ('["a/b"]\ninput = 1\ndated = 2026-01-01\nsource = "x"', "the price of `a/b` in .*: output: Field required"),
         ('["a/b"]\ninput = -1\noutput = 1\ndated = 2026-01-01\nsource = "x"', "`a/b` in .*: input: "),
-        ('["a/b"]\nimput = 1\n', "`a/b` in .* does not fit"),
+        ('["a/b"]\nimput = 1\n', "`a/b` in .*: imput: there is no such word: did you mean `input`"),
         ("[a/b]", "cannot be read: .*Mend the file, or `models.prices`"),
     ],
 )

@@ -3,9 +3,12 @@
 from pathlib import Path
 
 import pytest
-from resprout.activities.settle import offers_of
+from resprout.activities.settle import MAX_TOKENS, offers_of
+from resprout.actors.brain.messages import Setting
+from resprout.actors.brain.room import room_of
 from resprout.actors.errors import ConfigError
 from resprout.runtime.known_tools import known_tools
+from resprout.runtime.model_settings import LocalModelSettings
 from resprout.runtime.roles import SHIPPED, BadRole, Roles, UnknownRole
 from resprout.workflows.role_file import RoleFile, UnknownVariable, holes, read_role
 
@@ -50,6 +53,17 @@ def test_a_role_that_ships_reads_fits_and_has_tools_that_there_are(name: str) ->
     assert len(offers) == len(role.tools) == len(set(role.tools))
     assert 200 < len(role.system) < LONGEST_PROMPT
     assert not list(holes(role.system))
+
+
+@pytest.mark.parametrize("name", SHIPPED_ROLES)
+def test_a_role_that_ships_leaves_the_bundled_model_room_to_talk(name: str) -> None:
+    toolbox, role = known_tools(None), Roles()(name, {})
+    offers = offers_of(toolbox.find(reference) for reference in role.tools)
+    setting = Setting(model="local", system=role.system, offers=offers, max_tokens=role.max_tokens or MAX_TOKENS)
+
+    room = room_of(setting, LocalModelSettings().window)
+
+    assert room.tokens > room.window // 4
 
 
 def test_variables_are_put_in_and_have_defaults() -> None:

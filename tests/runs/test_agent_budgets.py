@@ -52,6 +52,15 @@ async def test_what_an_agent_may_not_spend_can_be_caught(runs: Runs, providers: 
     assert providers.positions(model) == [0]
 
 
+async def test_a_run_of_no_key_is_told_of_its_own_budget_by_its_id(runs: Runs, providers: Providers) -> None:
+    model = providers.will(Turn(uses=(Use("text.count", {"text": "a"}),)), Turn("done"))
+    run = await runs.agent("count", model, tools=["text.count"], limits={"calls": 2})
+
+    failure = await run.failure()
+
+    assert f"was not asked: the budget of {run.handle.id} has 0 of 2 calls left" in failure
+
+
 async def test_a_tool_that_a_budget_has_no_room_for_is_told_to_the_agent(runs: Runs, providers: Providers) -> None:
     uses = tuple(Use("text.count", {"text": "a"}) for _ in range(3))
     model = providers.will(Turn(uses=uses), Turn("done"))

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from resprout.actors.brain.brain import GO_ON, INTERRUPTED
+from resprout.actors.brain.brain import GO_ON
 from resprout.runtime.client import Client
 from resprout.runtime.settings import Settings
 from resprout.runtime.stack.find import attach
@@ -20,7 +20,6 @@ from support.providers import Providers
 from support.runs import Run, Runs
 from support.stack import Stack
 from temporalio.client import WorkflowFailureError
-from temporalio.exceptions import CancelledError
 
 ERROR = {"value": "${{ error }}"}
 NUMBER = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"], "additionalProperties": False}
@@ -94,7 +93,7 @@ def test_a_goal_in_json_is_all_that_temporals_command_needs(runs_stack: Stack, p
 
 MISTAKES: list[tuple[Any, str]] = [
     ({}, "give a goal"),
-    ({"goal": "x", "tols": []}, "tols: "),
+    ({"goal": "x", "tols": []}, "tols: there is no such word: did you mean `tools`"),
     ({"goal": "x", "max_iterations": 0}, "max_iterations: "),
     ({"goal": "x", "agent": "a\tb"}, "agent: "),
     ({"goal": "x", "answer": {"type": "objct"}}, "answer: "),
@@ -235,29 +234,6 @@ async def test_a_paused_run_decides_nothing_until_it_goes_on(runs: Runs, provide
     assert (await run.result())["answer"] == "done"
 
 
-async def test_a_cancelled_run_ends_its_tools_and_frees_the_conversation(
-    runs: Runs, providers: Providers, file: Path, key: str
-) -> None:
-    gate = file.with_name("gate")
-    uses = (writes(file, before=str(gate)), Use("text.count", {"text": "a"}))
-    model = providers.will(Turn(uses=uses))
-    run = await runs.agent("write", model, agent=key, tools=["world.keyed", "text.count"])
-    await until_exists(Path(f"{file}.intended"))
-
-    say(runs, "runs", "cancel", run.handle.id)
-    with pytest.raises(WorkflowFailureError) as ended:
-        await run.result()
-    next_model = providers.will(Turn("here"))
-    following = await runs.agent("are you there?", next_model, agent=key)
-
-    assert isinstance(ended.value.cause, CancelledError)
-    assert (await following.result())["answer"] == "here"
-    told = texts(providers.heard(next_model)[0])
-    assert told[2:] == [INTERRUPTED, INTERRUPTED, "are you there?"]
-    gate.touch()
-    assert effects(file).total() == 0
-
-
 async def test_a_run_that_has_used_up_its_iterations_is_continued(runs: Runs, providers: Providers) -> None:
     use = Turn(uses=(Use("text.count", {"text": "a"}),))
     model = providers.will(use, use, use, Turn("at last"), Turn("and more"))
@@ -333,6 +309,74 @@ async def test_a_task_whose_agent_stops_unfinished_fails_and_says_how_it_goes_on
     assert "2 iterations were all that it had. Go on with `resprout runs continue " in error["message"]
 
 
+async def test_a_flow_does_not_go_on_with_half_an_answer_or_a_refusal(runs: Runs, providers: Providers) -> None:
+    half = providers.will(*(Turn(f"{n}, ", stop="length") for n in range(4)))
+    refuses = providers.will(Turn("I will not", stop="refused"))
+    parts = providers.will(Turn("one, ", stop="length"), Turn("two"))
+    agents = {"half": {"model": half}, "refuses": {"model": refuses}, "parts": {"model": parts}}
+    blocks = [
+        {"id": f"t_{name}", "try": [{"agent": name, "goal": "count"}], "catch": [step(name, do=ERROR)]}
+        for name in ("half", "refuses")
+    ]
+
+    found = await runs.result(
+        [*blocks, {"id": "whole", "agent": "parts", "goal": "count"}],
+        agents=agents,
+        outputs={name: f"${{{{ tasks.{name}.output }}}}" for name in ("t_half", "t_refuses", "whole")},
+    )
+
+    cut, refused = found["t_half"]["value"], found["t_refuses"]["value"]
+    assert (cut["type"], refused["type"], found["whole"]) == ("Unfinished", "Refused", "one, two")
+    assert "its answer was cut off after 20 tokens, for the 4th time. Go on with" in cut["message"]
+    assert "refused to go on: 'I will not'. Say the goal in other words" in refused["message"]
+
+
+async def test_what_was_said_into_a_run_that_was_cancelled_is_there_once_for_the_next(
+    runs: Runs, providers: Providers, file: Path, key: str
+) -> None:
+    second = file.with_name("second")
+    model = providers.will(Turn("green", gate=str(file)), Turn("blue", gate=str(second)))
+    run = await runs.agent("a colour", model, agent=key)
+    await run.until(lambda _: providers.heard(model))
+    await run.handle.execute_update("steer", "rather blue")
+    file.touch()
+    await run.until(lambda _: len(providers.heard(model)) == 2)  # it is being told, and decides nothing yet
+
+    say(runs, "runs", "cancel", run.handle.id)
+    with pytest.raises(WorkflowFailureError):
+        await run.result()
+    second.touch()
+    last = providers.will(Turn("here"))
+    await (await runs.agent("and now?", last, agent=key)).result()
+
+    assert texts(providers.heard(last)[0]).count("rather blue") == 1
+
+
+async def test_another_tenant_does_not_go_on_in_a_conversation_and_reads_nothing_of_it(
+    runs: Runs, providers: Providers, key: str
+) -> None:
+    model = providers.will(Turn("secret of acme"))
+    await (await runs.agent("acme's words", model, agent=key, tenant="acme")).result()
+
+    said = await (await runs.agent("other", model, agent=key, tenant="other")).failure()
+    looked = runs.stack("agent", "conversation", key)
+
+    assert said.startswith(f"NotYours: the conversation brain/{key} belongs to another tenant than 'other'")
+    assert (looked.returncode, "another tenant than 'default'" in looked.stderr) == (2, True)
+    assert "secret of acme" in say(runs, "agent", "conversation", key, "--tenant", "acme")
+    assert len(providers.heard(model)) == 1
+
+
+async def test_an_answer_that_never_fits_is_asked_for_four_times(runs: Runs, providers: Providers) -> None:
+    model = providers.will(*(Turn('{"n": "two"}') for _ in range(2)), *(Turn("two") for _ in range(8)))
+    run = await runs.agent("count", model, answer=NUMBER)
+
+    said = await run.failure()
+
+    assert said.startswith("Unusable: What the model said could not be used 4 times in a row.")
+    assert len(providers.heard(model)) == 4
+
+
 async def test_a_tool_that_waits_for_approval_holds_nobody_back(runs: Runs, providers: Providers, file: Path) -> None:
     uses = (writes(file, "one", "world.guarded"), writes(file, "b"), writes(file, "three", "world.guarded"))
     model = providers.will(Turn(uses=uses), Turn("done"))
@@ -365,6 +409,7 @@ async def test_a_person_is_asked_in_the_inbox_and_the_agent_hears_the_answer(run
     say(runs, "approvals", "approve", by_question["Which colour?"], "--field", "answer=blue")
     say(runs, "approvals", "reject", by_question["Which size?"], "--comment", "no idea")
 
+    assert {one["title"] for one in asked} == {f"a question of {run.handle.id}"}
     assert (unfit.returncode, "field `answer` is missing" in unfit.stderr) == (2, True)
     assert (await run.result())["answer"] == "done"
     told = texts(providers.heard(model)[1])[-2:]

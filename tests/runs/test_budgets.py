@@ -144,18 +144,26 @@ async def test_what_models_took_is_shown_with_what_nobody_knows(runs: Runs) -> N
     runs.stack.sql(
         "INSERT INTO resprout.model_calls (key, attempt, tenant, run, model, bound_tokens, bound_nanos, input_tokens,"
         " cached_tokens, written_tokens, output_tokens, nanos, seconds, outcome) VALUES "
-        "('usage-1', 1, 'acme', 'r', 'local', 9, 0, 5, 0, 0, 4, 0, 0.5, 'done'), "
-        "('usage-2', 1, 'acme', 'r', 'mine/llama', 9, NULL, 5, 0, 0, 4, NULL, 0.5, 'done'), "
-        "('usage-3', 1, 'acme', 'r', 'openai/gpt-5', 900, 5000000, NULL, NULL, NULL, NULL, NULL, 0.5, 'lost') "
+        "('usage-1', 1, 'measured', 'r', 'local', 9, 0, 5, 0, 0, 4, 0, 0.5, 'done'), "
+        "('usage-2', 1, 'measured', 'r', 'mine/llama', 9, NULL, 5, 0, 0, 4, NULL, 0.5, 'done'), "
+        "('usage-3', 1, 'measured', 'r', 'openai/gpt-5', 900, 5000000, NULL, NULL, NULL, NULL, NULL, 0.5, 'lost'), "
+        "('usage-4', 1, 'measured', 'r', 'dead/x', 900, 0, 0, 0, 0, 0, 0, 0.5, 'busy'), "
+        "('usage-5', 1, 'measured', 'the newest', 'dead/x', 900, 0, 0, 0, 0, 0, 0, 0.5, 'rejected') "
         "RETURNING 1"
     )
+    runs.stack.sql("UPDATE resprout.model_calls SET at = at + interval '1s' WHERE key = 'usage-5' RETURNING 1")
 
-    shown = say(runs, "model", "usage", "--tenant", "acme", "--since", "1h")
-    (run,) = json.loads(say(runs, "model", "usage", "--by", "run", "--tenant", "acme", "--json"))
+    shown = say(runs, "model", "usage", "--tenant", "measured", "--since", "1h")
+    (run, newest) = json.loads(say(runs, "model", "usage", "--by", "run", "--tenant", "measured", "--json"))
+    by_run = ("model", "usage", "--by", "run", "--tenant", "measured", "--limit", "1")
+    cut, last = runs.stack(*by_run), runs.stack(*by_run, "--latest")
 
     assert "$0.00, and at most $0.005 of 1 that did not tell" in shown
     assert "$0.00, and 1 of unknown cost" in shown
     assert (run["name"], run["calls"], run["unsure"], run["unpriced"], run["output_tokens"]) == ("r", 3, 1, 1, 8)
+    assert (run["refused"], newest["calls"], newest["refused"]) == (1, 0, 1)
+    assert "1 more are left out: --limit 2, or --latest for those used last" in cut.stderr
+    assert ("the newest" in cut.stdout, "the newest" in last.stdout) == (False, True)
 
 
 async def test_no_budget_of_that_name_is_said_in_words(runs: Runs) -> None:
@@ -163,6 +171,7 @@ async def test_no_budget_of_that_name_is_said_in_words(runs: Runs) -> None:
 
     assert done.returncode == 2
     assert "there is no budget 'nowhere', and no run of that id has one: see `resprout budget list" in done.stderr
+    assert "budget of time alone is not here: the run itself keeps it" in done.stderr
 
 
 async def test_budgets_and_calls_of_models_are_cleared_when_they_are_of_no_run_any_more(runs: Runs) -> None:

@@ -62,6 +62,27 @@ def test_a_mistake_in_the_input_fails_at_once_with_what_is_wrong(
     assert not failure.get("stackTrace")
 
 
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("agent", "does not fit AgentRunInput: give a goal"),
+        ("flow", "does not fit RunInput: flow: Field required"),
+        ("task", "does not fit TaskInput: message: Field required"),
+    ],
+)
+def test_who_forgets_the_input_is_told_what_it_should_have_been(runs_stack: Stack, kind: str, says: str) -> None:
+    done = runs_stack.temporal(
+        "workflow", "execute", "--type", kind, "--task-queue", "resprout", "--workflow-id", f"none-{uuid4().hex[:8]}",
+        "--execution-timeout", "60s", "-o", "json",
+    )  # fmt: skip
+    report = json.loads(done.stdout)
+
+    failure = report["closeEvent"]["workflowExecutionFailedEventAttributes"]["failure"]
+    assert says in failure["message"]
+    assert failure["applicationFailureInfo"]["type"] == "BadInput"
+    assert not failure.get("stackTrace")
+
+
 def test_a_plain_temporal_workflow_uses_our_activities(runs_stack: Stack) -> None:
     example = Path(__file__).resolve().parents[2] / "examples" / "plain_temporal.py"
     done = subprocess.run(

@@ -180,7 +180,7 @@ async def test_what_fails_is_caught_and_finally_runs(runs: Runs) -> None:
     run = await runs.start([task])
 
     assert (await run.result())["value"] == "AgentFailed in bad"
-    assert await words(runs, run, 2) == ["caught", "last"]
+    assert await runs.notes(run, "log", 2) == ["caught", "last"]
 
 
 async def test_a_failed_flow_is_undone_in_reverse(runs: Runs) -> None:
@@ -192,7 +192,7 @@ async def test_a_failed_flow_is_undone_in_reverse(runs: Runs) -> None:
     )
 
     assert "AgentFailed" in await run.failure()
-    assert await words(runs, run, 2) == ["undo_b", "undo_a"]
+    assert await runs.notes(run, "log", 2) == ["undo_b", "undo_a"]
 
 
 async def test_what_a_try_did_is_undone_before_its_catch(runs: Runs) -> None:
@@ -202,7 +202,7 @@ async def test_what_a_try_did_is_undone_before_its_catch(runs: Runs) -> None:
     run = await runs.start([task])
 
     await run.result()
-    assert await words(runs, run, 2) == ["unbook", "sorry"]
+    assert await runs.notes(run, "log", 2) == ["unbook", "sorry"]
 
 
 async def test_a_task_is_tried_again_as_often_as_it_says(runs: Runs) -> None:
@@ -240,8 +240,7 @@ async def test_what_is_emitted_reaches_the_subscribers(runs: Runs) -> None:
 
     await run.result()
 
-    heard = await until_found(lambda: runs.notes(run, "ear"), patience=30)
-    assert heard == ['{"n": 2}']
+    assert await runs.notes(run, "ear", 1) == ['{"n": 2}']
 
 
 async def test_an_equal_cache_key_gives_the_earlier_output(runs: Runs) -> None:
@@ -368,7 +367,7 @@ async def test_what_a_cancelled_run_did_is_cleaned_up(runs: Runs) -> None:
 
     await run.handle.cancel()
 
-    assert await words(runs, run, 2) == ["last", "undo"]
+    assert await runs.notes(run, "log", 2) == ["last", "undo"]
     async with asyncio.timeout(30):
         assert await runs.times(run, "slow") == 0  # its agent works no more, and answers
         while (await run.handle.describe()).status.name == "RUNNING":  # type: ignore[union-attr]
@@ -429,10 +428,6 @@ async def test_a_loop_of_thousands_of_tasks_goes_on_in_new_histories(runs: Runs)
     assert (await run.handle.describe()).run_id != run.handle.first_execution_run_id
     times = await asyncio.gather(*(runs.times(run, f"one{n}") for n in range(50)))
     assert times == [30] * 50
-
-
-async def words(runs: Runs, run: Run, count: int) -> list[str]:
-    return await until_found(lambda: runs.notes(run, "log"), lambda found: len(found) >= count, patience=30)
 
 
 async def approvals(run: Run) -> list[dict[str, Any]]:

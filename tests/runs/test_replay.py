@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from resprout.runtime.payloads import data_converter
 from resprout.runtime.worker import workflow_runner
-from resprout.workflows import ALL
+from resprout.workflows.kinds import ALL
 from support.histories import load, recorded
 from temporalio.worker import Replayer
 

@@ -67,7 +67,10 @@ def by_hand(stack: Stack, given: Any, task: str | None = None) -> dict[str, Any]
     [
         ({"message": "step.do"}, "the input does not fit TaskInput: give a capability or an agent, and not both"),
         ({"agent": "step", "message": "step.do"}, "agent: 'step' is not an agent address: write kind/key"),
-        ({"agent": "step/a", "message": "step.do", "retry": 1}, "retry: Extra inputs are not permitted"),
+        (
+            {"agent": "step/a", "message": "step.do", "retry": 1},
+            "retry: there is no such word: did you mean `retries`?",
+        ),
     ],
 )
 def test_input_that_does_not_fit_fails_at_once_in_words(runs_stack: Stack, given: Any, says: str) -> None:

@@ -32,7 +32,7 @@ async def test_a_try_undoes_nothing_of_what_runs_beside_it(runs: Runs) -> None:
 
     await run.result()
 
-    assert await words(runs, run) == []
+    assert await runs.notes(run, "log") == []
 
 
 async def test_sagas_side_by_side_undo_each_its_own(runs: Runs) -> None:
@@ -48,7 +48,7 @@ async def test_sagas_side_by_side_undo_each_its_own(runs: Runs) -> None:
 
     await run.result()
 
-    assert await words(runs, run, 1) == ["unx"]
+    assert await runs.notes(run, "log", 1) == ["unx"]
 
 
 async def test_what_a_cancelled_try_did_is_undone_though_the_flow_goes_on(runs: Runs) -> None:
@@ -58,7 +58,7 @@ async def test_what_a_cancelled_try_did_is_undone_though_the_flow_goes_on(runs: 
 
     assert (await run.result())["fast"]["value"] == "fast"
 
-    assert await words(runs, run, 1) == ["undo_b"]
+    assert await runs.notes(run, "log", 1) == ["undo_b"]
 
 
 async def test_what_a_try_did_that_ended_well_is_undone_with_what_is_around_it(runs: Runs) -> None:
@@ -67,7 +67,7 @@ async def test_what_a_try_did_that_ended_well_is_undone_with_what_is_around_it(r
 
     await run.failure()
 
-    assert await words(runs, run, 2) == ["undo_b", "undo_a"]
+    assert await runs.notes(run, "log", 2) == ["undo_b", "undo_a"]
 
 
 async def test_rounds_are_undone_though_the_run_went_on_in_a_new_history(runs: Runs) -> None:
@@ -78,7 +78,7 @@ async def test_rounds_are_undone_though_the_run_went_on_in_a_new_history(runs: R
     assert "AgentFailed" in await run.failure()
 
     assert await is_carried_over(run)
-    assert await words(runs, run, 2) == ["no1", "no0"]
+    assert await runs.notes(run, "log", 2) == ["no1", "no0"]
 
 
 async def test_a_cancellation_while_a_run_is_undone_takes_effect_afterwards(runs: Runs) -> None:
@@ -88,7 +88,7 @@ async def test_a_cancellation_while_a_run_is_undone_takes_effect_afterwards(runs
 
     await run.handle.cancel()
 
-    assert await words(runs, run, 2) == ["then", "undo_a"]
+    assert await runs.notes(run, "log", 2) == ["then", "undo_a"]
     assert await status_at_the_end(run) == "CANCELED"
 
 
@@ -99,7 +99,7 @@ async def test_a_cancellation_while_finally_runs_takes_effect_afterwards(runs: R
 
     await run.handle.cancel()
 
-    assert await words(runs, run, 1) == ["then"]
+    assert await runs.notes(run, "log", 1) == ["then"]
     assert await status_at_the_end(run) == "CANCELED"
     assert await runs.times(run, "never") == 0
 
@@ -110,7 +110,7 @@ async def test_a_timeout_around_what_cleans_up_takes_effect_afterwards(runs: Run
 
     assert "Timeout: the task `t` failed" in await run.failure()
 
-    assert await words(runs, run, 1) == ["then"]
+    assert await runs.notes(run, "log", 1) == ["then"]
 
 
 async def test_branches_that_clean_up_are_waited_for_however_often_they_are_cancelled(runs: Runs) -> None:
@@ -121,7 +121,7 @@ async def test_branches_that_clean_up_are_waited_for_however_often_they_are_canc
 
     await run.result()
 
-    assert await words(runs, run, 2) == ["f", "c"]
+    assert await runs.notes(run, "log", 2) == ["f", "c"]
 
 
 async def test_finally_sees_what_did_not_run(runs: Runs) -> None:
@@ -133,7 +133,7 @@ async def test_finally_sees_what_did_not_run(runs: Runs) -> None:
 
     await run.handle.cancel()
 
-    assert await words(runs, run, 1) == ["cancelled skipped"]
+    assert await runs.notes(run, "log", 1) == ["cancelled skipped"]
 
 
 async def test_each_attempt_of_a_block_is_undone(runs: Runs) -> None:
@@ -142,7 +142,7 @@ async def test_each_attempt_of_a_block_is_undone(runs: Runs) -> None:
 
     await run.failure()
 
-    assert await words(runs, run, 2) == ["undo_b", "undo_b"]
+    assert await runs.notes(run, "log", 2) == ["undo_b", "undo_b"]
     assert await runs.times(run, "b") == 2
 
 
@@ -189,7 +189,7 @@ async def test_a_large_run_that_is_cancelled_is_undone_in_new_histories(runs: Ru
 
     await run.handle.cancel()
 
-    found = await words(runs, run, 42)
+    found = await runs.notes(run, "log", 42)
     with pytest.raises(WorkflowFailureError):
         await run.handle.result()
     assert await is_carried_over(run)
@@ -203,7 +203,7 @@ async def test_a_defect_is_caught_and_undone_like_any_failure(runs: Runs) -> Non
     assert (await runs.result([{"id": "t", "try": [odd], "catch": [step("c")]}]))["value"] == "c"
     run = await runs.start([booked("b"), odd])
     await run.failure()
-    assert await words(runs, run, 1) == ["undo_b"]
+    assert await runs.notes(run, "log", 1) == ["undo_b"]
 
 
 async def test_a_skipped_task_is_no_success(runs: Runs) -> None:
@@ -223,7 +223,7 @@ async def test_what_needs_a_failed_task_does_not_begin(runs: Runs) -> None:
 
     assert "AgentFailed" in await run.failure()
 
-    assert await words(runs, run) == []
+    assert await runs.notes(run, "log") == []
 
 
 async def test_the_time_of_a_budget_ends_an_ask(runs: Runs) -> None:
@@ -238,11 +238,6 @@ async def until(run: Run, key: str, status: str = "running") -> None:
         lambda found: status in [task["status"] for task in found["tasks"] if task["key"] == key],
         patience=60,
     )
-
-
-async def words(runs: Runs, run: Run, count: int = 0) -> list[str]:
-    """What was logged, in order, as soon as there is so much of it."""
-    return await until_found(lambda: runs.notes(run, "log"), lambda found: len(found) >= count, patience=60)
 
 
 async def status_at_the_end(run: Run) -> str:

@@ -207,16 +207,16 @@ def _limits() -> Iterator[Attack]:
     yield tries(
         "makes a million files", "for n in range(1_000_000): open(f'/work/{n}', 'w').close()", ended=memory | timeout
     )
-    flood = "import os\nb = b'x' * (1 << 20)\nfor _ in range(1024): os.write(1, b)"
+    flood = "import os\nb = b'x' * (1 << 20)\nfor n in range(1024):\n    try: os.write(1, b)\n    except OSError: pass"
     output: frozenset[Ended] = frozenset({"output"})
-    yield Attack("writes a gigabyte", flood, output, limits=(("time", "100s"),), is_silent=True)
-    yield Attack(
-        "writes a gigabyte of errors",
-        flood.replace("write(1", "write(2"),
-        output,
-        limits=(("time", "100s"),),
-        is_silent=True,
-    )
+    floods = {
+        "writes a gigabyte": flood,
+        "writes a gigabyte of errors": flood.replace("write(1", "write(2"),
+        "writes a gigabyte to both streams": flood.replace("write(1", "write(1 + n % 2"),
+        "writes a little too much and ends": flood.replace("1024", "33"),
+    }
+    for name, code in floods.items():
+        yield Attack(name, code, output, limits=(("time", "100s"),), is_silent=True)
     tree = "import os\np = '/work'\nfor _ in range(500): p += '/d'; os.mkdir(p)\nprint('held')"
     yield Attack("nests directories", tree, collect=("**/*",))
 

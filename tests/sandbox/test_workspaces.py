@@ -94,6 +94,18 @@ time.sleep(60)
     assert await processes(workspaces) == []
 
 
+async def test_who_floods_both_streams_is_ended(workspaces: Workspaces) -> None:
+    code = """
+import os
+for n in range(8_000):
+    try: os.write(1 + n % 2, b'x' * 4096)
+    except OSError: pass
+"""
+    result = await run(workspaces, code, timeout="60s")
+
+    assert (result.ended, result.stdout.is_cut, result.stderr.is_cut) == ("output", True, True), result
+
+
 async def test_what_it_left_running_ends_with_it_and_another_command_goes_on(workspaces: Workspaces) -> None:
     """Under gVisor it is one command at a time, so there is no other one to go on."""
     has_others = workspaces.tenant != "gvisor"

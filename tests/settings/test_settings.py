@@ -133,7 +133,7 @@ def test_sections_that_users_name_come_from_anywhere_and_say_where_from(tmp_path
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ("[models.providers.house]\nbase_ulr = 'x'", "Did you mean `models.providers.NAME.base_url`?"),
+        ("[models.providers.house]\nbase_ulr = 'x'", "Did you mean `models.providers.house.base_url`?"),
         ("[models.providers.House_1]\nkey = 'secret://x'", "unknown setting `models.providers.House_1.key` in"),
         ("[models.providers]\nhouse = 5", "unknown setting `models.providers.house` in"),
         ("[models.providers.house]\nkey = 'sk-hush'", "must be a reference, as secret://house, whose value is in"),

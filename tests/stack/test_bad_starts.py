@@ -46,7 +46,10 @@ def refusal(stack: Stack, *words: str, wrap: list[str] | None = None) -> str:
         (["--ray-address", "127.0.0.1:1"], "no Ray head answers at 127.0.0.1:1"),
         (["--ray-address", "nonsense"], "must be host:port or auto"),
         (["--gateway-port", "70000"], "less than or equal to 65535"),
-        (["--set", "gateway.prot=1"], "write it as KEY=VALUE"),
+        (["--set", "gateway.prot=1"], "unknown setting `gateway.prot` in --set. Did you mean `gateway.port`?"),
+        (["--set", "gateway.port"], "write it as KEY=VALUE"),
+        (["--set", "models.default=nope/x"], "`models.default` cannot be asked: there is no provider 'nope'"),
+        (["--set", "models.prices=missing.toml"], "missing.toml cannot be read"),
         (["--set", "temporal.tls=true"], "`temporal.tls` is for a server of yours"),
     ],
 )

@@ -1,6 +1,8 @@
 import socket
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from resprout.actors.errors import StackError
@@ -31,10 +33,11 @@ def test_the_port_of_the_last_time_wins_over_the_usual_one(leases: PortLeases, f
 
 
 def test_a_port_that_another_stack_chose_but_does_not_listen_on_yet_is_not_chosen(
-    leases: PortLeases, free_port: int
+    leases: PortLeases, free_port: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     other = PortLeases()
     assert other.take("x.port", asked=None, usual=free_port, last=None) == free_port
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # whose user has another TMPDIR
 
     assert leases.take("x.port", asked=None, usual=free_port, last=None) != free_port
     with pytest.raises(StackError, match=f"port {free_port}, asked for by `x.port`, is taken"):

@@ -35,7 +35,7 @@ class AnthropicDialect:
             "content": [],
             "stop_reason": None,
             "stop_sequence": None,
-            "usage": usage,
+            **({"usage": usage} if turn.counts else {}),
         }
         yield event("message_start", message=message)
         for index, (block, deltas) in enumerate(_blocks(turn)):
@@ -45,7 +45,7 @@ class AnthropicDialect:
                 yield event("content_block_delta", index=index, delta=delta)
             yield event("content_block_stop", index=index)
         reason = STOPS.get(turn.stop) or ("tool_use" if turn.uses else "end_turn")
-        usage = {"output_tokens": turn.output_tokens}
+        usage = {"output_tokens": turn.output_tokens} if turn.counts else {}
         yield event("message_delta", delta={"stop_reason": reason, "stop_sequence": None}, usage=usage)
         yield event("message_stop")
 

@@ -13,7 +13,7 @@ async def blank_database(postgres: str, *, template: str = "template1") -> Async
     """DSN of a fresh database: empty, or a copy of another one, to which nobody may be connected."""
     name = f"test_{uuid4().hex[:12]}"
     admin = await asyncpg.connect(postgres)
-    await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")  # half the work of WAL_LOG
     try:
         yield postgres.replace("@/resprout?", f"@/{name}?")
     finally:

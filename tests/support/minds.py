@@ -43,6 +43,9 @@ class ScriptedMind:
             raise reply
         return Thought(reply=reply, cost_nanos=1_000)
 
+    async def settled(self) -> None:
+        pass
+
     def speech(self, agent: str) -> Saying | None:
         return None
 
@@ -62,12 +65,16 @@ def roles(messages: Iterable[object]) -> list[str]:
 class AnsweringMind:
     """Says what a function makes of each request."""
 
-    answer: Callable[[ModelRequest], str] = lambda request: "an answer"
+    answer: Callable[[ModelRequest], str | ModelReply] = lambda request: "an answer"
     asked: list[ModelRequest] = field(default_factory=list)
 
     async def think(self, request: ModelRequest) -> Thought:
         self.asked.append(request)
-        return Thought(reply=says(self.answer(request)), cost_nanos=1_000)
+        said = self.answer(request)
+        return Thought(reply=says(said) if isinstance(said, str) else said, cost_nanos=1_000)
+
+    async def settled(self) -> None:
+        pass
 
     def speech(self, agent: str) -> Saying | None:
         return None

@@ -33,6 +33,7 @@ class Turn:
     cached_tokens: int = 0
     written_tokens: int = 0
     output_tokens: int = 20
+    counts: bool = True  # it tells these numbers
     status: int = 200
     error: dict[str, Any] | None = None  # code, type, message, as the dialect places them
     headers: dict[str, str] = field(default_factory=dict)

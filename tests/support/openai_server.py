@@ -74,7 +74,7 @@ def _chat(turn: Turn, heard: Heard) -> Iterator[bytes]:
                 yield chunk({"tool_calls": [{"index": index, "function": {"arguments": fragment}}]})
     finish = {"length": "length", "refused": "stop"}.get(turn.stop) or ("tool_calls" if turn.uses else "stop")
     yield chunk({}, finish)
-    if (heard.body.get("stream_options") or {}).get("include_usage"):
+    if turn.counts and (heard.body.get("stream_options") or {}).get("include_usage"):
         usage = {
             "prompt_tokens": turn.input_tokens,
             "completion_tokens": turn.output_tokens,
@@ -134,7 +134,7 @@ def _responses(turn: Turn, heard: Heard) -> Iterator[bytes]:
         "status": "incomplete" if is_cut else "completed",
         "incomplete_details": {"reason": "max_output_tokens"} if is_cut else None,
         "output": output,
-        "usage": usage,
+        "usage": usage if turn.counts else None,
     }
     yield said("response.incomplete" if is_cut else "response.completed", response=ending)
 

@@ -60,8 +60,13 @@ class Runs:
         did = await self._look(run, step, "step.do", {})
         return int(did["times"]) - 1
 
-    async def notes(self, run: "Run", step: str) -> list[str]:
-        return list((await self._look(run, step, "step.look", {}))["words"])
+    async def notes(self, run: "Run", step: str, count: int = 0) -> list[str]:
+        """What was told to it, in order, as soon as there is so much of it."""
+
+        async def heard() -> list[str]:
+            return list((await self._look(run, step, "step.look", {}))["words"])
+
+        return await until_found(heard, lambda found: len(found) >= count, patience=60)
 
     async def _look(self, run: "Run", step: str, message: str, body: dict[str, Any]) -> dict[str, Any]:
         flow = {

@@ -18,6 +18,8 @@ from typing import Any
 import asyncpg
 import psutil
 
+from . import command_line
+
 RESPROUT = [sys.executable, "-m", "resprout.runtime.cli"]
 TEMPORAL = str(Path(sys.executable).parent / "temporal")
 PATIENCE_SECONDS = 90.0
@@ -28,13 +30,16 @@ Result = subprocess.CompletedProcess[str]
 def resprout(
     *words: str, env: Mapping[str, str] | None = None, wrap: list[str] | None = None, cwd: Path | None = None
 ) -> Result:
+    environment, directory = {**clean_environment(), **(env or {})}, cwd or Path(tempfile.gettempdir())
+    if wrap is None:
+        return command_line.run(words, environment, directory, PATIENCE_SECONDS * 2)
     return subprocess.run(
-        [*(wrap or []), *RESPROUT, *words],
+        [*wrap, *RESPROUT, *words],
         capture_output=True,
         text=True,
         timeout=PATIENCE_SECONDS * 2,
-        env={**clean_environment(), **(env or {})},
-        cwd=cwd or tempfile.gettempdir(),
+        env=environment,
+        cwd=directory,
         check=False,
     )
 
@@ -77,10 +82,13 @@ class Stack:
         return next(service for service in self.status()["services"] if service["name"] == name)
 
     def pid(self, name: str) -> int:
-        return int(self.service(name)["pid"])
+        """Between two processes of it, that of the second."""
+        return int(eventually(lambda: self.service(name)["pid"], f"a process of {name}"))
 
     def host_pids(self) -> list[int]:
-        return [int(instance["pid"]) for instance in self.service("hosts")["instances"]]
+        """Of those that are in the last report and have not ended since."""
+        reported = [int(instance["pid"]) for instance in self.service("hosts")["instances"]]
+        return [pid for pid in reported if psutil.pid_exists(pid)]
 
     def host_pid(self) -> int:
         (pid,) = self.host_pids()

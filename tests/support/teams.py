@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from resprout import workflows
 from resprout.activities.settle import Settle
 from resprout.activities.think import Think
 from resprout.runtime import temporal
@@ -19,6 +18,7 @@ from resprout.runtime.roles import Roles
 from resprout.runtime.settings import Settings
 from resprout.runtime.stack.find import attach
 from resprout.runtime.worker import workflow_runner
+from resprout.workflows import kinds
 from resprout.workflows.flow import Flow
 from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
@@ -54,7 +54,7 @@ async def crews(stack: Stack, house: House, roles: Path) -> AsyncIterator[Crews]
     async with Worker(
         client,
         task_queue=queue,
-        workflows=workflows.ALL,
+        workflows=kinds.ALL,
         activities=[think.begin, think.decide, think.compact, think.leave],
         workflow_runner=workflow_runner(),
         workflow_failure_exception_types=[Exception],

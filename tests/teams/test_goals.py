@@ -1,12 +1,14 @@
 """Goals: whom they are given to, by which role, and what a role brings to the run."""
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from resprout.workflows.agent_run.run_input import AgentResult, AgentRunInput
-from resprout.workflows.flow import Flow
+from resprout.workflows.flow import Flow, check, document
 from resprout.workflows.flow.model import AgentSpec, Goal, Input, Loop, LoopSpec
-from support.minds import texts
+from support.minds import says, texts, use
+from support.runs import Run
 from support.teams import Crews
 from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ApplicationError
@@ -46,6 +48,12 @@ async def test_what_a_flow_says_comes_before_what_the_role_says(crew: Crews) -> 
     assert [tool.name for tool in crew.mind.asked[0].tools] == ["text.slug", "text.case"]
 
 
+async def test_a_flow_may_leave_an_agent_none_of_its_roles_tools(crew: Crews) -> None:
+    await crew.result(one_goal("a", agents={"a": AgentSpec(role="echo", tools=())}))
+
+    assert crew.mind.asked[0].tools == ()
+
+
 @pytest.mark.parametrize(
     ("who", "system"),
     [
@@ -70,7 +78,7 @@ async def test_an_expression_may_name_an_agent_a_role_or_write_one_out(crew: Cre
         ("eco", "(UnknownRole): there is no role `eco`: did you mean `echo`?"),
         ({"role": "echo", "variables": {"tune": 1}}, "has no variable `tune`: did you mean `tone`?"),
         ({"system": "x", "variables": {"tone": "dry"}}, "variables (tone) are those of a role, and none is given"),
-        ({"rolle": "echo"}, "cannot be given this: rolle: Extra inputs are not permitted"),
+        ({"rolle": "echo"}, "cannot be given this: rolle: there is no such word: did you mean `role`?"),
         ({"system": "x", "crew": ["nobody"]}, "there is no agent `nobody` for the crew"),
         (7, "`agent` gives an integer"),
         ("greeter/ada", "agents of kind `greeter` take messages and no goals"),
@@ -78,6 +86,26 @@ async def test_an_expression_may_name_an_agent_a_role_or_write_one_out(crew: Cre
 )
 async def test_who_cannot_be_given_a_goal_is_refused(crew: Crews, who: Any, expected: str) -> None:
     assert expected in await failure(crew, one_goal("${{ inputs.who }}", inputs={"who": Input()}), who=who)
+    assert crew.mind.asked == []
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        ({"bob": {"role": "eco"}}, "`bob` of the crew: there is no role `eco`: did you mean `echo`?"),
+        ({"bob": {"role": "echo", "variables": {"tune": 1}}}, "`bob` of the crew: the role `echo` has no variable"),
+        ({"bob": {"variables": {"tone": 1}}}, "`bob` of the crew: variables (tone) are those of a role"),
+        ({"bob": {"crew": {"eve": {"role": "eco"}}}}, "`bob.eve` of the crew: there is no role `eco`"),
+    ],
+)
+async def test_a_role_that_nobody_of_a_crew_can_be_is_refused_when_the_run_begins(
+    crew: Crews, members: dict[str, Any], expected: str
+) -> None:
+    run = await crew.client.start_workflow(
+        "agent", AgentRunInput(goal="go", crew=members), id=f"crew-{uuid4().hex[:10]}", task_queue=crew.queue
+    )
+
+    assert expected in await Run(run, "").failure()
     assert crew.mind.asked == []
 
 
@@ -128,3 +156,32 @@ async def test_a_round_knows_the_outputs_of_all_rounds_before(crew: Crews) -> No
 
     assert await crew.result(over) == ["<0>", "<0><1>", "<0>,<0><1><2>"]
     assert await crew.result(again) == "<0>,<0><1><2>"
+
+
+async def test_a_member_of_a_crew_has_its_own_crew_and_may_ask_a_person(crew: Crews) -> None:
+    agents = {
+        "boss": AgentSpec(system="You lead.", crew=("helper",)),
+        "helper": AgentSpec(system="You help.", crew=("boss", "clerk"), person=True),
+        "clerk": AgentSpec(system="You write.", crew=("helper",)),
+    }
+    delegates = use("crew.delegate", to="helper", goal="help")
+    crew.mind.answer = lambda request: says("", delegates) if len(request.messages) == 1 else "done"
+
+    await crew.result(one_goal("boss", agents=agents))
+
+    helping = crew.mind.asked[1]
+    assert helping.system == "You help."
+    assert {offer.name for offer in helping.tools} == {"person.ask", "crew.delegate", "crew.hand_over"}
+    assert "clerk" in str(helping.tools)
+    assert "boss" in str(helping.tools)
+
+
+def test_nobody_gives_work_to_an_agent_that_takes_messages() -> None:
+    flow = one_goal("boss", agents={"boss": AgentSpec(system="You lead.", crew=("g",)), "g": AgentSpec(kind="greeter")})
+
+    (problem,) = check(document(flow)).errors
+
+    assert (problem.path, problem.message) == (
+        "agents.boss.crew[0]",
+        "`g` is of the kind `greeter`, which takes messages and no goals",
+    )

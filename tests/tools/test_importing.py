@@ -56,7 +56,7 @@ def test_a_tool_of_a_file_is_imported_granted_called_changed_and_removed(stack: 
     assert (denied.returncode, "code.run" in denied.stderr) == (1, True)
     assert stack("policy", "grant", "*", "--action", "code.run", "--tool", "loud.*").returncode == 0
     called = stack("tool", "call", "loud.shout", "-a", "text=hi", "--json")
-    assert json.loads(called.stdout)["result"] == "HI!", called.stderr
+    assert json.loads(called.stdout)["result"] == "HI!", called.stdout + called.stderr
 
     shout.write_text(SHOUT.format(version="1.0.0", mark="?"))
     same = stack("tool", "import", str(shout))

@@ -11,12 +11,13 @@ from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError, is_
 from ..interpreter.failures import ID_TAKEN, TaskFailed
 from ..interpreter.run_input import child_id
 from ..interpreter.steps import PAUSE
-from .run_input import AgentResult, AgentRunInput, CrewMember
+from .run_input import TASK_TIMEOUT, AgentResult, AgentRunInput, CrewMember, address_of, own_conversation
 
 
 @dataclass
 class Children:
     given: AgentRunInput
+    agent: str  # whose conversation the run has
     paused: Callable[[], bool]
     running: dict[str, "workflow.ChildWorkflowHandle[Any, Any]"] = field(default_factory=dict)
 
@@ -29,6 +30,9 @@ class Children:
         chain: tuple[str, ...],
         answer: dict[str, JsonValue] | None = None,
     ) -> AgentResult:
+        within = (*self.given.within, self.agent)
+        if member.key is not None and (theirs := address_of(member.role, member.key)) in within:
+            raise TaskFailed("Rejected", own_conversation(theirs), key)
         id = child_id(workflow.info().workflow_id, key, 1)  # noqa: A001
         given = AgentRunInput(
             goal=goal,
@@ -39,6 +43,8 @@ class Children:
             model=member.model or self.given.model,
             tools=member.tools,
             answer=answer,
+            person=member.person,
+            crew=member.crew,
             max_tokens=member.max_tokens,
             temperature=member.temperature,
             max_iterations=member.max_iterations or (self.given.max_iterations if member.role is None else None),
@@ -47,6 +53,7 @@ class Children:
             tenant=self.given.tenant,
             tags=self.given.tags,
             chain=chain,
+            within=within,
         )
         try:
             child = await workflow.start_child_workflow(
@@ -54,6 +61,7 @@ class Children:
                 given,
                 id=id,
                 result_type=AgentResult,
+                task_timeout=TASK_TIMEOUT,
                 cancellation_type=workflow.ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
                 static_summary=f"{name}: {goal}"[:200],
             )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from pydantic import JsonValue
+from temporalio import workflow
 
 from ...activities.contracts import HeardAside, ToolDone, ToolInput
 from ...actors.brain import Heard, as_heard
@@ -40,9 +41,13 @@ class Hands:
     calls: int = 0
     at_work: set[str] = field(default_factory=set)
 
-    async def do(self, uses: tuple[ToolUse, ...], iteration: int) -> list[Heard | HeardAside]:
-        """In the order of the uses."""
-        return list(await asyncio.gather(*(self._one(use, _key(iteration, n)) for n, use in enumerate(uses))))
+    async def do(self, uses: tuple[ToolUse, ...], iteration: int, done: dict[int, Heard | HeardAside]) -> None:
+        """What comes of each is put in `done`, by its place: who breaks them off knows which have ended."""
+
+        async def one(place: int, use: ToolUse) -> None:
+            done[place] = await self._one(use, _key(iteration, place))
+
+        await asyncio.gather(*(one(place, use) for place, use in enumerate(uses)))
 
     async def _one(self, use: ToolUse, key: str) -> Heard | HeardAside:
         await self.gate()
@@ -81,7 +86,7 @@ class Hands:
     async def _person(self, use: ToolUse, key: str) -> Heard:
         question = str(use.arguments.get("question", ""))
         spec = ApprovalSpec(show={"question": question}, form={"answer": {"type": "string"}})
-        task = Approval(id="question", name=f"a question of {self.given.principal}"[:200], approval=spec)
+        task = Approval(id="question", name=f"a question of {workflow.info().workflow_id}"[:200], approval=spec)
         self.steps.say(key, "waiting", "a person's answer")
 
         async def ask(pending: PendingTask, left: timedelta | None) -> str:
@@ -134,7 +139,10 @@ def _heard(use: ToolUse, done: ToolDone) -> Heard | HeardAside:
 
 
 def _said(result: AgentResult) -> str:
-    return as_heard(result.answer) if result.status == "answered" else f"It stopped unfinished: {result.note}"
+    if result.status == "answered":
+        return as_heard(result.answer)
+    so_far = f" What it had said: {as_heard(result.answer)}" if result.answer is not None else ""
+    return f"It stopped unfinished: {result.note}{so_far}"
 
 
 def _key(iteration: int, number: int) -> str:

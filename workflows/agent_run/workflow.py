@@ -5,84 +5,98 @@ one durable step, so whatever is killed, what was paid for is not paid again.
 """
 
 import asyncio
-import hashlib
 import json
-from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ApplicationError
 
-from ...activities.contracts import (
-    BEGIN_THINKING,
-    COMPACT,
-    DECIDE,
-    END_THINKING,
-    BeginInput,
-    BeginOutput,
-    DecideInput,
-    HeardAside,
-    LeaveInput,
-)
-from ...actors.address import LONGEST_KEY
-from ...actors.brain import Compacted, Heard, Move
-from ...actors.brain.special import Member
-from ...actors.models import Usage
+from ...activities.contracts import HeardAside
+from ...actors.brain import Heard, Move
+from ...actors.models import ToolUse
 from .. import search_attributes
-from ..asking import HEARTBEAT_TIMEOUT, RETRY
-from ..flow.schemas import sentences
+from ..flow.schemas import misfit
 from ..interpreter.approvals import Answer, Approvals
 from ..interpreter.budgets import open_budget
-from ..interpreter.failures import TaskFailed, failure_of
-from ..interpreter.run_input import bad_input
+from ..interpreter.failures import BUDGET, REFUSED, UNUSABLE, TaskFailed, failure_of
+from ..interpreter.run_input import UNKNOWN_STARTER, bad_input, nothing, refuse_nothing
 from ..interpreter.shield import shielded
-from ..interpreter.steps import PAUSE, UNKNOWN_STARTER
+from ..interpreter.steps import PAUSE
 from ..state_page import page_of
 from .children import Children
+from .conversation import Conversation, Told
 from .hands import Hands
 from .progress import Steps
-from .run_input import KIND, MAX_ITERATIONS, AgentResult, AgentRunInput, CarriedOn
+from .run_input import (
+    MOST_EVENTS,
+    TASK_TIMEOUT,
+    AgentResult,
+    AgentRunInput,
+    CarriedOn,
+    conversation_of,
+    own_conversation,
+)
 
-FIRST_LOOK, LAST_LOOK = timedelta(seconds=1), timedelta(seconds=30)  # for a conversation that another run has
-SHORT = timedelta(seconds=30)
-GIVE_UP = timedelta(hours=24)  # a provider that is away for a day
 MOST_STEERED = 100
+NO_INPUT = nothing(AgentRunInput)
+NAMED_BY_RUN = "conversation-named-by-run"  # those of runs that began before this are named by the id alone
+SHORT_HISTORIES = "short-histories"  # those of runs that began before this are as long as Temporal suggests
+SOON = timedelta(milliseconds=1)
+MOST_REPAIRS = 3  # in a row: whoever has not understood by then is paid for nothing
 
 
 @workflow.defn(name="agent")
 class AgentRun:
     @workflow.init
-    def __init__(self, given: AgentRunInput) -> None:
+    def __init__(self, given: AgentRunInput = NO_INPUT) -> None:
+        refuse_nothing(given)
         info = workflow.info()
         self.run_name = f"{info.workflow_id}@{info.first_execution_run_id}"
-        self.around = given.budget  # of who started it
+        self.given_first = given
         if given.limits is not None:
             given = given.model_copy(update={"budget": self.run_name})
         self.given = given
-        self.agent = f"{KIND}/{_key(given, info.workflow_id)}"
-        self.chain = (*(given.chain or (UNKNOWN_STARTER,)), f"agent:{given.principal}"[:250])
-        carried = self.carried = given.carried or CarriedOn(started_at=info.start_time.isoformat())
+        self.own, agent = self._conversation(given)
+        chain = (*(given.chain or (UNKNOWN_STARTER,)), f"agent:{given.principal}"[:250])
+        carried = self.carried = given.carried or CarriedOn(begun=False, started_at=info.start_time.isoformat())
         self.steered = list(carried.steered)
         self.paused = carried.paused
         self.steps = Steps()
         self.approvals = Approvals({})
-        self.children = Children(given, lambda: self.paused)
+        self.conversation = Conversation(given, self.run_name, agent, carried, self.steps)
+        self.children = Children(given, agent, lambda: self.paused)
         offered = dict(carried.tools)
         self.hands = Hands(
-            given, self.run_name, self.chain, self.approvals, {}, offered, self.steps, self.children, self._gate
+            given, self.run_name, chain, self.approvals, {}, offered, self.steps, self.children, self._gate
         )
         self.said = "paused" if self.paused else "running"
-        self.waits_for: str | None = None  # the run that has the conversation
-        self.unheard: Sequence[Heard | HeardAside] = ()  # what came of the last move, before the brain is told
+        self.unheard: Told = carried.heard  # what came of the last move, before the brain is told
+        self.is_leaving = False
+
+    def _conversation(self, given: AgentRunInput) -> tuple[str, str]:
+        """The run whose own it is, for who continues it, and whose it is."""
+        if given.carried is not None and given.carried.agent is not None:
+            return given.continues or self.run_name, given.carried.agent
+        if given.agent is None and (given.carried is not None or not workflow.patched(NAMED_BY_RUN)):
+            own = workflow.info().workflow_id
+            return given.continues or f"{own}@", conversation_of(given, own)
+        if given.continues is not None and "@" not in given.continues:
+            which = given.continues
+            raise bad_input(
+                f"`continues` is {which!r}: write the run as its state names it, {which}@…, or go on with it by "
+                f"`resprout runs continue {which}`."
+            )
+        return given.continues or self.run_name, conversation_of(given, self.run_name)
 
     @workflow.run
-    async def run(self, given: AgentRunInput) -> AgentResult:
+    async def run(self, given: AgentRunInput = NO_INPUT) -> AgentResult:
         if given.carried is None:
             search_attributes.introduce(given.principal, None, given.tenant, given.tags)
         telling = asyncio.create_task(self._tell_status())
         try:
-            result = await self._loop()
+            self._refuse_own_conversation()
+            result = await self._work()
         except asyncio.CancelledError:
             await shielded(self._leave())
             raise
@@ -94,19 +108,41 @@ class AgentRun:
         await shielded(self._leave())
         return result
 
+    async def _work(self) -> AgentResult:
+        if not self.carried.begun:
+            begun = await self.conversation.begin(_goal(self.given), self._may_look)
+            self.hands.offered.update(begun.tools)
+            await self._open_budget()
+        limits, until = self.given.limits, self.carried.until
+        if until is None or limits is None or limits.time is None:
+            return await self._loop()
+        left = max(datetime.fromisoformat(until) - workflow.now(), SOON)
+        try:
+            async with asyncio.timeout(left.total_seconds()):
+                return await self._loop()
+        except TimeoutError:
+            said = f"its time budget of {limits.time.total_seconds():g} s has passed."
+            raise TaskFailed(BUDGET, said, "agent") from None
+
+    async def _open_budget(self) -> None:
+        """Of its own, if it has limits. Its time begins when it has the conversation."""
+        given, limits = self.given, self.given.limits
+        if limits is None:
+            return
+        if limits.time is not None:
+            self.carried.until = (workflow.now() + limits.time).isoformat()
+        # Named by the run: the agents of runs without a key are all called the same.
+        await open_budget(limits, workflow.info().workflow_id, self.run_name, self.given_first.budget, given.tenant)
+
     async def _loop(self) -> AgentResult:
-        if self.given.carried is None:
-            await self._begin()
-        self.unheard = self.carried.heard
         while True:
             await self._gate()
-            if self.carried.iterations >= self.carried.max_iterations:
+            if self.is_last:
                 return self._result("yielded", None, f"{self.carried.iterations} iterations were all that it had.")
-            if workflow.info().is_continue_as_new_suggested():
-                await self._carry_over(self.unheard)
-            self.unheard = [*self.unheard, *self._taken_steering()]
-            move = await self._decide(self.unheard)
-            self.unheard = ()
+            if _is_long():
+                await self._carry_over()
+            heard, self.unheard = [*self.unheard, *self._taken_steering()], ()
+            move = await self.conversation.decide(heard)
             result = await self._follow(move)
             if result is not None:
                 return result
@@ -115,132 +151,75 @@ class AgentRun:
         """The end, if the move is that. What came of it otherwise is not heard yet."""
         match move.kind:
             case "compact":
-                await self._compact()
-            case "again":
+                await self.conversation.compact()
+            case "more":
                 pass
+            case "again":
+                self._refuse_endless_repairs(move.why)
+            case "half":
+                return self._result("yielded", move.text, move.why)
+            case "refused":
+                remedy = "Say the goal in other words, or give it to another model."
+                raise TaskFailed(REFUSED, f"{move.why}. {remedy}", "agent")
             case "answer":
-                misfit = self._misfit(move)
-                if misfit is None and not self.steered:
-                    return self._result("answered", move.value if self.given.answer else move.text, move.why)
-                self.unheard = [Heard(text=misfit)] if misfit is not None else ()
+                return self._answered(move)
             case "use":
-                self.unheard = await self.hands.do(move.uses, self.carried.iterations)
+                self.carried.repairs = 0
+                await self._use(move.uses)
                 if (over := self.hands.handed_over) is not None:
                     return self._result(over.status, over.answer, f"handed over to {over.agent}. {over.note}".strip())
         return None
 
+    async def _use(self, uses: tuple[ToolUse, ...]) -> None:
+        """Of a move that is broken off, what was done is known, too."""
+        done: dict[int, Heard | HeardAside] = {}
+        try:
+            await self.hands.do(uses, self.carried.iterations, done)
+        finally:
+            self.unheard = [done[place] for place in sorted(done)]
+
+    def _answered(self, move: Move) -> AgentResult | None:
+        wrong = self._misfit(move)
+        if wrong is None and (self.is_last or not self.steered):
+            return self._result("answered", move.value if self.given.answer else move.text, move.why)
+        if wrong is not None:
+            self.conversation.does_not_fit(wrong)
+            said = f"Your answer does not fit the form that was asked for: {wrong}. Answer again."
+            self._refuse_endless_repairs(said)
+            self.unheard = [Heard(text=said)]
+        return None
+
+    def _refuse_endless_repairs(self, why: str) -> None:
+        self.carried.repairs += 1
+        if self.carried.repairs > MOST_REPAIRS:
+            times = f"What the model said could not be used {self.carried.repairs} times in a row"
+            remedy = "Give it to another model, or ask for a simpler form of the answer."
+            raise TaskFailed(UNUSABLE, f"{times}. The last time it was told: {why} {remedy}", "agent")
+
     def _misfit(self, move: Move) -> str | None:
         if self.given.answer is None:
             return None
-        said = [f"{_place(path)}{text}" for path, text in sentences(move.value, self.given.answer)]
-        if not said:
-            return None
-        return f"Your answer does not fit the form that was asked for: {'; '.join(said[:10])}. Answer again."
+        return misfit(move.value, self.given.answer)
 
-    # The brain.
+    @property
+    def is_last(self) -> bool:
+        """Nothing more can be decided."""
+        return self.carried.iterations >= self.carried.max_iterations
 
-    async def _begin(self) -> None:
-        given = self.given
-        if given.limits is not None:
-            await open_budget(given.limits, given.principal, self.run_name, self.around, given.tenant)
-        request = BeginInput(
-            agent=self.agent,
-            run=self.run_name,
-            tenant=given.tenant,
-            goal=_goal(given),
-            role=given.role,
-            variables=given.variables,
-            system=given.system,
-            model=given.model,
-            tools=given.tools,
-            answer=given.answer,
-            max_tokens=given.max_tokens,
-            temperature=given.temperature,
-            person=given.person,
-            crew=tuple(Member(name=name, description=one.description) for name, one in given.crew.items()),
-        )
-        look = FIRST_LOOK
-        while True:
-            begun: BeginOutput = await self._step(BEGIN_THINKING, request, BeginOutput, f"begin: {given.goal}", SHORT)
-            if begun.taken_by is None:
-                break
-            self.waits_for = begun.taken_by.rpartition("@")[0]
-            await workflow.sleep(look, summary=f"{self.agent} works for {self.waits_for}")
-            look = min(look * 2, LAST_LOOK)
-        self.waits_for = None
-        self.hands.offered.update(begun.tools)
-        self.carried.model = begun.model
-        self.carried.max_iterations = given.max_iterations or begun.max_iterations or MAX_ITERATIONS
-
-    async def _decide(self, heard: Sequence[Heard | HeardAside]) -> Move:
-        self.carried.iterations += 1
-        key = str(self.carried.iterations)
-        self.steps.begin(key, "decide", "decide")
-        workflow.set_current_details(f"decision {key} of at most {self.carried.max_iterations}")
-        try:
-            move: Move = await self._thought(DECIDE, heard, Move, key, f"decision {key}")
-        except BaseException as error:
-            self.steps.end(key, "failed", str(error) if isinstance(error, ActivityError) else type(error).__name__)
-            raise
-        self.steps.end(key, "completed", move.why or (move.text[:200] if move.kind != "answer" else "the answer"))
-        self._count(move.usage, move.cost_nanos)
-        return move
-
-    async def _compact(self) -> None:
-        self.carried.compactions += 1
-        key = f"{self.carried.iterations}.compact"
-        self.steps.begin(key, "shorten the conversation", "compact")
-        done = await self._thought(COMPACT, (), Compacted, key, "shorten the conversation")
-        self.steps.end(key, "completed", f"entries {done.first} to {done.last} became a summary")
-        self._count(done.usage, done.cost_nanos)
-
-    async def _thought(self, activity: str, heard: Any, kind: Any, key: str, title: str) -> Any:
-        request = DecideInput(
-            agent=self.agent,
-            run=self.run_name,
-            tenant=self.given.tenant,
-            step=f"{self.run_name}/{key}",
-            heard=tuple(heard),
-            budget=self.given.budget,
-            timeout_seconds=self.given.timeout_seconds,
-        )
-        return await self._step(activity, request, kind, title, timedelta(seconds=self.given.timeout_seconds))
+    def _refuse_own_conversation(self) -> None:
+        if self.conversation.agent in self.given.within:
+            raise bad_input(own_conversation(self.conversation.agent))
 
     async def _leave(self) -> None:
-        """The conversation is free for the next run. Who cannot be told finds out when it looks for us."""
-        heard = (*self.unheard, *self._taken_steering())
-        request = LeaveInput(agent=self.agent, run=self.run_name, tenant=self.given.tenant, heard=heard)
-        try:
-            await self._step(END_THINKING, request, None, "leave", SHORT, give_up=timedelta(minutes=2))
-        except ActivityError as error:
-            workflow.logger.warning("%s was not told that the run is over: %s", self.agent, error.cause or error)
-
-    async def _step(
-        self, name: str, request: Any, kind: Any, title: str, timeout: timedelta, *, give_up: timedelta = GIVE_UP
-    ) -> Any:
-        return await workflow.execute_activity(
-            name,
-            request,
-            result_type=kind,
-            start_to_close_timeout=timeout + SHORT,
-            schedule_to_close_timeout=give_up,
-            heartbeat_timeout=HEARTBEAT_TIMEOUT,
-            retry_policy=RETRY,
-            summary=title[:200],
-        )
-
-    def _count(self, usage: Usage, cost_nanos: int | None) -> None:
-        carried = self.carried
-        carried.usage = carried.usage + usage
-        known = carried.cost_nanos is not None and cost_nanos is not None
-        carried.cost_nanos = (carried.cost_nanos or 0) + (cost_nanos or 0) if known else None
+        self.is_leaving = True  # what is said from now on would be lost
+        await self.conversation.leave([*self.unheard, *self._taken_steering()])
 
     def _result(self, status: Any, answer: Any, note: str) -> AgentResult:
         carried = self.carried
         return AgentResult(
             status=status,
             answer=answer,
-            agent=self.agent,
+            agent=self.conversation.agent,
             note=note,
             model=carried.model,
             iterations=carried.iterations,
@@ -251,24 +230,31 @@ class AgentRun:
         )
 
     def _failed(self, failure: TaskFailed) -> ApplicationError:
-        told = {"type": failure.type, "message": failure.message, "task": None, "agent": self.agent}
+        told = {"type": failure.type, "message": failure.message, "task": None, "agent": self.conversation.agent}
         return ApplicationError(failure.message, told, type=failure.type, non_retryable=True)
 
     # From history to history.
 
-    async def _carry_over(self, heard: Sequence[Heard | HeardAside]) -> None:
-        """Between two decisions nothing is in flight."""
+    async def _may_look(self) -> None:
+        """While another run has the conversation, for days maybe."""
+        await self._gate()
+        if _is_long():
+            await self._carry_over()
+
+    async def _carry_over(self) -> None:
+        """Where nothing is in flight."""
         await workflow.wait_condition(workflow.all_handlers_finished)
         carried = self.carried.model_copy(
             update={
-                "heard": tuple(heard),
+                "agent": self.conversation.agent,
+                "heard": tuple(self.unheard),
                 "tool_calls": self.carried.tool_calls + self.hands.calls,
                 "tools": self.hands.offered,
                 "steered": tuple(self.steered),
                 "paused": self.paused,
             }
         )
-        workflow.continue_as_new(self.given.model_copy(update={"carried": carried}))
+        workflow.continue_as_new(self.given_first.model_copy(update={"carried": carried}), task_timeout=TASK_TIMEOUT)
 
     def _taken_steering(self) -> list[Heard]:
         taken, self.steered = self.steered, []
@@ -282,7 +268,7 @@ class AgentRun:
     def status(self) -> str:
         if self.paused:
             return "paused"
-        if self.waits_for is not None:
+        if self.conversation.waits_for is not None:
             return "waiting"
         return "waiting" if self.approvals.pending and not self.hands.at_work else "running"
 
@@ -319,6 +305,8 @@ class AgentRun:
 
     @steer.validator
     def _steering_fits(self, text: str) -> None:
+        if self.is_leaving:
+            raise bad_input("the run is at its end and hears nothing more: go on with `resprout runs continue`.")
         if not text.strip():
             raise bad_input("there is nothing to be said: give a text.")
         if len(text) > 20_000:
@@ -344,11 +332,12 @@ class AgentRun:
         return {
             "status": self.status,
             "version": self.steps.version,
-            "agent": self.agent,
+            "agent": self.conversation.agent,
+            "continues": self.own,
             "iterations": self.carried.iterations,
             "usage": self.carried.usage.model_dump(),
             "cost_nanos": self.carried.cost_nanos,
-            "waits_for": self.waits_for,
+            "waits_for": self.conversation.waits_for,
             "tasks": self.steps.as_json(),
             "approvals": [pending.as_json(key) for key, pending in self.approvals.pending.items()],
         }
@@ -359,19 +348,14 @@ class AgentRun:
         return page_of(self.state(), start)
 
 
-def _key(given: AgentRunInput, workflow_id: str) -> str:
-    """Of the conversation: the role's own, by name; or one for this run alone."""
-    key = given.agent or workflow_id
-    if given.role is not None:
-        key = f"{given.role}.{key}"
-    return key if len(key) <= LONGEST_KEY else f"{key[:180]}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+def _is_long() -> bool:
+    info = workflow.info()
+    if info.is_continue_as_new_suggested():
+        return True
+    return info.get_current_history_length() > MOST_EVENTS and workflow.patched(SHORT_HISTORIES)
 
 
 def _goal(given: AgentRunInput) -> str:
     if not given.with_:
         return given.goal
     return f"{given.goal}\n\nWhat you are given:\n{json.dumps(given.with_, ensure_ascii=False, indent=1)}"
-
-
-def _place(path: Any) -> str:
-    return f"`{'.'.join(map(str, path))}`: " if path else ""

@@ -6,8 +6,7 @@ Those over sets compare JSON texts instead of every pair; those that can make mu
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from cel import stdlib
-
+from ...activities.expression_engine import stdlib
 from .values import as_json_text
 
 LONGEST_LIST = 100_000

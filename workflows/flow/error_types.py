@@ -8,6 +8,8 @@ LOOP_LIMIT = "LoopLimit"
 TOO_FEW = "TooFewSucceeded"
 BUDGET = "BudgetExceeded"
 UNFINISHED = "Unfinished"
+REFUSED = "Refused"
+UNUSABLE = "Unusable"
 UNFIT = "Unfit"
 TOO_LARGE = "TooLarge"
 ID_TAKEN = "IdTaken"
@@ -23,7 +25,22 @@ TOOL_REJECTED = frozenset({"BadArguments", "Denied", "StepTaken", "UnknownTool",
 ROLE_REJECTED = frozenset({"UnknownRole", "UnknownVariable", "BadRole"})
 TOOL_FAILED = frozenset({"ToolError", "ToolFailed", "Throttled", "Resolved", "Cancelled"})
 KNOWN = (
-    frozenset({TIMEOUT, CANCELLED, LOOP_LIMIT, TOO_FEW, BUDGET, UNFINISHED, UNFIT, TOO_LARGE, ID_TAKEN, DEFECT})
+    frozenset(
+        {
+            TIMEOUT,
+            CANCELLED,
+            LOOP_LIMIT,
+            TOO_FEW,
+            BUDGET,
+            UNFINISHED,
+            REFUSED,
+            UNUSABLE,
+            UNFIT,
+            TOO_LARGE,
+            ID_TAKEN,
+            DEFECT,
+        }
+    )
     | {name for name, one in vars(errors).items() if isinstance(one, type) and issubclass(one, Exception)}
     | TOOL_REJECTED
     | ROLE_REJECTED

@@ -126,8 +126,9 @@ class AgentSpec(Words):
     """For goals: what the agent is told of itself, behind what its role says."""
     model: Text | None = None
     """For goals: the language model, as in `local` or `openai/gpt-5`."""
-    tools: tuple[Text, ...] = ()
-    """For goals: the tools that the agent may use, as in `text.count`, `text.*` or `hash.digest@1`."""
+    tools: tuple[Text, ...] | None = None
+    """For goals: the tools that the agent may use, as in `text.count`, `text.*` or `hash.digest@1`; `[]` for none.
+    Default: those of its role."""
     person: bool = False
     """For goals: whether the agent may ask a person, who answers in the inbox of approvals."""
     crew: tuple[InputName, ...] = ()

@@ -1,6 +1,6 @@
 """Regular expressions for values from outside, by CEL's engine: its time grows with the text and never explodes."""
 
-import cel
+from ...activities.expression_engine import cel
 
 _MATCHES = cel.compile("text.matches(pattern)")
 

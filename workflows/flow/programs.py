@@ -16,8 +16,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-import cel
-
+from ...activities.expression_engine import cel
 from .functions import EXTENSIONS
 from .macros import ITEMS_A_STEP, MACROS, Fuel, size_of
 from .references import Macro, Reference, analyse, macro_at

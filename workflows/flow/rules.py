@@ -15,6 +15,7 @@ from .places import Tree
 from .problem import Finding, Findings, Path
 from .schemas import check_schema
 from .templates import OPENING, template
+from .terms import THINKS
 from .vocabulary import did_you_mean
 
 LONGEST_ASK = timedelta(days=1)
@@ -71,6 +72,10 @@ def _agents(flow: Flow, used: set[str], findings: Findings) -> None:
             if member not in flow.agents:
                 fix = did_you_mean(member, flow.agents, "declare it under `agents:`")
                 findings.add(("agents", name, "crew", index), f"there is no agent `{member}`", fix)
+            elif (kind := flow.agents[member].kind) not in (None, THINKS):
+                message = f"`{member}` is of the kind `{kind}`, which takes messages and no goals"
+                fix = "give work to an agent with `role:` or `system:`"
+                findings.add(("agents", name, "crew", index), message, fix)
         if spec.kind is not None and spec.role is not None:
             findings.add(("agents", name), f"the agent `{name}` has a kind and a role", "leave one of the two out")
         if spec.variables and spec.role is None:

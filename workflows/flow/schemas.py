@@ -1,6 +1,7 @@
 """JSON Schema, for the inputs of a flow and the fields of a form: schemas and values checked, told in sentences."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, cast
 
 from jsonschema import Draft202012Validator
@@ -25,6 +26,8 @@ KEYWORDS = frozenset(
     | {"contentEncoding", "contentMediaType", "$schema", "$id", "$anchor", "$dynamicRef", "$dynamicAnchor"}
 )
 
+
+MOST_TOLD = 10  # mistakes
 
 _VALUES = frozenset({"default", "enum", "const", "examples"})  # these hold values, not schemas
 
@@ -104,6 +107,12 @@ def sentences(value: Any, schema: dict[str, Any]) -> list[tuple[Path, str]]:
     """What is wrong with a value, in sentences that begin with the value."""
     found = sorted(Validator(schema).iter_errors(value), key=lambda error: list(map(str, error.absolute_path)))
     return [(tuple(error.absolute_path), _sentence(error)) for error in found]
+
+
+def misfit(value: Any, schema: dict[str, Any]) -> str | None:
+    """What is wrong with a value, in one line; its first mistakes of many."""
+    told = (f"`{'.'.join(map(str, path))}`: {said}" if path else said for path, said in sentences(value, schema))
+    return "; ".join(islice(told, MOST_TOLD)) or None
 
 
 def _sentence(error: ValidationError) -> str:

@@ -16,6 +16,7 @@ Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Expression = Annotated[
     str, Field(json_schema_extra={"pattern": r"^\s*\$\{\{[\s\S]*\}\}\s*$", "examples": ["${{ inputs.limit > 3 }}"]})
 ]
+THINKS = "brain"  # the kind of agents that take goals
 Kind = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9._-]*$", max_length=63)]
 Arguments = dict[str, JsonValue]
 Labels = Annotated[tuple[Label, ...], Field(max_length=20)]

@@ -6,9 +6,9 @@ from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from cel import OptionalValue
 from pydantic import JsonValue
 
+from ...activities.expression_engine import cel
 from ...actors.duration import format_duration
 
 
@@ -38,7 +38,7 @@ def _special(value: Any) -> JsonValue:
             return format_duration(value)
         case bytes():
             return b64encode(value).decode()
-        case OptionalValue():
+        case cel.OptionalValue():
             return as_json(value.value()) if value.has_value() else None
         case _:
             raise ValueError(f"the result is a {type(value).__name__}, not a JSON value")

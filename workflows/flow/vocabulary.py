@@ -1,7 +1,10 @@
 """Words that people try, and what they are called here."""
 
 from collections.abc import Iterable
-from difflib import get_close_matches
+
+from ...actors.words import did_you_mean, nearest
+
+__all__ = ["did_you_mean", "instead", "nearest"]
 
 # From other workflow languages, and from habit.
 _CALLED = {
@@ -48,20 +51,8 @@ _CALLED = {
 }
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    names = list(known)
-    near = get_close_matches(word.lower().replace("-", "_"), names, n=1, cutoff=0.6)
-    near = near or get_close_matches(word.lower().replace("_", "-"), names, n=1, cutoff=0.6)
-    return near[0] if near else None
-
-
 def instead(word: str, known: Iterable[str]) -> str | None:
     """What to write instead of a word that is not known here."""
     if near := nearest(word, known):
         return f"did you mean `{near}`?"
     return f"here it is written {_CALLED[word.lower()]}" if word.lower() in _CALLED else None
-
-
-def did_you_mean(word: str, known: Iterable[str], otherwise: str) -> str:
-    near = nearest(word, known)
-    return f"did you mean `{near}`?" if near else otherwise

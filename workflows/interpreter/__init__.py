@@ -1,5 +1,1 @@
-"""The interpreter: one Temporal workflow that runs any flow."""
-
-from .workflow import FlowRun
-
-__all__ = ["FlowRun"]
+"""The interpreter: one Temporal workflow, in `workflow`, that runs any flow."""

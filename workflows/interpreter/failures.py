@@ -20,6 +20,7 @@ from ..flow.error_types import (
     DEFECT,
     ID_TAKEN,
     LOOP_LIMIT,
+    REFUSED,
     REJECTED,
     ROLE_REJECTED,
     TIMEOUT,
@@ -28,6 +29,7 @@ from ..flow.error_types import (
     TOOL_REJECTED,
     UNFINISHED,
     UNFIT,
+    UNUSABLE,
 )
 
 __all__ = [
@@ -37,11 +39,13 @@ __all__ = [
     "HOPELESS",
     "ID_TAKEN",
     "LOOP_LIMIT",
+    "REFUSED",
     "TIMEOUT",
     "TOO_FEW",
     "TOO_LARGE",
     "UNFINISHED",
     "UNFIT",
+    "UNUSABLE",
     "TaskFailed",
     "failure_of",
 ]
@@ -51,7 +55,7 @@ HOPELESS = (
     REJECTED
     | TOOL_REJECTED
     | ROLE_REJECTED
-    | {ExpressionFailed.__name__, LOOP_LIMIT, BUDGET, UNFINISHED, UNFIT, DEFECT, "BadInput"}
+    | {ExpressionFailed.__name__, LOOP_LIMIT, BUDGET, UNFINISHED, REFUSED, UNFIT, DEFECT, "BadInput"}
 )
 
 

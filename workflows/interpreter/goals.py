@@ -13,7 +13,14 @@ from ..flow.values import kind_of
 from .failures import UNFINISHED, UNFIT, TaskFailed
 from .run_input import RunInput
 
-_THINKING = ("model", "system", "max_tokens", "temperature", "max_iterations")  # where the role may say otherwise
+_THINKING = (
+    "model",
+    "system",
+    "tools",
+    "max_tokens",
+    "temperature",
+    "max_iterations",
+)  # where the role may say otherwise
 
 
 def agent_run_of(
@@ -25,7 +32,7 @@ def agent_run_of(
             **_thinking(spec),
             agent=spec.key,
             person=spec.person,
-            crew={name: _member(name, flow, scope) for name in spec.crew},
+            crew=_crew(spec, flow, scope, ()),
             goal=_text(evaluate(task.goal, scope)),
             with_=evaluate(task.with_, scope),
             answer=task.answer,
@@ -35,7 +42,8 @@ def agent_run_of(
             chain=chain,
         )
     except ValidationError as error:
-        raise TaskFailed(UNFIT, f"the agent `{task.agent}` cannot be given this: {sentence(error)}", task.key) from None
+        said = sentence(error, AgentRunInput, CrewMember, AgentSpec)
+        raise TaskFailed(UNFIT, f"the agent `{task.agent}` cannot be given this: {said}", task.key) from None
 
 
 def answer_of(result: AgentResult, run: str, task: Goal) -> Any:
@@ -61,10 +69,14 @@ def _agent_of(task: Goal, flow: Flow, scope: Scope) -> AgentSpec:
         case _:
             said = f"`agent` gives {kind_of(who)}: it must be the name of an agent or a role, or an agent written out."
             raise TaskFailed(UNFIT, said, task.key)
+    _refuse_other_kind(spec, task.key)
+    return spec
+
+
+def _refuse_other_kind(spec: AgentSpec, place: str) -> None:
     if spec.kind not in (None, KIND):
         said = f"agents of kind `{spec.kind}` take messages and no goals: declare one with a `role` or a `system`."
-        raise TaskFailed(UNFIT, said, task.key)
-    return spec
+        raise TaskFailed(UNFIT, said, place)
 
 
 def _evaluated(spec: AgentSpec, scope: Scope) -> AgentSpec:
@@ -73,18 +85,29 @@ def _evaluated(spec: AgentSpec, scope: Scope) -> AgentSpec:
     return spec.model_copy(update={**texts, "variables": evaluate(spec.variables, scope)})
 
 
-def _member(name: str, flow: Flow, scope: Scope) -> CrewMember:
+def _crew(spec: AgentSpec, flow: Flow, scope: Scope, above: tuple[str, ...]) -> dict[str, CrewMember]:
+    """Whoever is in the crew of a member of its own is left out there: work is given down, not round."""
+    return {name: _member(name, flow, scope, above) for name in spec.crew if name not in above}
+
+
+def _member(name: str, flow: Flow, scope: Scope, above: tuple[str, ...]) -> CrewMember:
     if name not in flow.agents:
         known = ", ".join(flow.agents) or "none"
         raise TaskFailed(UNFIT, f"there is no agent `{name}` for the crew: the flow has {known}.", name)
     spec = _evaluated(flow.agents[name], scope)
-    description = spec.labels.get("description", "") or (spec.system or "")[:200]
-    return CrewMember(key=spec.key, description=description, **_thinking(spec))
+    _refuse_other_kind(spec, name)
+    return CrewMember(
+        key=spec.key,
+        description=spec.labels.get("description", "") or (spec.system or "")[:200],
+        person=spec.person,
+        crew=_crew(spec, flow, scope, (*above, name)),
+        **_thinking(spec),
+    )
 
 
 def _thinking(spec: AgentSpec) -> dict[str, Any]:
     given = {word: value for word in _THINKING if (value := getattr(spec, word)) is not None}
-    return {"role": spec.role, "variables": spec.variables, "tools": spec.tools, **given}
+    return {"role": spec.role, "variables": spec.variables, **given}
 
 
 def _text(value: Any) -> str:

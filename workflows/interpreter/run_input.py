@@ -4,11 +4,12 @@ By hand, `{"flow": {…}, "inputs": {…}}` is enough: a flow in JSON, in the wo
 """
 
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from temporalio.exceptions import ApplicationError
 
+from ...actors.words import sentence
 from ..flow import Flow, Frozen, check, content_hash
 from ..flow.model import Child
 from ..flow.shape import every_task
@@ -16,6 +17,10 @@ from ..flow.terms import Label, Labels
 
 # Temporal gives a worker two seconds, in which it reads flows of 20,000 tasks, but does not check so many.
 MOST_UNCHECKED_TASKS = 5_000
+
+Given = TypeVar("Given", bound=BaseModel)
+
+UNKNOWN_STARTER = "service:temporal"  # a run that was started by hand, by who may use Temporal
 
 
 class Finished(BaseModel):
@@ -72,6 +77,23 @@ class RunInput(BaseModel):
         """Of the flow, which may not have been checked yet."""
         header = self.flow.get("flow")
         return str(header.get("name")) if isinstance(header, dict) else "flow"
+
+
+def nothing(kind: type[Given]) -> Given:
+    """What a run has that was started by hand without an input: no word at all, so that it can say what is missing."""
+    return kind.model_construct()
+
+
+def refuse_nothing(given: BaseModel) -> None:
+    if given.model_fields_set:
+        return
+    try:
+        type(given).model_validate({})
+    except ValidationError as error:
+        raise bad_input(f"the input does not fit {error.title}: {sentence(error, type(given))}") from None
+
+
+NO_INPUT = nothing(RunInput)
 
 
 def child_id(run: str, key: str, attempt: int) -> str:

@@ -4,9 +4,8 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from ...actors.size import LARGEST_VALUE
 from .failures import TOO_LARGE, TaskFailed
-
-LARGEST_VALUE = 64_000_000  # bytes of JSON that a run can give back, pass to a child flow, or carry over
 
 
 def refuse_large(value: Any, what: str, task: str, limit: int = LARGEST_VALUE) -> int:

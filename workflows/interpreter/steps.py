@@ -17,7 +17,7 @@ from ...activities.contracts import RUN_SANDBOX, SandboxInput, ToolInput
 from ...activities.sandbox.result import SandboxResult
 from ...actors.duration import LONGEST, parse_duration
 from ...actors.turn import LARGEST_BODY
-from ..agent_run.run_input import AgentResult
+from ..agent_run.run_input import TASK_TIMEOUT, AgentResult, AgentRunInput
 from ..asking import HEARTBEAT_TIMEOUT, RETRY, ask
 from ..flow import Flow, evaluate
 from ..flow.model import Approval, Ask, Child, Emit, Goal, Sandbox, TaskBase, Tool, Wait
@@ -29,7 +29,7 @@ from .frame import Frame
 from .goals import agent_run_of, answer_of
 from .ledger import Ledger
 from .load import Load
-from .run_input import Carried, RunInput, child_id
+from .run_input import UNKNOWN_STARTER, Carried, RunInput, child_id
 from .sandboxed import output_of, spec_of
 from .signals import Signals
 from .sizes import refuse_large
@@ -41,7 +41,6 @@ ASK_GIVE_UP = timedelta(hours=1)
 SANDBOX_STARTS = timedelta(minutes=2)  # on top of the time that the code has
 SANDBOX_GIVE_UP = timedelta(hours=1)
 CACHE_TIMEOUT = timedelta(minutes=1)
-UNKNOWN_STARTER = "service:temporal"  # a run that was started by hand, by who may use Temporal
 PAUSE = "resprout-pause"  # the signal by which a run and its children pause together
 
 
@@ -320,6 +319,7 @@ class Steps:
                 given,
                 id=id,
                 result_type=result_type,
+                task_timeout=TASK_TIMEOUT if isinstance(given, AgentRunInput) else None,
                 cancellation_type=workflow.ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
                 static_summary=task.title[:200],
             )

@@ -16,7 +16,7 @@ from ..state_page import page_of
 from .approvals import Answer, Approvals
 from .failures import TaskFailed
 from .interpreter import Interpreter
-from .run_input import Carried, RunInput, bad_input, flow_of
+from .run_input import NO_INPUT, Carried, RunInput, bad_input, flow_of, refuse_nothing
 from .sizes import refuse_large
 from .steps import PAUSE, Steps
 
@@ -28,7 +28,8 @@ MOST_SIGNALS_WAITING = 1_000
 @workflow.defn(name="flow")
 class FlowRun:
     @workflow.init
-    def __init__(self, given: RunInput) -> None:
+    def __init__(self, given: RunInput = NO_INPUT) -> None:
+        refuse_nothing(given)
         self.given = given
         self.flow = flow_of(given)
         carried = given.carried or Carried()
@@ -58,7 +59,7 @@ class FlowRun:
         return {**roots, "env": evaluate(dict(self.flow.env), roots)}
 
     @workflow.run
-    async def run(self, given: RunInput) -> Any:
+    async def run(self, given: RunInput = NO_INPUT) -> Any:
         if given.carried is None or given.carried.started_at is None:  # what is carried over has them
             header = self.flow.flow
             search_attributes.introduce(header.name, header.version, given.tenant, (*header.tags, *given.tags))

@@ -10,10 +10,12 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from ....actors.models import AnswerForm, BadPrompt, FromModel, ModelRequest, Stop, ToolOffer, ToolUse
+from ....actors.models import AnswerForm, BadPrompt, FromModel, FromUser, ModelRequest, Stop, ToolOffer, ToolUse
 from .schema import Reduction, Schema
 
 ANSWER = '{"answer":'
+# It begins to repeat itself, and a grammar lets it do so for ever.
+FREE = {"type": "string", "maxLength": 2_000}
 # Compact, as it is read below: with spaces where it likes, a small model writes spaces for ever.
 COMPACT = {"whitespace_flexible": False}
 # Whole characters of a JSON string; half of an escape, or of a pair of them, waits for the rest.
@@ -31,13 +33,15 @@ class Form:
     tools: tuple[ToolOffer, ...]
     answer: AnswerForm | None
     is_required: bool  # to use a tool
+    goes_round: bool = False  # it has used a tool twice alike, and would do it for ever: it may only answer
 
     @classmethod
     def of(cls, request: ModelRequest) -> "Form":
         tools = request.tools if request.choice != "none" else ()
         if request.choice == "required" and not tools:
             raise BadPrompt("a tool is required, but none is offered. Offer one, or leave `choice` at auto.")
-        return cls(tools, request.answer, request.choice == "required")
+        is_required = request.choice == "required"
+        return cls(tools, request.answer, is_required, not is_required and _goes_round(request))
 
     @property
     def is_wrapped(self) -> bool:
@@ -57,12 +61,12 @@ class Form:
     def _wrapped(self) -> Schema:
         parts: Schema = {}
         ways = []
-        for number, tool in enumerate(self.tools):
+        for number, tool in enumerate(self.tools if not self.goes_round else ()):
             part = f"tool{number}"
             parts[part] = Reduction(f"the tool {tool.name}", f"#/$defs/{part}").whole(_arguments(tool))
             ways.append(_closed({"tool": {"const": tool.name}, "arguments": {"$ref": f"#/$defs/{part}"}}))
         if not self.is_required:
-            parts["answer"] = _answer(self.answer) if self.answer else {"type": "string"}
+            parts["answer"] = _answer(self.answer) if self.answer else FREE
             ways.append(_closed({"answer": {"$ref": "#/$defs/answer"}}))
         return {"$defs": parts, "anyOf": ways}
 
@@ -141,6 +145,18 @@ def _parsed(said: str, form: Form) -> Any:
     if form.is_wrapped and not (isinstance(written, dict) and ("answer" in written or "tool" in written)):
         raise form.refused()
     return written
+
+
+def _goes_round(request: ModelRequest) -> bool:
+    """Whether its last use, since somebody last spoke to it, is one that it has made before."""
+    made: list[tuple[str, str]] = []
+    for message in request.messages:
+        match message:
+            case FromUser():
+                made = []
+            case FromModel(uses=uses):
+                made += [(use.name, json.dumps(use.arguments, sort_keys=True)) for use in uses]
+    return bool(made) and made[-1] in made[:-1]
 
 
 def _arguments(tool: ToolOffer) -> Schema:

@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 
 from ....actors.models import (
+    BEGUN,
     BadPrompt,
     ModelBusy,
     ModelFailed,
@@ -26,10 +27,14 @@ from ....actors.models import (
     PromptTooLong,
     Usage,
 )
+from ..replies import reply_to
 from .form import Form, Heard
 from .prompt import conversation
 
 SEED = 7
+# In words of its own it says the same again and again, unless it must find other ones. Not where a grammar holds it:
+# there it is to copy what it was given.
+FRESH = {"repeat_penalty": 1.1, "repeat_last_n": 128}
 BACK_SOON = timedelta(seconds=1)  # a server that was killed is there again
 CONNECTS_WITHIN = 5.0
 END = "[DONE]"
@@ -54,16 +59,17 @@ class LocalModel:
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Piece | ModelReply]:
         form = Form.of(request)
-        heard, ending = Heard(form), Ending()
+        heard, ending, is_begun = Heard(form), Ending(), False
         async with aclosing(self._events(_asked(request, form), request.timeout_seconds)) as events:
             async for event in events:
                 ending.note(event)
+                if not is_begun:
+                    is_begun = True
+                    yield BEGUN
                 if (bit := _bit(event)) and (text := heard.more(bit)):
                     yield Piece(text=text)
         message, stop = form.read(heard.said, request, is_cut=ending.reason == "length")
-        yield ModelReply(
-            message=message, usage=ending.usage(), stop=stop, model=request.model, version=ending.version or ""
-        )
+        yield reply_to(request, message, ending.usage(), stop, ending.version or "")
 
     async def count(self, request: ModelRequest) -> int:
         """How many tokens the model would read."""
@@ -150,7 +156,7 @@ def _asked(request: ModelRequest, form: Form) -> Event:
         "reasoning_format": "none",  # what it says is what it says
         "stream": True,
         "stream_options": {"include_usage": True},
-    } | ({"grammar": grammar} if grammar else {})
+    } | ({"grammar": grammar} if grammar else FRESH)
 
 
 def _bit(event: Event) -> str:

@@ -98,6 +98,7 @@ start() {
     echo $root >root
     [ "$(others_alive)" -le 4 ] || { echo 'busy - - - -' >job/end; : >job/unkeyed; return; }
     mkfifo flood stdout.pipe stderr.pipe
+    exec 6<>flood # or who says it waits for one who hears it, who hears one word
     : >stdout
     : >stderr
     capture stdout 7>&- &
@@ -111,7 +112,7 @@ start() {
         echo 1000 >/proc/self/oom_score_adj # before anything of ours
         umask 022
         . ./job/launch
-    ) <job/stdin >&8 2>&9 7>&- 8>&- 9>&- &
+    ) <job/stdin >&8 2>&9 6>&- 7>&- 8>&- 9>&- &
     program=$!
     { read -r _ <flood && kill -s KILL -- "$program" "-$program"; } 8>&- 9>&- &
     watch=$!

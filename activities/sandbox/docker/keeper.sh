@@ -20,6 +20,7 @@ capture() {
 : >stdout
 : >stderr
 mkfifo -m 644 flood
+exec 3<>flood # or who says it waits for one who hears it, who may have ended
 mkfifo -m 622 stdout.pipe stderr.pipe || exit 1
 capture "$1" "$2" stdout 2>/dev/null &
 capture "$1" "$2" stderr 2>/dev/null &

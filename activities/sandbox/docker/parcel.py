@@ -69,5 +69,4 @@ def _collect(patterns: tuple[str, ...]) -> str:
     tests = " -o ".join(f"-path {quote('./' + pattern.removeprefix('./').replace('**/', '*'))}" for pattern in patterns)
     found = f"find . ! -type d ! -name '*\n*' \\( {tests} \\)"
     small = f"-size -{MOST_COLLECTED_BYTES // 512 + 1}"
-    sent, large = (f"/run/resprout/job/{name}" for name in ("list", "large"))
-    return f"{found} {small} >{sent}\n{found} ! {small} | head -n {MOST_COLLECTED_FILES} >{large}\n"
+    return f"small() {{ {found} {small}; }}\nlarge() {{ {found} ! {small} | head -n {MOST_COLLECTED_FILES}; }}\n"

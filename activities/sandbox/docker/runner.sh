@@ -98,7 +98,12 @@ fi
 
 printf %s "$word"
 exec 7>&-
-: >job/list
-: >job/large
-[ ! -r job/collect ] || (cd /work && . /run/resprout/job/collect)
-tar -cf - stdout stdout.size stderr stderr.size job/end job/large -C /work --no-recursion -T /run/resprout/job/list
+small() { :; } # lists what is sent, `large` what is not
+large() { :; }
+[ ! -r job/collect ] || . ./job/collect
+told=$PWD/job/told.$$ # nobody else's: all who came back collect at the same time
+mkdir -p "$told/job"
+(cd /work && large) >"$told/job/large"
+(cd /work && small) |
+    tar -cf - stdout stdout.size stderr stderr.size job/end -C "$told" job/large -C /work --no-recursion -T -
+rm -rf "$told"

@@ -4,8 +4,7 @@ import base64
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import cel
-
+from ...expression_engine import cel
 from .process import Refused
 
 

@@ -56,6 +56,7 @@ class RayService(Service):
                 "--head",
                 "--block",
                 "--disable-usage-stats",
+                "--no-monitor",  # it would ask clouds for machines; half a second of a processor at each start
                 *flags,
             ],
             # Without its GCS this one-node cluster is lost: give up after 15 s, not 60, and be started again.

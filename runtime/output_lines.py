@@ -6,9 +6,9 @@ It was written by untrusted code: nothing in it may move the cursor or change wh
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ...activities.contracts import OutputTail, SandboxProgress
-from ..run_tree import Node
-from .plain_text import plain
+from ..activities.contracts import OutputTail, SandboxProgress
+from .plain import plain
+from .run_tree import Node
 
 LAST_LINES = 5  # in the tree on a terminal
 CUT = "…"
