@@ -18,7 +18,7 @@ from runs.test_agent_runs import file, key, texts, writes
 from runs.test_tools import effects, say, until_exists
 from support.model_server import Turn, Use
 from support.providers import Providers
-from support.runs import Runs
+from support.runs import Run, Runs
 from support.stack import eventually
 from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.exceptions import CancelledError
@@ -32,6 +32,12 @@ COUNTS = Turn(uses=(Use("text.count", {"text": "a"}),))
 async def queue(runs: Runs) -> AsyncIterator[str]:
     async with a_worker_here(runs):
         yield QUEUE
+
+
+async def until_told(runs: Runs, run: Run) -> None:
+    """Until every call of a run that was ended knows of it, with its next heartbeat."""
+    under_way = f"SELECT 1 FROM resprout.effects WHERE run = '{run.handle.id}' AND state = 'intended'"
+    await asyncio.to_thread(eventually, lambda: not runs.stack.sql(under_way), "every call is told")
 
 
 async def test_the_next_run_hears_what_a_cancelled_one_has_done(
@@ -52,6 +58,7 @@ async def test_the_next_run_hears_what_a_cancelled_one_has_done(
     assert isinstance(ended.value.cause, CancelledError)
     assert (await following.result())["answer"] == "here"
     assert texts(providers.heard(next_model)[0])[2:] == ["wrote done", INTERRUPTED, "are you there?"]
+    await until_told(runs, run)
     gate.touch()
     assert effects(file.with_name("other")).total() == 0
 
@@ -64,8 +71,7 @@ async def test_a_time_budget_ends_what_is_under_way(runs: Runs, providers: Provi
 
     failure = await run.failure()
 
-    ended = f"SELECT 1 FROM resprout.effects WHERE run = '{run.handle.id}' AND state <> 'intended'"
-    eventually(lambda: runs.stack.sql(ended), "the call is told, with its next heartbeat")
+    await until_told(runs, run)
     gate.touch()
     assert "BudgetExceeded" in failure
     assert "its time budget of 10 s has passed" in failure
