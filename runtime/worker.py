@@ -12,7 +12,7 @@ from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from ..activities.ask_agent import AskAgent
-from ..activities.attempt import none_left_behind
+from ..activities.attempt import HEARTBEAT, none_left_behind
 from ..activities.route_task import RouteTask
 from ..activities.run_sandbox import RunSandbox
 from ..activities.sandbox.sandboxes import Sandboxes
@@ -92,6 +92,8 @@ def make(client: Client, settings: Settings, sandboxes: Sandboxes, hands: Tools)
         workflow_failure_exception_types=[Exception],
         sticky_queue_schedule_to_start_timeout=STICKY_WAIT,
         graceful_shutdown_timeout=GRACE,
+        # Else heartbeats are held back for four fifths of the time in which one must come.
+        max_heartbeat_throttle_interval=HEARTBEAT,
     )
 
 
