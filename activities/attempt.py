@@ -3,7 +3,8 @@
 The rule: work is ended only when somebody wants the step to end. A worker that stood still for some seconds is told
 that its attempt is over, too: then Temporal has given the step to another attempt, which waits for what this work says
 or comes back to it. To end the work, or to write down that it was cancelled, would be the answer of a healthy step. So
-it goes on without an attempt, until it has ended by itself or this process does.
+it goes on without an attempt, until it has ended by itself, a later attempt here hears that nobody wants the step any
+more, or this process ends.
 """
 
 import asyncio
@@ -24,13 +25,14 @@ HEARTBEAT = timedelta(seconds=1)
 ANSWERS = timedelta(seconds=5)
 
 log = get_logger("resprout.activities")
-_going_on: set[asyncio.Future[Any]] = set()  # of this process; asyncio itself would forget them
 
 
 class Attempt:
     """Of the activity that runs now."""
 
     def __init__(self) -> None:
+        step = activity.info()
+        self.step = (step.workflow_run_id, step.activity_id)
         self.was_called_off = False
 
     async def until_done(self, work: Awaitable[T], told: Callable[[], Sequence[Any]] = tuple) -> T:
@@ -43,13 +45,29 @@ class Attempt:
             return task.result()
         except asyncio.CancelledError:
             self.was_called_off = await is_called_off()
-            if not (task.done() or self.was_called_off or _worker_leaves()):
-                _let_go_on(task)
+            if self.was_called_off:
+                self._call_off_earlier()
+            elif not (task.done() or _worker_leaves()):
+                self._let_go_on(task)
             raise
         finally:
             if not task.done() and task not in _going_on:
                 task.cancel()
                 await asyncio.wait({task})  # what it started is gone, or is left alone on purpose
+
+    def _let_go_on(self, task: asyncio.Future[Any]) -> None:
+        log.warning("an attempt was given to another worker: what it does goes on", step=self.step[1])
+        _going_on[task] = self
+        task.add_done_callback(_ended)
+
+    def _call_off_earlier(self) -> None:
+        for task, earlier in _going_on.items():
+            if earlier.step == self.step:
+                earlier.was_called_off = True
+                task.cancel()
+
+
+_going_on: dict[asyncio.Future[Any], Attempt] = {}  # of this process; asyncio itself would forget them
 
 
 async def is_called_off() -> bool:
@@ -93,13 +111,7 @@ async def _is_wanted() -> bool:
     return run.status is WorkflowExecutionStatus.RUNNING and step.activity_id in pending
 
 
-def _let_go_on(task: asyncio.Future[Any]) -> None:
-    log.warning("an attempt was given to another worker: what it does goes on", step=activity.info().activity_id)
-    _going_on.add(task)
-    task.add_done_callback(_ended)
-
-
 def _ended(task: asyncio.Future[Any]) -> None:
-    _going_on.discard(task)
+    _going_on.pop(task, None)
     if not task.cancelled() and (error := task.exception()) is not None:
         log.warning("what went on without its attempt failed", error=str(error))

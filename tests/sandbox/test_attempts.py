@@ -105,6 +105,21 @@ async def test_what_goes_on_without_an_attempt_ends_with_the_process(database: D
     assert box.once.under_way == set()
 
 
+async def test_what_goes_on_without_an_attempt_ends_with_its_step(database: Database) -> None:
+    box = sandboxes(database)
+    await cancelled(box, ANOTHER_ATTEMPT, OVER)
+    environment, waits = ActivityEnvironment(client=ANOTHER_ATTEMPT), asyncio.Event()
+    environment.on_heartbeat = lambda _: waits.set()
+    again = asyncio.create_task(attempted(box, environment))
+    async with asyncio.timeout(20):
+        await waits.wait()
+
+    environment.cancel(cancellation_details=ActivityCancellationDetails(cancel_requested=True))
+    await asyncio.wait({again})
+
+    assert (await attempted(box, ActivityEnvironment())).ended == "cancelled"
+
+
 @dataclass(frozen=True)
 class Calls:
     """A caller of tools whose one call lasts until it may end, and what became of that."""
