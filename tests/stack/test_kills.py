@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import psutil
 import pytest
-from support.stack import Stack, eventually, is_listening, kill
+from support.stack import Stack, eventually, is_listening, kill, kill_all
 
 
 @pytest.mark.parametrize("name", ["postgres", "temporal", "ray", "model-server", "hosts", "worker", "gateway"])
@@ -89,7 +89,7 @@ def test_when_everything_is_killed_nothing_is_left_and_a_second_up_goes_on(own_s
 
     kill(own_stack.status()["pid"])
 
-    eventually(lambda: not own_stack.processes(), "no process is left", patience=30)
+    eventually(lambda: not own_stack.processes(), "no process is left")
     assert [port for port in ports if is_listening(port)] == []
     own_stack.up()
     result = own_stack.temporal("workflow", "result", "--workflow-id", "left-behind", "-o", "json")
@@ -99,13 +99,11 @@ def test_when_everything_is_killed_nothing_is_left_and_a_second_up_goes_on(own_s
 
 def test_what_a_killed_supervisor_left_is_ended_by_down(own_stack: Stack) -> None:
     own_stack.up()
-    for process in [psutil.Process(own_stack.status()["pid"]), *own_stack.processes()]:
-        if process.is_running():
-            kill(process.pid)
+    kill_all([psutil.Process(own_stack.status()["pid"]), *own_stack.processes()])
 
     own_stack.down()
 
-    eventually(lambda: not own_stack.processes(), "no process is left", patience=30)
+    eventually(lambda: not own_stack.processes(), "no process is left")
 
 
 def test_down_leaves_no_process_and_no_port(own_stack: Stack) -> None:

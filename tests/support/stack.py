@@ -9,9 +9,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -91,8 +91,9 @@ class Stack:
         return [pid for pid in reported if psutil.pid_exists(pid)]
 
     def host_pid(self) -> int:
-        (pid,) = self.host_pids()
-        return pid
+        """Between two processes of the one host, that of the second."""
+        (pid,) = eventually(self.host_pids, "a host process")
+        return int(pid)
 
     def wait_for_another_host(self, than: int) -> None:
         eventually(lambda: (pids := self.host_pids()) and than not in pids, "another host process")
@@ -190,3 +191,10 @@ def is_listening(port: int) -> bool:
 
 def kill(pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
+
+
+def kill_all(processes: Iterable[psutil.Process]) -> None:
+    """One may end before its turn comes, as the children of a supervisor do when it is killed."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
