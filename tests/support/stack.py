@@ -24,6 +24,9 @@ RESPROUT = [sys.executable, "-m", "resprout.runtime.cli"]
 TEMPORAL = str(Path(sys.executable).parent / "temporal")
 PATIENCE_SECONDS = 90.0
 
+# For hosts that shall live on when the machine is slow. One that is killed still loses its shards at once.
+LONG_LEASE = {"RESPROUT_HOSTS_LEASE_SECONDS": "15"}
+
 Result = subprocess.CompletedProcess[str]
 
 
