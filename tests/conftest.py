@@ -14,7 +14,7 @@ from resprout.runtime.stack.service import Unwell
 from resprout.runtime.stack.services.postgres import PostgresService
 from support.collector import Collector
 from support.databases import blank_database, name_of
-from support.stack import Stack, open_directory, stack_of
+from support.stack import LONG_LEASE, Stack, open_directory, stack_of
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -36,6 +36,7 @@ def shared_stack(collector: Collector) -> Iterator[Stack]:
         "RESPROUT_TELEMETRY_OTLP_ENDPOINT": collector.endpoint,
         "RESPROUT_AGENTS_MODULES": "support.clerks",
         "RESPROUT_AGENTS_PATH": str(Path(__file__).parent),
+        **LONG_LEASE,
     }
     with stack_of(env) as stack:
         stack.up()

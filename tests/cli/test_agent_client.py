@@ -55,7 +55,7 @@ async def test_bad_input_is_refused_with_its_own_error(client: Client) -> None:
 
 async def test_a_full_mailbox_says_so_and_when_to_come_back(client: Client) -> None:
     desk = client.agent(f"small-desk/{uuid4().hex}")
-    await desk.tell(Work(think_seconds=5))
+    await desk.tell(Work(think_seconds=60))
 
     with pytest.raises(MailboxFull, match="try again in about a second"):
         await desk.tell(Work())

@@ -50,7 +50,7 @@ def test_a_message_told_again_with_its_id_counts_once(stack: Stack, clerk: str) 
 
 
 def test_the_mailbox_shows_what_waits(stack: Stack, clerk: str) -> None:
-    stack("agent", "tell", clerk, "clerk.work", "-i", "think_seconds=15")
+    stack("agent", "tell", clerk, "clerk.work", "-i", "think_seconds=120")
     waiting = told(stack("agent", "tell", clerk, "clerk.work", "--priority", "low"))
 
     row = asked(stack, "mailbox", clerk)[-1]

@@ -11,14 +11,15 @@ import pytest
 from resprout.actors.errors import CallCycle, DeadlineInPast, MailboxFull, TooLarge
 from resprout.runtime.client import Client
 from resprout.runtime.settings import Settings
-from support.counting import AskOther, Count, Increment, Log, Tally
-from support.stack import Stack, eventually, stack_of
+from support.counting import AskOther, Count, Increment, Log, Tally, Wait
+from support.stack import LONG_LEASE, Stack, eventually, stack_of
 
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
     tests = Path(__file__).resolve().parents[1]
-    with stack_of({"RESPROUT_AGENTS_MODULES": "support.counting", "RESPROUT_AGENTS_PATH": str(tests)}) as stack:
+    agents = {"RESPROUT_AGENTS_MODULES": "support.counting", "RESPROUT_AGENTS_PATH": str(tests)}
+    with stack_of({**agents, **LONG_LEASE}) as stack:
         stack.up()
         yield stack
 
@@ -160,9 +161,9 @@ def test_a_payload_over_the_limit_is_refused_from_the_cli(stack: Stack, tmp_path
     assert "the limit is 1,000,000" in done.stderr
 
 
-def test_python_without_a_loop_and_its_errors(stack: Stack) -> None:
+def test_python_without_a_loop_and_its_errors(stack: Stack, tmp_path: Path) -> None:
     """`Client.in_thread`: the same in a notebook; and each mistake its own error."""
-    agent = f"tally/{uuid4().hex}"
+    agent, awaited = f"tally/{uuid4().hex}", tmp_path / "awaited"
 
     with Client.in_thread(_settings(stack)) as client:
         assert client.ask(agent, Increment(by=2)) == Count(count=2)
@@ -173,9 +174,10 @@ def test_python_without_a_loop_and_its_errors(stack: Stack) -> None:
             client.ask(agent, Increment(), timeout=-_second())
         with pytest.raises(CallCycle):
             client.ask("circle/a", AskOther(to="circle/b"))
-        client.tell(agent, Increment(think_seconds=3))
+        client.tell(agent, Wait(path=str(awaited)))
         with pytest.raises(MailboxFull, match="try again"):
             [client.tell(agent, Increment(by=0)) for _ in range(60)]
+        awaited.touch()
 
 
 async def test_handlers_are_called_by_name_and_typed(stack: Stack) -> None:

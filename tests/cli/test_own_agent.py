@@ -51,7 +51,7 @@ def test_a_kind_for_which_no_node_is_found_keeps_nobody_else_from_working(own_st
     asked = resprout("agent", "ask", "counter/a", "counter.add", "-i", "amount=3", "--json", *data, cwd=project)
     assert json.loads(asked.stdout)["body"]["total"] == 3
     refused = resprout(
-        "agent", "ask", "impossible/a", "counter.add", "-i", "amount=3", "--timeout", "2", *data, cwd=project
+        "agent", "ask", "impossible/a", "counter.add", "-i", "amount=3", "--timeout", "10", *data, cwd=project
     )
     assert refused.returncode != 0
     assert "no host has impossible/a now" in refused.stderr

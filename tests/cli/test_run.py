@@ -108,12 +108,13 @@ def test_a_bad_request_is_refused_in_one_sentence(stack: Stack, words: list[str]
 
 def test_an_id_that_is_running_is_not_started_twice(stack: Stack) -> None:
     name = uuid4().hex
-    stack("run", "hello", "--detach", "--id", name, "-i", "think_seconds=5")
+    stack("run", "hello", "--detach", "--id", name, "-i", f"name={name}", "-i", "think_seconds=60")
 
     again = stack("run", "hello", "--id", name)
 
     assert again.returncode == 2
     assert name in again.stderr
+    stack.temporal("workflow", "terminate", "--workflow-id", name)
 
 
 def test_config_show_tells_where_each_value_came_from_and_hides_secrets(stack: Stack, tmp_path: Path) -> None:

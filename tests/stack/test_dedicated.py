@@ -1,6 +1,7 @@
 """Kinds that ask for hosts of their own, and hosts that come and go."""
 
 import json
+from functools import partial
 
 from support.stack import Stack, eventually, kill, resprout
 
@@ -35,7 +36,7 @@ def test_a_kind_with_hosts_of_its_own_lives_there_and_nowhere_else(own_stack: St
     project = own_stack.data_dir.parent / "project"
     project.mkdir()
     (project / "where.py").write_text(AGENTS)
-    (project / "resprout.toml").write_text('[agents]\nmodules = ["where"]\n')
+    (project / "resprout.toml").write_text('[agents]\nmodules = ["where"]\n[hosts]\nlease_seconds = 15\n')
     data = ["--data-dir", str(own_stack.data_dir)]
 
     def where(agent: str) -> int:
@@ -43,13 +44,15 @@ def test_a_kind_with_hosts_of_its_own_lives_there_and_nowhere_else(own_stack: St
         assert asked.returncode == 0, asked.stderr
         return int(json.loads(asked.stdout)["body"]["pid"])
 
+    def host(*, heavy: bool) -> int:
+        instances = own_stack.service("hosts")["instances"]
+        return next((int(i["pid"]) for i in instances if ("-heavy-" in i["name"]) is heavy), 0)
+
     up = resprout("up", "--detach", *data, cwd=project)
     assert up.returncode == 0, up.stderr
 
-    shared, dedicated = (
-        next(i["pid"] for i in own_stack.service("hosts")["instances"] if ("-heavy-" in i["name"]) is heavy)
-        for heavy in (False, True)
-    )
+    shared = eventually(partial(host, heavy=False), "a host for all")
+    dedicated = eventually(partial(host, heavy=True), "a host for the heavy ones")
     assert {where(f"heavy/{n}") for n in range(3)} == {dedicated}
     assert {where(f"light/{n}") for n in range(3)} == {shared}
 

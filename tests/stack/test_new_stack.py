@@ -6,7 +6,7 @@ from datetime import timedelta
 from resprout.actors.roles import Greet, Greeting
 from resprout.runtime.client import Client
 from resprout.runtime.settings import Settings
-from support.stack import Stack, kill
+from support.stack import Stack, kill_all
 
 LONG = timedelta(minutes=3)
 
@@ -37,8 +37,7 @@ async def test_an_ask_in_its_turn_is_answered_by_the_stack_that_follows_one_of_w
         while not client.caller.transport.open:  # type: ignore[attr-defined]
             await asyncio.sleep(0.01)
 
-        for process in await asyncio.to_thread(own_stack.processes):
-            kill(process.pid)
+        kill_all(await asyncio.to_thread(own_stack.processes))
         await asyncio.to_thread(own_stack.up)
 
         assert await in_turn == Greeting(text="Hello ada!", times=1)

@@ -4,6 +4,7 @@ import asyncio
 import sys
 import time
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from resprout.actors.agent import Agent, Bounds, ephemeral, on
@@ -41,6 +42,12 @@ class Fail(Message, name="test.fail"):
 
 class Mislead(Message, name="test.mislead"):
     """Fail with a text that is no UTF-8."""
+
+
+class Wait(Message, name="test.wait"):
+    """The turn lasts until there is such a file."""
+
+    path: str
 
 
 class Log(Message, name="test.log"):
@@ -91,6 +98,11 @@ class Tally(Agent, kind="tally", supervision=QUICK, bounds=Bounds(rows=50, state
             await asyncio.sleep(message.think_seconds)
         self.count += message.by
         return Count(count=self.count)
+
+    @on
+    async def wait(self, message: Wait) -> None:
+        while not Path(message.path).exists():
+            await asyncio.sleep(0.02)
 
     @on
     async def pass_on(self, message: Pass) -> Count:

@@ -9,9 +9,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,9 @@ from . import command_line
 RESPROUT = [sys.executable, "-m", "resprout.runtime.cli"]
 TEMPORAL = str(Path(sys.executable).parent / "temporal")
 PATIENCE_SECONDS = 90.0
+
+# For hosts that shall live on when the machine is slow. One that is killed still loses its shards at once.
+LONG_LEASE = {"RESPROUT_HOSTS_LEASE_SECONDS": "15"}
 
 Result = subprocess.CompletedProcess[str]
 
@@ -91,8 +94,9 @@ class Stack:
         return [pid for pid in reported if psutil.pid_exists(pid)]
 
     def host_pid(self) -> int:
-        (pid,) = self.host_pids()
-        return pid
+        """Between two processes of the one host, that of the second."""
+        (pid,) = eventually(self.host_pids, "a host process")
+        return int(pid)
 
     def wait_for_another_host(self, than: int) -> None:
         eventually(lambda: (pids := self.host_pids()) and than not in pids, "another host process")
@@ -190,3 +194,10 @@ def is_listening(port: int) -> bool:
 
 def kill(pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
+
+
+def kill_all(processes: Iterable[psutil.Process]) -> None:
+    """One may end before its turn comes, as the children of a supervisor do when it is killed."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
