@@ -29,6 +29,7 @@ from support.counting import (
     Fail,
     Follow,
     Forget,
+    Gate,
     Increment,
     Log,
     Misbehave,
@@ -175,26 +176,30 @@ async def test_an_agents_ask_does_not_overtake_what_it_told_in_an_earlier_turn(h
 async def test_who_asks_again_hears_the_answer_although_the_agent_is_busy(house: House) -> None:
     message = uuid4()
     assert await house.asks("picky/a", Increment(), message_id=message) == Count(count=1)
-    busy = asyncio.create_task(house.asks("picky/a", Slow(seconds=0.5)))
+    gate = Gate()
+    busy = asyncio.create_task(house.asks("picky/a", gate.hold))
     (host,) = house.hosts.values()
     await working(host)
 
     assert await house.asks("picky/a", Increment(), message_id=message) == Count(count=1)
     with pytest.raises(Busy):
         await house.asks("picky/a", Increment(), message_id=uuid4())
+    gate.open()
     assert await busy == Count(count=2)
 
 
 async def test_who_tells_again_hears_that_it_was_accepted_although_the_mailbox_is_full(house: House) -> None:
+    gate = Gate()
     await house.asks("tally/a", Increment(by=0))
-    message = await house.tells("tally/a", Increment(think_seconds=1))
+    message = await house.tells("tally/a", gate.hold)
     told = [await house.tells("tally/a", Increment()) for _ in range(49)]
 
     await house.tells("tally/a", Increment(), message_id=told[-1])
-    await house.tells("tally/a", Increment(think_seconds=1), message_id=message)
+    await house.tells("tally/a", gate.hold, message_id=message)
     with pytest.raises(MailboxFull):
         await house.tells("tally/a", Increment(), message_id=uuid4())
 
+    gate.open()
     (host,) = house.hosts.values()
     await until(lambda: not host.delivery.backlog.mail)
     assert await count_of(house, "tally/a") == 50

@@ -37,10 +37,11 @@ class Narrow(Agent, kind="narrow", bounds=Bounds(rows=20, bytes=2_000)):
 
 
 BIG = Parcel(wrapping="x" * 800)
+HELD = Parcel(hold_seconds=600)  # for longer than any test lasts
 
 
 async def keep_busy(house: House, agent: str, *more: Parcel) -> None:
-    for parcel in (Parcel(hold_seconds=3), *more):
+    for parcel in (HELD, *more):
         await house.tells(agent, parcel)
 
 
@@ -87,8 +88,9 @@ async def test_what_is_larger_than_a_mailbox_is_not_refused_as_full(house: House
 )
 async def test_a_tenant_that_is_full_names_the_bound(database: Database, limits: Limits, sentence: str) -> None:
     async with hosts(PostgresStore(database), limits=limits) as (house, _):
-        for n, parcel in enumerate((Parcel(hold_seconds=3), BIG, BIG)):
-            await house.tells(f"narrow/{n % 2}", parcel.model_copy(update={"hold_seconds": 3.0}), tenant="small")
+        for n, parcel in enumerate((HELD, BIG, BIG)):
+            held = parcel.model_copy(update={"hold_seconds": HELD.hold_seconds})
+            await house.tells(f"narrow/{n % 2}", held, tenant="small")
 
         with pytest.raises(MailboxFull, match=sentence) as refused:
             await house.tells("narrow/b", BIG, tenant="small")

@@ -7,19 +7,17 @@ import pytest
 from resprout.actors.address import AgentAddress
 from resprout.actors.errors import DeadlinePassed
 from resprout.actors.ids import new_id
-from support.counting import Increment
+from support.counting import Gate
 from support.house import House, envelope
 from support.waiting import count_of, until
 
-HELD = Increment(think_seconds=60)
-
 
 async def test_a_cancelled_step_takes_back_what_two_attempts_at_it_asked(house: House) -> None:
-    step = new_id()
-    attempts = [asyncio.create_task(house.asks("tally/a", HELD, message_id=step, seconds=100, run="r")) for _ in "12"]
+    step, held = new_id(), Gate().hold
+    attempts = [asyncio.create_task(house.asks("tally/a", held, message_id=step, seconds=100, run="r")) for _ in "12"]
     await until_both_wait(house, step)
 
-    house.caller.cancel(envelope("tally/a", HELD, "ask", step, run="r"))
+    house.caller.cancel(envelope("tally/a", held, "ask", step, run="r"))
 
     for attempt in attempts:
         with pytest.raises(DeadlinePassed):
@@ -28,13 +26,13 @@ async def test_a_cancelled_step_takes_back_what_two_attempts_at_it_asked(house: 
 
 
 async def test_one_of_two_askers_takes_nothing_from_the_other(house: House) -> None:
-    message = new_id()
-    soon = Increment(think_seconds=2)
-    askers = [asyncio.create_task(house.asks("tally/a", soon, message_id=message, seconds=100)) for _ in "12"]
+    message, gate = new_id(), Gate()
+    askers = [asyncio.create_task(house.asks("tally/a", gate.hold, message_id=message, seconds=100)) for _ in "12"]
     await until_both_wait(house, message)
 
-    house.caller.cancel(envelope("tally/a", soon, "ask", message))
+    house.caller.cancel(envelope("tally/a", gate.hold, "ask", message))
 
+    gate.open()
     assert [getattr(await asker, "count", None) for asker in askers] == [1, 1]
 
 

@@ -26,9 +26,9 @@ async def test_an_idle_agent_leaves_memory_and_comes_back_as_it_was(database: Da
 
 async def test_the_busiest_agents_stay_in_memory(database: Database) -> None:
     async with hosts(PostgresStore(database), limits=Limits(most_in_memory=3)) as (house, (host,)):
-        for n in range(10):
-            for _ in range(40 if n < 3 else 1):
-                await house.asks(f"sleepy/{n}", Increment())
+        await opened(host)
+        await asyncio.gather(*(house.asks(f"sleepy/{n}", Increment()) for n in range(3, 10)))
+        await asyncio.gather(*(house.asks(f"sleepy/{n % 3}", Increment()) for n in range(120)))
         await until(lambda: len(host.delivery.population.active) <= 3)
 
         assert {address.key for address in host.delivery.population.active} == {"0", "1", "2"}

@@ -1,8 +1,6 @@
 """While hosts are deployed one after the other, old ones bury nothing that newer code knows, on a real Postgres."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +10,7 @@ from resprout.actors.errors import NewerVersion
 from resprout.actors.limits import Limits
 from resprout.memory.database import Database
 from resprout.memory.store import PostgresStore
-from support.counting import Count, Increment, Log, Pass, Tally, Words
+from support.counting import Count, Gate, Increment, Log, Pass, Tally, Words
 from support.house import HostHere, House, hosts
 from support.waiting import count_of, reaches, until_found, working
 
@@ -25,22 +23,14 @@ async def house(database: Database) -> AsyncIterator[House]:
         yield house
 
 
-@asynccontextmanager
-async def newer_host(database: Database, kind: str, message: str) -> AsyncIterator[None]:
-    """What the others see of it: it says every now and then what it takes."""
-
-    async def say() -> None:
-        while True:
-            await PostgresStore(database).say_kinds({kind: (1, {"handlers": {message: {}}})})
-            said.set()
-            await asyncio.sleep(PATIENCE.total_seconds() / 10)
-
-    said, saying = asyncio.Event(), asyncio.create_task(say())
-    await said.wait()
-    try:
-        yield
-    finally:
-        saying.cancel()
+async def newer_host(database: Database, kind: str, message: str) -> None:
+    """What the others see of it: it says what it takes, as if it did so all the time that a test may last."""
+    await PostgresStore(database).say_kinds({kind: (1, {"handlers": {message: {}}})})
+    await database.pool.execute(
+        "UPDATE resprout.messages_taken SET last_seen = now() + interval '1 hour' WHERE kind = $1 AND type = $2",
+        kind,
+        message,
+    )
 
 
 async def replace_host(house: House, database: Database) -> HostHere:
@@ -67,11 +57,11 @@ async def letters(database: Database) -> list[str]:
 async def test_a_message_to_a_kind_that_newer_code_knows_waits_for_a_host_of_it(
     house: House, database: Database
 ) -> None:
-    async with newer_host(database, "newcomer", "test.increment"):
-        await house.asks("tally/a", Pass(to="newcomer/a"))
-        assert "'newcomer'" in await until(lambda: why_waits(database, "newcomer"))
-        await house.tells("tally/b", Pass(to="never-known/a"))
-        assert await until(lambda: letters(database)) == ["never-known"]  # which has waited less
+    await newer_host(database, "newcomer", "test.increment")
+    await house.asks("tally/a", Pass(to="newcomer/a"))
+    assert "'newcomer'" in await until(lambda: why_waits(database, "newcomer"))
+    await house.tells("tally/b", Pass(to="never-known/a"))
+    assert await until(lambda: letters(database)) == ["never-known"]  # which has waited less
 
     class Newcomer(Agent, kind="newcomer"):
         count: int = 0
@@ -91,15 +81,17 @@ async def test_a_message_of_a_type_that_newer_code_handles_waits_for_a_host_of_i
     house: House, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (host,) = house.hosts.values()
-    await house.tells("tally/a", Increment(think_seconds=0.3), sender="one")
+    gate = Gate()
+    await house.tells("tally/a", gate.hold, sender="one")
     await working(host)
     await house.tells("tally/a", Log(word="new"), sender="two")
     monkeypatch.delitem(Tally.handlers, "test.log")
+    await newer_host(database, "tally", "test.log")
+    gate.open()
 
-    async with newer_host(database, "tally", "test.log"):
-        assert "no handler for `test.log`" in await until(lambda: why_waits(database, "tally"))
-        await house.asks("tally/b", Pass(to="never-known/a"))
-        assert await until(lambda: letters(database)) == ["never-known"]
+    assert "no handler for `test.log`" in await until(lambda: why_waits(database, "tally"))
+    await house.asks("tally/b", Pass(to="never-known/a"))
+    assert await until(lambda: letters(database)) == ["never-known"]
     monkeypatch.undo()
     new = await replace_host(house, database)
 
@@ -111,10 +103,12 @@ async def test_a_message_of_a_type_that_nobody_handles_any_more_is_buried_in_the
     house: House, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (host,) = house.hosts.values()
-    await house.tells("tally/a", Increment(think_seconds=0.3))
+    gate = Gate()
+    await house.tells("tally/a", gate.hold)
     await working(host)
     await house.tells("tally/a", Log(word="old"))
     monkeypatch.delitem(Tally.handlers, "test.log")
+    gate.open()
 
     assert await until(lambda: letters(database)) == ["tally"]
     assert await count_of(house, "tally/a") == 1
@@ -144,6 +138,7 @@ async def test_a_message_to_an_agent_whose_state_newer_code_wrote_waits_for_a_ho
 async def test_who_asks_for_what_newer_code_takes_learns_that_it_comes_too_early(
     house: House, database: Database
 ) -> None:
-    async with newer_host(database, "newest", "test.increment"):
-        with pytest.raises(NewerVersion, match=r"the host that has newest/a runs older code .* `test\.increment`"):
-            await house.asks("newest/a", Increment())
+    await newer_host(database, "newest", "test.increment")
+
+    with pytest.raises(NewerVersion, match=r"the host that has newest/a runs older code .* `test\.increment`"):
+        await house.asks("newest/a", Increment())

@@ -4,14 +4,14 @@ import asyncio
 from typing import Any
 
 import pytest
+from resprout.actors import tenure
 from resprout.actors.address import AgentAddress
 from resprout.actors.envelope import Began, Outcome, Replied
 from resprout.actors.errors import DatabaseLost
 from resprout.actors.ids import new_id
-from resprout.actors.tenure import LONG_TURN_SECONDS
 from resprout.memory.database import Database
 from resprout.memory.store import PostgresStore
-from support.counting import Count, Fail, Increment
+from support.counting import Count, Fail, Gate, Increment
 from support.house import HostHere, House, envelope
 from support.waiting import opened, reaches, until, working
 
@@ -46,14 +46,15 @@ async def test_losing_a_shard_harms_no_agent_of_another_shard(
 
 async def test_a_host_ends_although_a_turn_lasts_in_an_agent_that_is_put_away(house: House) -> None:
     (host,) = house.hosts.values()
-    slow = asyncio.create_task(house.asks("tally/a", Increment(think_seconds=600), seconds=1))
+    slow = asyncio.create_task(house.asks("tally/a", Increment(think_seconds=600), seconds=100))
     await working(host)
     stopping = asyncio.create_task(host.delivery.stop(AgentAddress("tally", "a")))
     await asyncio.sleep(0)
 
     await asyncio.wait_for(host.kill(), 10)
 
-    stopping.cancel()
+    for task in (slow, stopping):
+        task.cancel()
     await asyncio.wait({slow, stopping})
 
 
@@ -69,14 +70,15 @@ async def neighbours(host: HostHere) -> tuple[str, str]:
 async def test_turns_outlive_an_answer_of_the_store_that_is_lost(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     (host,) = house.hosts.values()
     await opened(host)
-    message = new_id()
-    asked = asyncio.create_task(house.asks("tally/a", Increment(think_seconds=2), message_id=message))
+    monkeypatch.setattr(tenure, "LAST_TURNS_SECONDS", 600)
+    gate, message, collect = Gate(), new_id(), host.store.collect
+    asked = asyncio.create_task(house.asks("tally/a", gate.hold, message_id=message, seconds=100))
     await working(host)
     activation = host.delivery.population.active[AgentAddress("tally", "a")]
     failed = asyncio.Event()
 
     async def fails(*_: Any) -> Any:
-        monkeypatch.undo()
+        monkeypatch.setattr(host.store, "collect", collect)
         failed.set()
         raise DatabaseLost("the connection broke")
 
@@ -87,22 +89,25 @@ async def test_turns_outlive_an_answer_of_the_store_that_is_lost(house: House, m
 
     assert host.delivery.population.active[AgentAddress("tally", "a")] is activation
     assert activation.in_turn is not None
+    gate.open()
     assert await asked == Count(count=1)
     await reaches(house, "tally/a", 1)
 
 
 @pytest.mark.parametrize("why", ["rebalancing", "draining"])
 async def test_a_long_turn_does_not_make_its_neighbours_unreachable_when_shards_move(
-    house: House, database: Database, why: str
+    house: House, database: Database, monkeypatch: pytest.MonkeyPatch, why: str
 ) -> None:
     (host,) = house.hosts.values()
+    monkeypatch.setitem(tenure.LONGEST_STAY, why, 600)
     busy, neighbour = await neighbours(host)
-    slow = asyncio.create_task(house.asks(busy, Increment(think_seconds=5)))
+    gate = Gate()
+    slow = asyncio.create_task(house.asks(busy, gate.hold, seconds=100))
     await working(host)
     await until(
         lambda: (
             host.delivery.handling.longest_turn(host.delivery.holdings.taking_in(AgentAddress.parse(busy)))
-            >= LONG_TURN_SECONDS
+            >= tenure.LONG_TURN_SECONDS
         )
     )
     other = await HostHere(house, PostgresStore(database)).start()
@@ -110,8 +115,9 @@ async def test_a_long_turn_does_not_make_its_neighbours_unreachable_when_shards_
         await host.tenure.drain()
     await until(lambda: other.delivery.holdings)
 
-    await house.asks(neighbour, Increment(), seconds=2)
+    await house.asks(neighbour, Increment())
 
     assert not slow.done()
+    gate.open()
     assert await slow == Count(count=1)
     await other.kill()

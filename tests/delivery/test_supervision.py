@@ -36,6 +36,7 @@ from support.counting import (
     AskOther,
     Fail,
     Follow,
+    Gate,
     Increment,
     Log,
     Misbehave,
@@ -300,13 +301,15 @@ async def test_an_agent_is_no_longer_cautious_once_what_cannot_be_stored_is_foun
 
 
 async def test_a_turn_that_tells_a_full_mailbox_is_refused_as_a_whole(house: House, database: Database) -> None:
-    await house.tells("tally/b", Increment(think_seconds=2))
+    gate = Gate()
+    await house.tells("tally/b", gate.hold)
     for _ in range(49):
         await house.tells("tally/b", Increment())
 
     with pytest.raises(MailboxFull, match="tally/b"):
         await house.asks("tally/a", Pass(to="tally/b", times=2))
 
+    gate.open()
     assert await count_of(house, "tally/a") == 0
     await all_handled(database)
     assert await count_of(house, "tally/b") == 50
@@ -314,7 +317,7 @@ async def test_a_turn_that_tells_a_full_mailbox_is_refused_as_a_whole(house: Hou
 
 async def test_a_tenant_has_its_bound_over_all_its_agents(database: Database) -> None:
     async with hosts(PostgresStore(database), limits=Limits(tenant_rows=10)) as (house, _):
-        slow = [house.tells(f"tally/{n}", Increment(think_seconds=1), tenant="small") for n in range(10)]
+        slow = [house.tells(f"tally/{n}", Increment(think_seconds=600), tenant="small") for n in range(10)]
         await asyncio.gather(*slow)
 
         with pytest.raises(MailboxFull, match="tenant 'small'"):
@@ -334,24 +337,30 @@ async def test_asks_that_wait_are_bounded_by_bytes_as_mail_is(house: House) -> N
 
 async def test_asks_that_wait_count_for_their_tenant(database: Database) -> None:
     async with hosts(PostgresStore(database), limits=Limits(tenant_rows=5)) as (house, (host,)):
-        slow = [asyncio.create_task(house.asks(f"tally/{n}", Increment(think_seconds=1), tenant="x")) for n in range(5)]
+        gate = Gate()
+        slow = [asyncio.create_task(house.asks(f"tally/{n}", gate.hold, tenant="x")) for n in range(5)]
         await until(lambda: len(host.delivery.handling.running) >= 5)
 
         with pytest.raises(MailboxFull, match="tenant 'x'"):
             await house.asks("tally/more", Increment(), tenant="x")
         await house.asks("tally/more", Increment(), tenant="y")
+        gate.open()
         await asyncio.gather(*slow)
         await house.asks("tally/more", Increment(), tenant="x")
 
 
 async def test_higher_priorities_go_first_and_low_ones_do_not_starve(house: House) -> None:
+    gate = Gate()
     await house.asks("tally/a", Log(word=""))
-    first = asyncio.create_task(house.asks("tally/a", Increment(think_seconds=0.5)))
+    first = asyncio.create_task(house.asks("tally/a", gate.hold))
     await running(house)
     low = [asyncio.create_task(house.asks("tally/a", Log(word="low"), priority="low")) for _ in range(5)]
     await asyncio.sleep(0)
     high = [asyncio.create_task(house.asks("tally/a", Log(word="high"), priority="critical")) for _ in range(15)]
+    (host,) = house.hosts.values()
+    await until(lambda: len(host.delivery.population.active[AgentAddress("tally", "a")].mailbox) == 21)
 
+    gate.open()
     await asyncio.gather(first, *low, *high)
 
     reply = await house.asks("tally/a", Log(word="end"))
@@ -363,21 +372,26 @@ async def test_higher_priorities_go_first_and_low_ones_do_not_starve(house: Hous
 
 
 async def test_a_reminder_of_a_full_agent_ticks_when_there_is_room_again(house: House, database: Database) -> None:
-    await house.asks("tally/a", RemindMe(after_seconds=0.3))
-    await house.tells("tally/a", Increment(think_seconds=1.5))
+    gate = Gate()
+    await house.asks("tally/a", RemindMe(after_seconds=3600))
+    await house.tells("tally/a", gate.hold)
     await asyncio.gather(*(house.tells("tally/a", Increment()) for _ in range(49)))
     (host,) = house.hosts.values()
 
+    await database.pool.execute("UPDATE resprout.reminders SET due_at = now()")
+    host.delivery.reminders_changed.set()
     await until(lambda: host.delivery.ticks.full)
 
     assert await database.pool.fetchval("SELECT count(*) FROM resprout.mailbox") == 50
+    gate.open()
     await drained(database)
     await reaches(house, "tally/a", 51)
 
 
 async def test_what_a_full_subscriber_misses_is_found_among_its_dead_letters(house: House, database: Database) -> None:
+    gate = Gate()
     await house.asks("tally/a", Follow(topic="news"))
-    await house.tells("tally/a", Increment(think_seconds=3))
+    await house.tells("tally/a", gate.hold)
     await asyncio.gather(*(house.tells("tally/a", Increment()) for _ in range(48)))
 
     for _ in range(3):
@@ -386,5 +400,6 @@ async def test_what_a_full_subscriber_misses_is_found_among_its_dead_letters(hou
     letters = await database.pool.fetch("SELECT kind, key, error FROM resprout.dead_letters")
     assert [(row["kind"], row["key"]) for row in letters] == [("tally", "a")] * 2
     assert "published to news" in letters[0]["error"]
+    gate.open()
     await drained(database)
     await reaches(house, "tally/a", 50)

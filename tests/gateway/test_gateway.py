@@ -7,7 +7,7 @@ import pytest
 from resprout import __version__
 from resprout.actors.errors import MailboxFull, StackError, UnknownKind
 from resprout.runtime.gateway import create_app, serve
-from support.stack import Stack
+from support.stack import Stack, eventually
 
 
 def client_of(**checks: object) -> httpx.AsyncClient:
@@ -25,13 +25,19 @@ async def ill() -> str:
 
 
 def test_the_gateway_of_a_stack_is_ready_and_tells_its_version(stack: Stack) -> None:
-    ready = httpx.get(f"{stack.gateway()}/readyz")
-    version = httpx.get(f"{stack.gateway()}/version").json()
+    def answer(path: str) -> httpx.Response:
+        return httpx.get(f"{stack.gateway()}{path}", timeout=30)
 
-    assert ready.status_code == 200
-    assert ready.json()["checks"].keys() == {"postgres", "temporal"}
+    def ready() -> httpx.Response | None:
+        found = answer("/readyz")
+        return found if found.status_code == 200 else None
+
+    checks = eventually(ready, "the gateway is ready").json()["checks"]
+    version = answer("/version").json()
+
+    assert checks.keys() == {"postgres", "temporal"}
     assert (version["name"], version["version"]) == ("resprout", __version__)
-    assert httpx.get(f"{stack.gateway()}/healthz").json() == {"status": "alive"}
+    assert answer("/healthz").json() == {"status": "alive"}
 
 
 async def test_readiness_names_what_does_not_answer() -> None:

@@ -1,11 +1,13 @@
-"""Agents for tests of the delivery: they count, tell, ask, remind, fail and think on demand."""
+"""Agents for tests of the delivery: they count, tell, ask, remind, fail, think and wait on demand."""
 
 import asyncio
 import sys
 import time
+from collections import defaultdict
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from resprout.actors.agent import Agent, Bounds, ephemeral, on
 from resprout.actors.capabilities import Capability
@@ -21,6 +23,25 @@ class Increment(Message, name="test.increment"):
 
 class Count(Message, name="test.count"):
     count: int
+
+
+class Hold(Message, name="test.hold"):
+    """Count one, once the gate of this name is open."""
+
+    gate: str
+
+
+gates: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
+
+
+class Gate:
+    """Holds an agent in its turn, in a host of this process, for as long as a test needs: no time is long enough."""
+
+    def __init__(self) -> None:
+        self.hold = Hold(gate=str(uuid4()))
+
+    def open(self) -> None:
+        gates[self.hold.gate].set()
 
 
 class Pass(Message, name="test.pass"):
@@ -103,6 +124,12 @@ class Tally(Agent, kind="tally", supervision=QUICK, bounds=Bounds(rows=50, state
     async def wait(self, message: Wait) -> None:
         while not Path(message.path).exists():
             await asyncio.sleep(0.02)
+
+    @on
+    async def hold(self, message: Hold) -> Count:
+        await gates[message.gate].wait()
+        self.count += 1
+        return Count(count=self.count)
 
     @on
     async def pass_on(self, message: Pass) -> Count:
@@ -277,6 +304,12 @@ class Picky(Agent, kind="picky"):
     @on(busy="reject")
     async def increment(self, message: Increment) -> Count:
         await asyncio.sleep(message.think_seconds)
+        self.done += 1
+        return Count(count=self.done)
+
+    @on
+    async def hold(self, message: Hold) -> Count:
+        await gates[message.gate].wait()
         self.done += 1
         return Count(count=self.done)
 

@@ -5,6 +5,7 @@ import itertools
 import traceback
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -22,6 +23,9 @@ from resprout.actors.tenure import Tenure
 from resprout.memory.store import PostgresStore
 
 PULSE = timedelta(milliseconds=100)
+# A machine that stands still for a moment costs no host its lease. Shorter than the patience of the tests: while
+# Postgres is younger than this, a host that was killed has its shards until its lease ends.
+LEASE = timedelta(seconds=15)
 
 
 def clock() -> datetime:
@@ -113,7 +117,7 @@ class HostHere:
         self.house = house
         self.store = store
         self.address = f"here-{next(self.numbers)}"
-        self.delivery = Delivery(uuid4(), store, house, clock, limits)
+        self.delivery = Delivery(uuid4(), store, house, clock, replace(limits, lease=LEASE))
         self.record = HostRecord(self.delivery.station.host, self.address, pool, self.address, "node", 1, "test")
         self.tenure = Tenure(self.record, store, self.delivery, pulse=PULSE)
         self.waiting: set[asyncio.Future[Outcome]] = set()
