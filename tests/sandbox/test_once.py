@@ -29,6 +29,7 @@ from resprout.actors.errors import BadArgument, Rejected
 from resprout.memory.database import Database
 from resprout.memory.sandbox_runs import SandboxRun, SandboxRuns
 from resprout.runtime.sandbox_client import SandboxClient
+from support.cancelling import ends_within
 from support.engine import URL
 from support.workspaces import settings_of
 
@@ -220,16 +221,17 @@ asyncio.run(main())
 
 
 async def test_a_cancelled_run_is_killed_and_on_record_as_such(database: Database) -> None:
-    box, begun = sandboxes(database), asyncio.Event()
-    task = asyncio.create_task(box.run(python(SLOW), "k", watch=lambda stream, chunk: begun.set()))
-    async with asyncio.timeout(20):
-        await begun.wait()
+    box = sandboxes(database)
 
-    task.cancel()
-    async with asyncio.timeout(10):
-        await asyncio.wait({task})
+    async def begin(key: str) -> asyncio.Task[Any]:
+        begun = asyncio.Event()
+        task = asyncio.create_task(box.run(python(SLOW), key, watch=lambda stream, chunk: begun.set()))
+        async with asyncio.timeout(20):
+            await begun.wait()
+        return task
 
-    assert (await box.run(python(SLOW), "k")).ended == "cancelled"
+    assert await ends_within(2, begin)
+    assert (await box.run(python(SLOW), "cancelled-0")).ended == "cancelled"
 
 
 def test_who_lost_a_container_is_not_told_to_use_one() -> None:

@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from docker import APIClient
@@ -26,10 +25,10 @@ from resprout.runtime.blocking_client import LoopInThread
 from resprout.runtime.blocking_sandboxes import BlockingSandboxes
 from resprout.runtime.sandbox_client import SandboxClient
 from resprout.runtime.sandboxes import end_all
+from support.cancelling import ends_within
 from support.workspaces import opened, settings_of
 
 COUNTING = "import time; open('count', 'a').write('x'); print('begun', flush=True); time.sleep(4); print('ended')"
-
 
 UNUSED = "UPDATE resprout.workspaces SET used_at = now() - $2::interval WHERE id = $1"
 BEGUN_LONG_AGO = "UPDATE resprout.sandbox_runs SET started_at = now() - interval '10 minutes'"
@@ -282,15 +281,15 @@ async def test_a_command_that_ends_its_watchers_ends_and_nothing_of_it_stays(wor
 
 async def test_a_cancelled_command_ends_within_two_seconds_and_the_workspace_stays(workspaces: Workspaces) -> None:
     await workspaces.create("box", spec())
-    begun = asyncio.Event()
     words = {"run": "echo begun; sleep 67 & sleep 67"}
-    running = asyncio.create_task(workspaces.run("box", words, uuid4().hex, lambda stream, piece: begun.set()))
-    await begun.wait()
 
-    running.cancel()
-    async with asyncio.timeout(20):
-        await asyncio.wait({running})
+    async def begin(key: str) -> asyncio.Task[SandboxResult]:
+        begun = asyncio.Event()
+        running = asyncio.create_task(workspaces.run("box", words, key, lambda stream, piece: begun.set()))
+        await begun.wait()
+        return running
 
+    assert await ends_within(2, begin)
     left = await workspaces.run("box", {"run": "cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -c 'sleep 6[7]'"})
     assert left.stdout.text == "0\n"
 
@@ -360,6 +359,9 @@ async def test_a_command_left_running_that_ends_its_watchers_ends_with_its_time(
         return str(engine_api.top(workspace_name(made.id))["Processes"])
 
     await workspaces.begin("box", {"code": code, "timeout": "5m"})
+    async with asyncio.timeout(60):
+        while "python3 .code" not in running():
+            await asyncio.to_thread(running)
     with suppress(NoSandbox):  # it is ended too
         await WorkspaceFiles(workspaces).write("box", "go", b"")
     async with asyncio.timeout(60):
