@@ -15,6 +15,8 @@ from support.stack import Stack, eventually, kill
 
 __all__ = ["engine_api", "images"]
 
+ANEW = 180.0  # seconds until one that begins anew, and sleeps for 45, has ended
+
 
 @pytest.fixture
 def sleepers() -> Iterator[Sleepers]:
@@ -38,7 +40,7 @@ def ended(stack: Stack, name: str) -> dict[str, Any]:
         seen: dict[str, Any] = json.loads(stack("runs", "show", name, "--json").stdout)
         return seen if seen["status"] in ("completed", "failed") else None
 
-    found: dict[str, Any] = eventually(shown, f"{name} has ended", patience=180)
+    found: dict[str, Any] = eventually(shown, f"{name} has ended", patience=ANEW)
     return found
 
 
@@ -51,6 +53,7 @@ def of(names: set[str], run: str) -> bool:
     return any(f"/{run}/" in name for name in names)
 
 
+@pytest.mark.timeout(600)
 def test_down_ends_runs_in_containers_and_up_begins_those_anew_that_reached_nobody(
     own_stack: Stack, engine_api: APIClient, images: None, sleepers: Sleepers, tmp_path: Path
 ) -> None:
