@@ -9,7 +9,6 @@ import signal
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -25,10 +24,16 @@ __all__ = ["engine_api", "images"]
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "sandbox.md").read_text()
 Say = Callable[..., Result]
 
-# Says so when what it looks for is there.
-STAGED = "import glob, time\nwhile not glob.glob('.resprout-*/new/item'): time.sleep(.002)\nprint('seen', flush=True)"
+# Say when they look, and when what they look for is there.
+STAGED = """
+import glob, time
+print('looks', flush=True)
+while not glob.glob('.resprout-*/new/item'): time.sleep(.002)
+print('seen', flush=True)
+"""
 PACKING = """
 import glob, time
+print('looks', flush=True)
 def words(path):
     try: return open(path, 'rb').read().split(b'\\0')
     except OSError: return []
@@ -71,21 +76,31 @@ def killed(process: "subprocess.Popen[bytes]") -> None:
     process.communicate()
 
 
-async def seen(box: Workspaces, code: str) -> "asyncio.Task[Any]":
-    """When the code in the workspace has found what it looks for."""
-    found = asyncio.Event()
-    watch = lambda stream, piece: found.set()  # noqa: E731
-    looking = asyncio.create_task(box.run("crate", {"code": code, "timeout": "60s"}, watch=watch))
-    waiting = asyncio.create_task(found.wait())
-    await asyncio.wait({looking, waiting}, return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
-    assert found.is_set(), await looking
-    return looking
+async def killed_when_seen(box: Workspaces, code: str, begin: Callable[[], "subprocess.Popen[bytes]"]) -> None:
+    """Begins it while the code in the workspace looks, and kills it at once when that has found what it looks for."""
+    said = asyncio.Queue[bytes]()
+    words = {"code": code, "timeout": "60s"}
+    looking = asyncio.create_task(box.run("crate", words, watch=lambda stream, piece: said.put_nowait(piece)))
+    async with asyncio.timeout(80):
+        await heard(said, b"looks")
+        process = begin()
+        try:
+            await heard(said, b"seen")
+        finally:
+            killed(process)
+        await looking
+
+
+async def heard(said: asyncio.Queue[bytes], word: bytes) -> None:
+    """It may come in pieces."""
+    text = b""
+    while word not in text:
+        text += await said.get()
 
 
 async def quiet(box: Workspaces) -> None:
     """When nothing of ours is in the workspace any more."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             files, programs = (await box.run("crate", {"code": OURS})).stdout.text.split("\n", 1)
             if not files and "tar" not in programs.split():
@@ -160,10 +175,7 @@ async def test_cp_that_is_killed_leaves_nothing_by_half(
 ) -> None:
     with (tmp_path / "large").open("wb") as large:
         large.truncate(150 << 20)
-    looking = asyncio.create_task(seen(box, STAGED))
-    copying = started(environment, tmp_path, "cp", "large", "crate:large")
-    await (await looking)
-    killed(copying)
+    await killed_when_seen(box, STAGED, lambda: started(environment, tmp_path, "cp", "large", "crate:large"))
 
     await quiet(box)
     assert (await box.run("crate", {"run": "ls large"})).exit_code == 2
@@ -175,10 +187,8 @@ async def test_a_snapshot_that_is_killed_is_none_and_the_workspace_goes_on(
     box: Workspaces, environment: dict[str, str], say: Say, tmp_path: Path
 ) -> None:
     await box.run("crate", {"run": "head -c 100000000 /dev/urandom >large"})
-    looking = asyncio.create_task(seen(box, PACKING))
-    taking = started(environment, tmp_path, "snapshot", "crate", "--as", f"s-{uuid4().hex}")
-    await (await looking)
-    killed(taking)
+    words = ("snapshot", "crate", "--as", f"s-{uuid4().hex}")
+    await killed_when_seen(box, PACKING, lambda: started(environment, tmp_path, *words))
 
     await quiet(box)
     await box.run("crate", {"run": "rm large"})
@@ -200,7 +210,7 @@ async def test_a_port_is_exposed_until_the_command_ends(
     exposing.send_signal(signal.SIGINT)
 
     assert fetched.stdout == b"hello\n"
-    assert await asyncio.to_thread(exposing.wait, 10) == 0
+    assert await asyncio.to_thread(exposing.wait, 60) == 0
     assert not (tmp_path / "s").exists()
     serving.cancel()
     await asyncio.wait({serving})

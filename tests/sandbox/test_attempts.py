@@ -26,7 +26,8 @@ from temporalio.activity import ActivityCancellationDetails
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.testing import ActivityEnvironment
 
-SLOW = "print('begun', flush=True); import time; time.sleep(6); print('ended')"
+SLOW = "print('begun', flush=True); import time; time.sleep({}); print('ended')"
+ENDLESS, ENDING = python(SLOW.format(240), limits={"time": "5m"}), python(SLOW.format(6))
 OVER = ActivityCancellationDetails(not_found=True)
 
 
@@ -41,22 +42,23 @@ def temporal(status: WorkflowExecutionStatus, *pending: str) -> Client:
     return cast("Client", SimpleNamespace(get_workflow_handle=lambda *_, **__: SimpleNamespace(describe=describe)))
 
 
-async def cancelled(box: Sandboxes, client: Client, details: ActivityCancellationDetails) -> None:
+async def cancelled(
+    box: Sandboxes, client: Client, details: ActivityCancellationDetails, spec: SandboxSpec = ENDLESS
+) -> None:
     """An attempt at the run, when it has begun."""
     environment, begun = ActivityEnvironment(client=client), asyncio.Event()
     environment.on_heartbeat = lambda progress: begun.set() if "begun" in progress.stdout.text else None
-    attempt = asyncio.create_task(attempted(box, environment))
-    async with asyncio.timeout(20):
+    attempt = asyncio.create_task(attempted(box, environment, spec))
+    async with asyncio.timeout(60):
         await begun.wait()
     environment.cancel(cancellation_details=details)
     await asyncio.wait({attempt})
 
 
-async def attempted(box: Sandboxes, environment: ActivityEnvironment) -> Any:
-    return await environment.run(RunSandbox(box).run, SandboxInput(spec=SPEC))
+async def attempted(box: Sandboxes, environment: ActivityEnvironment, spec: SandboxSpec) -> Any:
+    return await environment.run(RunSandbox(box).run, SandboxInput(spec=spec))
 
 
-SPEC: SandboxSpec = python(SLOW)
 ANOTHER_ATTEMPT = temporal(WorkflowExecutionStatus.RUNNING, ActivityEnvironment.default_info().activity_id)
 
 
@@ -77,7 +79,7 @@ async def test_what_nobody_waits_for_is_ended(
 
     await cancelled(box, client, details)
 
-    assert (await attempted(box, ActivityEnvironment())).ended == "cancelled"
+    assert (await attempted(box, ActivityEnvironment(), ENDLESS)).ended == "cancelled"
 
 
 @pytest.mark.parametrize(
@@ -89,9 +91,9 @@ async def test_what_another_attempt_waits_for_goes_on(database: Database, detail
     box, other = sandboxes(database), sandboxes(database)
     alive = asyncio.create_task(box.keep_alive())
 
-    await cancelled(box, ANOTHER_ATTEMPT, details)
+    await cancelled(box, ANOTHER_ATTEMPT, details, ENDING)
 
-    assert (await attempted(other, ActivityEnvironment())).stdout.text == "begun\nended\n"
+    assert (await attempted(other, ActivityEnvironment(), ENDING)).stdout.text == "begun\nended\n"
     alive.cancel()
 
 

@@ -119,7 +119,7 @@ async def test_a_warm_container_that_has_ended_is_not_used(
     ended = {one["Id"] for one in engine_api.containers(filters={"label": f"{Labels.instance}={instance}"})}
     for one in ended:
         engine_api.kill(one)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not all([await one.runner.is_over() for idle in warm._pool._idle.values() for one in idle]):
             await asyncio.sleep(0.01)
 

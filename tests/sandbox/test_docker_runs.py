@@ -98,7 +98,7 @@ async def test_a_child_that_became_a_daemon_does_not_outlive_the_time(container:
     ending = await ran(container, code)
 
     assert (ending.ended, ending.stdout.kept) == ("exit", b"parent\n")
-    assert ending.seconds < 5
+    assert ending.seconds < 30
 
 
 async def test_a_signal_is_named(container: Sandboxed) -> None:

@@ -361,7 +361,10 @@ async def status_of(out: Outlet, said: bytes) -> bytes:
 
 
 async def test_a_thousand_connections_at_once_are_bounded_and_the_first_ones_live_on(tmp_path: Path) -> None:
-    async with site() as there, outlet(tmp_path, there.listed, open=20, connections=500) as out:
+    async with (
+        site() as there,
+        outlet(tmp_path, there.listed, open=20, connections=500, head_time=timedelta(minutes=5)) as out,
+    ):
         early = [await out.connected() for _ in range(20)]
         answers = await asyncio.gather(*(status_of(out, connect(there.listed)) for _ in range(980)))
         reader, writer = early[0]

@@ -10,6 +10,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -51,15 +52,21 @@ def index() -> Index:
         ).stdout.strip()
     )
     page = f"{url.rstrip('/')}/{SMALL}/"
-    try:
-        with urllib.request.urlopen(page, timeout=15) as answer:
-            links = re.findall(r'href="([^"]+)"', answer.read().decode())
-    except (urllib.error.URLError, TimeoutError):
+    links = links_of(page)
+    if links is None:
         pytest.skip("the package index of this machine cannot be reached")
     hosts = {urlsplit(urljoin(page, link)).hostname or "" for link in [page, *links]}
     if urlsplit(url).scheme != "https" or not all(hosts):
         pytest.skip("the package index of this machine is no HTTPS server")
     return Index(url, tuple(sorted(hosts)))
+
+
+def links_of(page: str) -> list[str] | None:
+    """None: it cannot be reached. That one answer is slow does not say so."""
+    for _ in range(3):
+        with suppress(urllib.error.URLError, TimeoutError), urllib.request.urlopen(page, timeout=15) as answer:
+            return re.findall(r'href="([^"]+)"', answer.read().decode())
+    return None
 
 
 def private(hosts: Sequence[str]) -> list[str]:

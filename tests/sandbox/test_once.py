@@ -19,6 +19,7 @@ from docker import APIClient
 from resprout.activities.sandbox.backend import Ending, InDoubt, Job, NoSandbox, Watch
 from resprout.activities.sandbox.docker import DockerBackend, Engine
 from resprout.activities.sandbox.docker.names import run_name
+from resprout.activities.sandbox.docker.shape import JOB_USER
 from resprout.activities.sandbox.once import _doubt
 from resprout.activities.sandbox.process.cgroup import remove_left_behind
 from resprout.activities.sandbox.process.sandbox import ProcessSandbox
@@ -28,11 +29,13 @@ from resprout.actors.errors import BadArgument, Rejected
 from resprout.memory.database import Database
 from resprout.memory.sandbox_runs import SandboxRun, SandboxRuns
 from resprout.runtime.sandbox_client import SandboxClient
+from support.cancelling import ends_within
 from support.engine import URL
 from support.workspaces import settings_of
 
 RANDOM = "import uuid; print(uuid.uuid4())"
-LEASE = timedelta(seconds=1)
+LEASE = timedelta(seconds=30)  # an owner that lives is seen in it, however late its signs of life come
+SHORT = timedelta(seconds=1)  # for who waits until an owner is taken for gone
 
 
 class NoSecrets:
@@ -40,12 +43,12 @@ class NoSecrets:
         raise Rejected(f"there is no secret {name}.")
 
 
-def sandboxes(database: Database) -> Sandboxes:
-    return Sandboxes({"process": ProcessSandbox()}, NoSecrets(), "process", SandboxRuns(database.opened, LEASE))
+def sandboxes(database: Database, lease: timedelta = LEASE) -> Sandboxes:
+    return Sandboxes({"process": ProcessSandbox()}, NoSecrets(), "process", SandboxRuns(database.opened, lease))
 
 
-def in_containers(database: Database, docker: DockerBackend) -> Sandboxes:
-    return replace(sandboxes(database), backends={"container": docker}, default="container")
+def in_containers(database: Database, docker: DockerBackend, lease: timedelta = LEASE) -> Sandboxes:
+    return replace(sandboxes(database, lease), backends={"container": docker}, default="container")
 
 
 def python(code: str, **words: Any) -> SandboxSpec:
@@ -199,7 +202,7 @@ async def test_a_run_whose_process_was_killed_is_in_doubt_and_not_run_again(
 
     for _ in range(2):
         with pytest.raises(InDoubt, match="its end is not known"):
-            await sandboxes(database).run(python(SLOW), "k")
+            await sandboxes(database, SHORT).run(python(SLOW), "k")
     assert await state(database, "k") == "in-doubt"
 
 
@@ -218,16 +221,17 @@ asyncio.run(main())
 
 
 async def test_a_cancelled_run_is_killed_and_on_record_as_such(database: Database) -> None:
-    box, begun = sandboxes(database), asyncio.Event()
-    task = asyncio.create_task(box.run(python(SLOW), "k", watch=lambda stream, chunk: begun.set()))
-    async with asyncio.timeout(20):
-        await begun.wait()
+    box = sandboxes(database)
 
-    task.cancel()
-    async with asyncio.timeout(2):
-        await asyncio.wait({task})
+    async def begin(key: str) -> asyncio.Task[Any]:
+        begun = asyncio.Event()
+        task = asyncio.create_task(box.run(python(SLOW), key, watch=lambda stream, chunk: begun.set()))
+        async with asyncio.timeout(20):
+            await begun.wait()
+        return task
 
-    assert (await box.run(python(SLOW), "k")).ended == "cancelled"
+    assert await ends_within(2, begin)
+    assert (await box.run(python(SLOW), "cancelled-0")).ended == "cancelled"
 
 
 def test_who_lost_a_container_is_not_told_to_use_one() -> None:
@@ -253,7 +257,7 @@ async def test_a_run_that_a_leaving_worker_cut_off_is_in_doubt(database: Databas
     await asyncio.wait({task})
 
     with pytest.raises(InDoubt):
-        await sandboxes(database).run(python(SLOW), "k")
+        await sandboxes(database, SHORT).run(python(SLOW), "k")
 
 
 async def test_a_run_whose_container_somebody_removed_is_in_doubt_and_not_begun_anew(
@@ -269,7 +273,7 @@ async def test_a_run_whose_container_somebody_removed_is_in_doubt_and_not_begun_
     engine_api.remove_container(run_name(instance, "k"), force=True)
 
     with pytest.raises(InDoubt, match="was removed while it ran"):
-        await in_containers(database, docker).run(python(SLOW), "k")
+        await in_containers(database, docker, SHORT).run(python(SLOW), "k")
 
 
 async def test_a_run_without_a_key_is_left_to_its_process_by_all_reapers(
@@ -317,12 +321,17 @@ def test_a_group_that_another_process_removes_meanwhile_is_passed_over(tmp_path:
 
 
 async def test_who_comes_back_after_another_has_brought_the_result_home_gets_it(
-    database: Database, docker: DockerBackend, instance: str, monkeypatch: pytest.MonkeyPatch
+    database: Database,
+    docker: DockerBackend,
+    engine_api: APIClient,
+    instance: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     late = DockerBackend(Engine(URL), instance, warm=0)
     first, second = in_containers(database, docker), in_containers(database, late)
     begun, come_back = asyncio.Event(), asyncio.Event()
-    spec = python(f"print('begun', flush=True); import time; time.sleep(3); {RANDOM}")
+    code = "import os, time; print('begun', flush=True)\nwhile not os.path.exists('go'): time.sleep(.02)\n" + RANDOM
+    spec = python(code, limits={"time": "5m"})
     one = asyncio.create_task(first.run(spec, "k", watch=lambda stream, chunk: begun.set()))
     attend = late._attend
 
@@ -333,13 +342,15 @@ async def test_who_comes_back_after_another_has_brought_the_result_home_gets_it(
         return await attend(*words)
 
     monkeypatch.setattr(late, "_attend", attended)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         await begun.wait()
         await database.pool.execute("UPDATE resprout.sandbox_runs SET seen_at = now() - interval '1 minute'")
         two = asyncio.create_task(second.run(spec, "k"))
         await come_back.wait()
+        go = engine_api.exec_create(run_name(instance, "k"), ["touch", "/work/go"], user=JOB_USER)
+        engine_api.exec_start(go["Id"])
 
-    assert await two == await one
+        assert await two == await one
     await late.close()
 
 

@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from docker import APIClient
@@ -26,9 +25,14 @@ from resprout.runtime.blocking_client import LoopInThread
 from resprout.runtime.blocking_sandboxes import BlockingSandboxes
 from resprout.runtime.sandbox_client import SandboxClient
 from resprout.runtime.sandboxes import end_all
+from support.cancelling import ends_within
 from support.workspaces import opened, settings_of
 
 COUNTING = "import time; open('count', 'a').write('x'); print('begun', flush=True); time.sleep(4); print('ended')"
+
+UNUSED = "UPDATE resprout.workspaces SET used_at = now() - $2::interval WHERE id = $1"
+BEGUN_LONG_AGO = "UPDATE resprout.sandbox_runs SET started_at = now() - interval '10 minutes'"
+UNUSED_FOR = "SELECT now() - used_at FROM resprout.workspaces WHERE id = $1"
 
 
 @pytest.fixture
@@ -124,15 +128,27 @@ async def test_a_workspace_that_the_engine_cannot_remove_is_no_obstacle_to_the_o
     assert await workspaces.reap() == 1
 
 
-async def test_what_nobody_uses_goes_and_what_is_used_stays(dsn: str, images: None, engine_api: APIClient) -> None:
-    async with opened(dsn, idle_seconds=1) as workspaces:
+async def test_what_nobody_uses_goes_and_what_is_used_stays(
+    dsn: str, images: None, engine_api: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SEEN_EVERY", timedelta(milliseconds=50))
+    words = {"run": "echo begun; until [ -e go ]; do sleep 0.05; done", "timeout": "5m"}
+    async with opened(dsn, idle_seconds=3600) as workspaces:
         idle, used = await workspaces.create("idle", spec()), await workspaces.create("used", spec())
-        await workspaces.run("used", {"run": "sleep 2.5"})
-        async with asyncio.timeout(20):
-            while is_there(engine_api, idle):
-                await workspaces.reap()
-                assert is_there(engine_api, used)
-                await workspaces.records.use(used.id)
+        pool, begun = (await workspaces.records.open()).pool, asyncio.Event()
+        running = asyncio.create_task(workspaces.run("used", words, watch=lambda stream, piece: begun.set()))
+        async with asyncio.timeout(60):
+            await begun.wait()
+            await pool.execute(UNUSED, used.id, timedelta(minutes=50))
+            while (await pool.fetchval(UNUSED_FOR, used.id)) > timedelta(minutes=40):
+                await asyncio.sleep(0.05)
+        await pool.execute(UNUSED, idle.id, timedelta(hours=2))
+
+        await workspaces.reap()
+
+        assert [is_there(engine_api, one) for one in (idle, used)] == [False, True]
+        await workspaces.run("used", {"run": "touch go"})
+        assert (await running).ended == "exit"
         with pytest.raises(WorkspaceGone, match="nobody had used it"):
             await workspaces.run("idle", {"run": "true"})
         await workspaces.remove("used")
@@ -265,15 +281,15 @@ async def test_a_command_that_ends_its_watchers_ends_and_nothing_of_it_stays(wor
 
 async def test_a_cancelled_command_ends_within_two_seconds_and_the_workspace_stays(workspaces: Workspaces) -> None:
     await workspaces.create("box", spec())
-    begun = asyncio.Event()
     words = {"run": "echo begun; sleep 67 & sleep 67"}
-    running = asyncio.create_task(workspaces.run("box", words, uuid4().hex, lambda stream, piece: begun.set()))
-    await begun.wait()
 
-    running.cancel()
-    async with asyncio.timeout(2):
-        await asyncio.wait({running})
+    async def begin(key: str) -> asyncio.Task[SandboxResult]:
+        begun = asyncio.Event()
+        running = asyncio.create_task(workspaces.run("box", words, key, lambda stream, piece: begun.set()))
+        await begun.wait()
+        return running
 
+    assert await ends_within(2, begin)
     left = await workspaces.run("box", {"run": "cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -c 'sleep 6[7]'"})
     assert left.stdout.text == "0\n"
 
@@ -306,7 +322,7 @@ async def test_python_has_it_all_with_a_loop_and_without(dsn: str, images: None,
     opened_again = SandboxClient(settings_of(dsn), "default")
     blocking = BlockingSandboxes(opened_again, thread)
     same = blocking.get("box")
-    assert same.exec("cat n", timeout="5s").stdout.text == "42"
+    assert same.exec("cat n", timeout="30s").stdout.text == "42"
     assert [one.path for one in same.files()] == ["n"]
     with same.expose(8000) as url:
         assert url.startswith("http://127.0.0.1:")
@@ -334,22 +350,25 @@ async def test_a_command_that_is_left_running_goes_on_is_come_back_to_and_can_be
 
 
 async def test_a_command_left_running_that_ends_its_watchers_ends_with_its_time(
-    workspaces: Workspaces, engine_api: APIClient, monkeypatch: pytest.MonkeyPatch
+    workspaces: Workspaces, engine_api: APIClient
 ) -> None:
-    monkeypatch.setattr(module, "OVERDUE", timedelta(0))
     made = await workspaces.create("box", spec())
-    code = "import os, time\nwhile not os.path.exists('go'): time.sleep(.02)\nos.kill(-1, 9)\ntime.sleep(60)"
+    code = "import os, time\nwhile not os.path.exists('go'): time.sleep(.02)\nos.kill(-1, 9)\ntime.sleep(600)"
 
     def running() -> str:
         return str(engine_api.top(workspace_name(made.id))["Processes"])
 
-    await workspaces.begin("box", {"code": code, "timeout": "4s"})
+    await workspaces.begin("box", {"code": code, "timeout": "5m"})
+    async with asyncio.timeout(60):
+        while "python3 .code" not in running():
+            await asyncio.to_thread(running)
     with suppress(NoSandbox):  # it is ended too
         await WorkspaceFiles(workspaces).write("box", "go", b"")
-    async with asyncio.timeout(20):
-        while "timeout -s KILL 4" in running():  # which holds it to its time
+    async with asyncio.timeout(60):
+        while "timeout -s KILL 300" in running():  # which holds it to its time
             await asyncio.to_thread(running)
         assert "python3 .code" in running()
+        await (await workspaces.records.open()).pool.execute(BEGUN_LONG_AGO)
         while not workspaces.ended:
             await workspaces.end_overdue()
 

@@ -15,6 +15,8 @@ from support.stack import Stack, eventually, kill
 
 __all__ = ["engine_api", "images"]
 
+ANEW = 180.0  # seconds until one that begins anew, and sleeps for 45, has ended
+
 
 @pytest.fixture
 def sleepers() -> Iterator[Sleepers]:
@@ -24,7 +26,8 @@ def sleepers() -> Iterator[Sleepers]:
 
 def box(nap: str, **words: Any) -> dict[str, Any]:
     code = f"echo begun; sleep {nap}; echo ended"
-    return {"id": "box", "sandbox": {"language": "shell", "code": code, "isolation": "container", **words}}
+    words = {"limits": {"time": "5m"}, "isolation": "container", **words}
+    return {"id": "box", "sandbox": {"language": "shell", "code": code, **words}}
 
 
 def start(stack: Stack, folder: Path, name: str, task: dict[str, Any]) -> None:
@@ -37,7 +40,7 @@ def ended(stack: Stack, name: str) -> dict[str, Any]:
         seen: dict[str, Any] = json.loads(stack("runs", "show", name, "--json").stdout)
         return seen if seen["status"] in ("completed", "failed") else None
 
-    found: dict[str, Any] = eventually(shown, f"{name} has ended")
+    found: dict[str, Any] = eventually(shown, f"{name} has ended", patience=ANEW)
     return found
 
 
@@ -50,13 +53,14 @@ def of(names: set[str], run: str) -> bool:
     return any(f"/{run}/" in name for name in names)
 
 
+@pytest.mark.timeout(600)
 def test_down_ends_runs_in_containers_and_up_begins_those_anew_that_reached_nobody(
     own_stack: Stack, engine_api: APIClient, images: None, sleepers: Sleepers, tmp_path: Path
 ) -> None:
     own_stack.up()
-    start(own_stack, tmp_path, "closed", box("25.2025"))
-    start(own_stack, tmp_path, "open", box("25.2026", net=["example.org:443"]))
-    eventually(lambda: {"25.2025", "25.2026"} <= sleepers.seen.keys(), "both run")
+    start(own_stack, tmp_path, "closed", box("45.2025"))
+    start(own_stack, tmp_path, "open", box("45.2026", net=["example.org:443"]))
+    eventually(lambda: {"45.2025", "45.2026"} <= sleepers.seen.keys(), "both run")
 
     own_stack.down()
 
@@ -64,17 +68,17 @@ def test_down_ends_runs_in_containers_and_up_begins_those_anew_that_reached_nobo
     own_stack.up()
     closed, opened = ended(own_stack, "closed"), ended(own_stack, "open")
     assert closed["result"]["stdout"] == "begun\nended\n"
-    assert len(sleepers.seen["25.2025"]) == 2
+    assert len(sleepers.seen["45.2025"]) == 2
     assert opened["error"]["type"] == "InDoubt"
-    assert len(sleepers.seen["25.2026"]) == 1
+    assert len(sleepers.seen["45.2026"]) == 1
 
 
 def test_down_after_a_crash_of_the_supervisor_ends_containers_too(
     own_stack: Stack, engine_api: APIClient, images: None, sleepers: Sleepers, tmp_path: Path
 ) -> None:
     own_stack.up()
-    start(own_stack, tmp_path, "crashed", box("31.2027"))
-    eventually(lambda: "31.2027" in sleepers.seen, "it runs")
+    start(own_stack, tmp_path, "crashed", box("60.2027"))
+    eventually(lambda: "60.2027" in sleepers.seen, "it runs")
     kill(own_stack.status()["pid"])
     assert of(containers(engine_api), "crashed")
 
