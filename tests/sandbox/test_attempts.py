@@ -112,14 +112,14 @@ async def test_what_goes_on_without_an_attempt_ends_with_its_step(database: Data
     await cancelled(box, ANOTHER_ATTEMPT, OVER)
     environment, waits = ActivityEnvironment(client=ANOTHER_ATTEMPT), asyncio.Event()
     environment.on_heartbeat = lambda _: waits.set()
-    again = asyncio.create_task(attempted(box, environment))
+    again = asyncio.create_task(attempted(box, environment, ENDLESS))
     async with asyncio.timeout(20):
         await waits.wait()
 
     environment.cancel(cancellation_details=ActivityCancellationDetails(cancel_requested=True))
     await asyncio.wait({again})
 
-    assert (await attempted(box, ActivityEnvironment())).ended == "cancelled"
+    assert (await attempted(box, ActivityEnvironment(), ENDLESS)).ended == "cancelled"
 
 
 @dataclass(frozen=True)
