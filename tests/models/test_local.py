@@ -302,8 +302,10 @@ async def test_it_takes_little_before_it_is_asked_and_leaves_memory_when_it_is_n
             assert server.listens()  # who only looks does not make it load
         assert server.resident_bytes() < 30_000_000
 
-        await complete(LocalModel(server.url), request())
-        assert server.resident_bytes() > 150_000_000
+        speaks = aiter(LocalModel(server.url).stream(request("Tell me about rivers.", max_tokens=100)))
+        await anext(speaks)
+        assert server.resident_bytes() > 150_000_000  # while it speaks
+        assert [said async for said in speaks]
 
         eventually(lambda: server.resident_bytes() < 100_000_000, "the weights left memory")
         assert "Paris" in (await complete(LocalModel(server.url), request())).message.text
