@@ -1,6 +1,7 @@
 """Who may take back what was asked: its asker, unless another one waits for the same."""
 
 import asyncio
+from uuid import UUID
 
 import pytest
 from resprout.actors.address import AgentAddress
@@ -37,7 +38,7 @@ async def test_one_of_two_askers_takes_nothing_from_the_other(house: House) -> N
     assert [getattr(await asker, "count", None) for asker in askers] == [1, 1]
 
 
-async def until_both_wait(house: House, message: object) -> None:
+async def until_both_wait(house: House, message: UUID) -> None:
     (host,) = house.hosts.values()
 
     def both() -> bool:

@@ -15,7 +15,7 @@ from resprout.runtime import identity
 from resprout.workflows.agent_run.run_input import AgentRunInput
 from runs.test_agent_carried import QUEUE, a_worker_here
 from runs.test_agent_runs import file, key, texts, writes
-from runs.test_tools import effects, say, until_exists
+from runs.test_tools import effects, repetitions, say, until_exists
 from support.model_server import Turn, Use
 from support.providers import Providers
 from support.runs import Run, Runs
@@ -38,13 +38,6 @@ async def until_told(runs: Runs, run: Run) -> None:
     """Until every call of a run that was ended knows of it, with its next heartbeat."""
     under_way = f"SELECT 1 FROM resprout.effects WHERE run = '{run.handle.id}' AND state = 'intended'"
     await asyncio.to_thread(eventually, lambda: not runs.stack.sql(under_way), "every call is told")
-
-
-def given_up(runs: Runs, run: Run) -> int:
-    """Attempts at calls of the run that Temporal gave up while they went on, since they were not heard of for too
-    long. Nobody tells those of the end: such a call acts once more under its key, as its contract allows."""
-    more = f"SELECT coalesce(sum(attempts - 1), 0) FROM resprout.effects WHERE run = '{run.handle.id}'"
-    return int(runs.stack.sql(more)[0][0])
 
 
 async def called_before_the_end(run: Run, file: Path) -> bool:
@@ -76,7 +69,7 @@ async def test_the_next_run_hears_what_a_cancelled_one_has_done(
     assert texts(providers.heard(next_model)[0])[2:] == ["wrote done", INTERRUPTED, "are you there?"]
     await until_told(runs, run)
     gate.touch()
-    assert effects(file.with_name("other")).total() <= given_up(runs, run)
+    assert effects(file.with_name("other")).total() <= repetitions(runs, run)
 
 
 async def test_a_time_budget_ends_what_is_under_way(runs: Runs, providers: Providers, file: Path) -> None:
@@ -94,7 +87,7 @@ async def test_a_time_budget_ends_what_is_under_way(runs: Runs, providers: Provi
     assert "BudgetExceeded" in failure
     assert f"its time budget of {seconds} s has passed" in failure
     assert providers.positions(model) == [0]
-    assert effects(file).total() <= given_up(runs, run)
+    assert effects(file).total() <= repetitions(runs, run)
 
 
 async def test_an_answer_that_never_comes_whole_is_paid_for_as_often_as_settings_allow(
