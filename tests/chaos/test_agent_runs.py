@@ -79,9 +79,9 @@ async def test_what_is_killed_in_the_middle_of_a_run_repeats_no_effect_and_no_mo
     kill_it(runs.stack, victim)  # while a tool acts, and another has
     acted.touch()
     await run.until(lambda state: ended(state, "2.1"))
-    kill_it(runs.stack, victim)  # between them
+    last = kill_it(runs.stack, victim)  # between them
     result = await run.result()
-    runs.stack.wait_healthy()
+    runs.stack.wait_for_another_host(last)  # then all restarts of hosts are told
     lost = runs.stack.host_restarts() - restarts - (3 if victim is a_host else 0)
 
     assert (result["answer"], result["iterations"], result["tool_calls"]) == ("done", 3, 3)
@@ -100,11 +100,11 @@ async def test_a_call_of_a_model_outlives_two_hosts(runs: Runs, providers: Provi
 
     for calls in (1, 2):
         await run.until(lambda _, calls=calls: len(providers.heard(model)) >= calls)  # type: ignore[misc]
-        kill_it(runs.stack, a_host)
+        last = kill_it(runs.stack, a_host)
     gate.touch()
 
     assert (await run.result())["answer"] == "done"
-    runs.stack.wait_healthy()
+    runs.stack.wait_for_another_host(last)
     lost = runs.stack.host_restarts() - restarts - 2
     assert set(providers.positions(model)) == {0}
     assert 3 <= len(providers.positions(model)) <= 3 + lost
@@ -135,9 +135,11 @@ def writes(file: Path, line: str, **more: str) -> Use:
     return Use("world.keyed", {"file": str(file), "line": line, **more})
 
 
-def kill_it(stack: Stack, victim: Callable[[Stack], int]) -> None:
+def kill_it(stack: Stack, victim: Callable[[Stack], int]) -> int:
+    """Which process it was."""
     stack.wait_healthy()
-    kill(victim(stack))
+    kill(pid := victim(stack))
+    return pid
 
 
 def ended(state: dict[str, object], key: str) -> bool:
