@@ -70,6 +70,7 @@ async def test_what_is_killed_in_the_middle_of_a_run_repeats_no_effect_and_no_mo
         Turn(uses=calls, gate=str(spoken)), Turn(uses=(writes(file, "c"),)), Turn("done"), provider=provider
     )
 
+    restarts = runs.stack.host_restarts()
     run = await runs.agent("write", model, tools=["world.keyed"])
     await run.until(lambda _: providers.heard(model))
     kill_it(runs.stack, victim)  # while the model speaks
@@ -78,29 +79,35 @@ async def test_what_is_killed_in_the_middle_of_a_run_repeats_no_effect_and_no_mo
     kill_it(runs.stack, victim)  # while a tool acts, and another has
     acted.touch()
     await run.until(lambda state: ended(state, "2.1"))
-    kill_it(runs.stack, victim)  # between them
+    last = kill_it(runs.stack, victim)  # between them
     result = await run.result()
+    runs.stack.wait_for_another_host(last)  # then all restarts of hosts are told
+    lost = runs.stack.host_restarts() - restarts - (3 if victim is a_host else 0)
 
     assert (result["answer"], result["iterations"], result["tool_calls"]) == ("done", 3, 3)
-    assert lines_of(file) == Counter("abc")
+    assert effects_of(file) == Counter("abc")
     asked = Counter(providers.positions(model))
     assert set(asked) == {0, 1, 2}
-    assert asked.total() - 3 <= repeated
-    assert max(asked.values()) <= 2
+    assert asked.total() - 3 <= repeated + lost
+    assert max(asked.values()) <= 2 + lost
 
 
 async def test_a_call_of_a_model_outlives_two_hosts(runs: Runs, providers: Providers, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     model = providers.will(Turn("done", gate=str(gate)))
+    restarts = runs.stack.host_restarts()
     run = await runs.agent("say it", model)
 
     for calls in (1, 2):
-        await run.until(lambda _, calls=calls: len(providers.heard(model)) == calls)  # type: ignore[misc]
-        kill_it(runs.stack, a_host)
+        await run.until(lambda _, calls=calls: len(providers.heard(model)) >= calls)  # type: ignore[misc]
+        last = kill_it(runs.stack, a_host)
     gate.touch()
 
     assert (await run.result())["answer"] == "done"
-    assert providers.positions(model) == [0, 0, 0]
+    runs.stack.wait_for_another_host(last)
+    lost = runs.stack.host_restarts() - restarts - 2
+    assert set(providers.positions(model)) == {0}
+    assert 3 <= len(providers.positions(model)) <= 3 + lost
 
 
 async def test_what_a_killed_worker_leaves_in_doubt_is_resolved_and_the_agent_hears_it(
@@ -119,7 +126,7 @@ async def test_what_a_killed_worker_leaves_in_doubt_is_resolved_and_the_agent_he
 
     assert "does not wait" not in said
     assert (doubt["kind"], (await run.result())["answer"]) == ("in-doubt", "done")
-    assert lines_of(file) == Counter("ab")
+    assert effects_of(file) == Counter("ab")
     told = [one["content"] for one in providers.heard(model)[1]["messages"] if one["role"] == "tool"]
     assert told == ["found it there", "wrote b"]
 
@@ -128,9 +135,11 @@ def writes(file: Path, line: str, **more: str) -> Use:
     return Use("world.keyed", {"file": str(file), "line": line, **more})
 
 
-def kill_it(stack: Stack, victim: Callable[[Stack], int]) -> None:
+def kill_it(stack: Stack, victim: Callable[[Stack], int]) -> int:
+    """Which process it was."""
     stack.wait_healthy()
-    kill(victim(stack))
+    kill(pid := victim(stack))
+    return pid
 
 
 def ended(state: dict[str, object], key: str) -> bool:
@@ -139,16 +148,17 @@ def ended(state: dict[str, object], key: str) -> bool:
     return any(task["key"] == key and task["status"] == "completed" for task in tasks)
 
 
-def lines_of(file: Path) -> Counter[str]:
-    return Counter(line.split()[1] for line in file.read_text().splitlines())
+def effects_of(file: Path) -> Counter[str]:
+    """As the far side counts them, which knows each call by its key. An attempt that was thought dead while the
+    machine stood still may say its own again; nothing is done under another key."""
+    return Counter(line.split()[1] for line in set(file.read_text().splitlines()))
 
 
 async def test_the_bundled_model_answers_though_its_host_is_killed_while_it_speaks(runs: Runs) -> None:
-    host = runs.stack.host_pid()
     run = await runs.agent("Tell me a long story about a tree.", "local", max_tokens=2_000)
     await speaks(runs, run)
 
-    kill(host)
+    kill_it(runs.stack, a_host)
     result = await run.result()
 
     assert (result["status"], bool(result["answer"])) == ("answered", True)

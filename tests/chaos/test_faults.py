@@ -8,6 +8,7 @@ import asyncio
 import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -27,6 +28,7 @@ from support.stack import Stack, eventually, kill, stack_of
 
 AGENTS = 12
 LOAD_SECONDS = 4.0
+PATIENCE = timedelta(seconds=150)  # longer than any fault lasts
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +102,7 @@ def stop_a_host_beyond_its_lease(stack: Stack) -> None:
     try:
         eventually(lambda: process.pid not in stack.host_pids(), "the stopped host is replaced", 60)
     finally:
-        if process.is_running():
+        with suppress(psutil.NoSuchProcess):
             process.resume()
 
 
@@ -110,12 +112,13 @@ def stop_postgres_beyond_the_lease(stack: Stack) -> None:
     processes = [*postmaster.children(recursive=True), postmaster]
     before = set(stack.host_pids())
     for process in processes:
-        process.suspend()
+        with suppress(psutil.NoSuchProcess):  # a backend comes and goes
+            process.suspend()
     try:
         eventually(lambda: not any(psutil.pid_exists(pid) for pid in before), "the hosts have ended", 60)
     finally:
         for process in processes:
-            if process.is_running():
+            with suppress(psutil.NoSuchProcess):
                 process.resume()
 
 
@@ -155,8 +158,9 @@ def stop_the_raylet(stack: Stack) -> None:
 def end_the_connections_to_postgres(stack: Stack) -> None:
     postmaster = psutil.Process(stack.pid("postgres"))
     for backend in postmaster.children():
-        if "resprout resprout" in " ".join(backend.cmdline()):
-            backend.terminate()
+        with suppress(psutil.NoSuchProcess):
+            if "resprout resprout" in " ".join(backend.cmdline()):
+                backend.terminate()
 
 
 FAULTS = [
@@ -216,7 +220,7 @@ async def test_an_ask_that_ends_every_host_that_has_it_is_refused_in_the_end(cli
     agent = client.agent(f"journal/deadly-{new_id().hex[-6:]}")
 
     with pytest.raises(
-        Broken, match=rf"{agent.address} did not answer `journal.die`: 3 hosts were lost .* 2 of them in"
+        Broken, match=rf"{agent.address} did not answer `journal.die`: [3-5] hosts were lost .* 2 of them in"
     ):
         await agent.ask(Die(), timeout=timedelta(seconds=120))
 
@@ -245,10 +249,10 @@ async def write(agents: list[AgentRef], n: int, sent: Sent, stop: asyncio.Event,
         number += 1
         one, two = new_id(), new_id()
         message = Write(sender=f"sender-{n}", number=number, tell=str(other.address) if number % 5 == 0 else None)
-        await own.ask(message, id=one, timeout=timedelta(seconds=60))
+        await own.ask(message, id=one, timeout=PATIENCE)
         sent.asked.setdefault(str(own.address), set()).add(one)
         sent.passed_on += message.tell is not None
-        await own.tell(Write(sender=f"teller-{n}", number=number), id=two, timeout=timedelta(seconds=60))
+        await own.tell(Write(sender=f"teller-{n}", number=number), id=two, timeout=PATIENCE)
         sent.told.setdefault(str(own.address), set()).add(two)
         attempts.listen()
 
@@ -256,12 +260,12 @@ async def write(agents: list[AgentRef], n: int, sent: Sent, stop: asyncio.Event,
 async def drained(agents: list[AgentRef], sent: Sent) -> None:
     """Until what was told, and what agents told each other, has arrived."""
     wanted = sum(len(ids) for ids in (*sent.asked.values(), *sent.told.values())) + sent.passed_on
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE.total_seconds()):
         while sum([len((await read(agent)).times) for agent in agents]) < wanted:
             await asyncio.sleep(0.1)
 
 
 async def read(agent: AgentRef) -> Contents:
-    contents = await agent.ask(Read(), timeout=timedelta(seconds=60))
+    contents = await agent.ask(Read(), timeout=PATIENCE)
     assert isinstance(contents, Contents)
     return contents

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
-from chaos.sandbox_storm import Storm
+from chaos.sandbox_storm import NAP, Storm
 from chaos.sandbox_worker import Told
 from docker import APIClient
 from resprout.activities.sandbox.docker import DockerBackend, Engine
@@ -46,7 +46,7 @@ async def test_a_run_in_a_container_runs_once_and_is_never_lost(dsn: str, instal
         for order in storm.orders:
             assert {told.outcome for told in storm.told[order.key]} == {"done"}, storm.told[order.key]
             assert all(is_whole(told) for told in storm.told[order.key])
-            assert len(sleepers.seen[order.nap]) == 1, order
+            assert len(sleepers.seen[order.nap]) in ran_once(sleepers), order
             assert len(containers.used[run_name(installation, order.key)]) == 1, order
         assert storm.kills["busy"] > 0
         await reaped(dsn, installation, containers)
@@ -63,9 +63,14 @@ async def test_a_run_in_a_process_runs_at_most_once_and_is_done_or_in_doubt(dsn:
         outcomes = {told.outcome for told in storm.told[order.key]}
         times = len(sleepers.seen[order.nap])
         assert outcomes <= {"done", "in-doubt"}, storm.told[order.key]
-        assert times == 1 if "done" in outcomes else times <= 1, order
+        assert times in ran_once(sleepers) if "done" in outcomes else times <= 1, order
         assert all(is_whole(told) for told in storm.told[order.key] if told.outcome == "done")
     assert storm.kills["busy"] > 0
+
+
+def ran_once(sleepers: Sleepers) -> set[int]:
+    """How often one that ran once was seen: if the machine let us look in time, once."""
+    return {1} if sleepers.longest_gap < NAP else {0, 1}
 
 
 def is_whole(told: Told) -> bool:
@@ -91,5 +96,6 @@ def report(storm: Storm, sleepers: Sleepers, began: float) -> None:
     times = Counter(len(sleepers.seen[order.nap]) for order in storm.orders)
     print(
         f"\n{storm.isolation}: {storm.runs} runs in {time.monotonic() - began:.0f} s, {storm.kills.total()} kills "
-        f"({storm.kills['busy']} in the middle of a run), outcomes {dict(outcomes)}, executions {dict(times)}"
+        f"({storm.kills['busy']} in the middle of a run), outcomes {dict(outcomes)}, executions {dict(times)}, "
+        f"not looked for {sleepers.longest_gap:.2f} s at most"
     )

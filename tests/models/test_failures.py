@@ -152,11 +152,11 @@ async def test_an_answer_without_its_end_is_lost_wherever_it_breaks_off(speaks: 
 
 async def test_an_answer_that_stalls_is_lost_and_its_connection_is_closed(speaks: Speaks) -> None:
     async with speaks(Turn(text=TEXT, stall_after=3)) as speaker:
-        error = await failure(speaker, timeout_seconds=0.3)
-        await asyncio.wait_for(speaker.server.gone.wait(), 5)
+        error = await failure(speaker, timeout_seconds=2)
+        await asyncio.wait_for(speaker.server.gone.wait(), 30)
 
     assert type(error) is ModelLost
-    assert "within 0.3 s" in str(error)
+    assert "within 2 s" in str(error)
 
 
 async def test_one_that_never_begins_to_answer_is_lost(speaks: Speaks) -> None:
@@ -166,9 +166,9 @@ async def test_one_that_never_begins_to_answer_is_lost(speaks: Speaks) -> None:
 
 async def test_the_time_of_the_reader_is_not_the_time_of_the_model(speaks: Speaks) -> None:
     async with speaks(Turn(text="five")) as speaker:
-        async for part in speaker.model.stream(speaker.request(timeout_seconds=0.3)):
+        async for part in speaker.model.stream(speaker.request(timeout_seconds=2)):
             if isinstance(part, Piece):
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(2.2)
             break
 
 
@@ -178,20 +178,20 @@ async def test_who_goes_away_gives_the_connection_back(speaks: Speaks) -> None:
             async for _ in said:
                 break
 
-        await asyncio.wait_for(speaker.server.gone.wait(), 5)
+        await asyncio.wait_for(speaker.server.gone.wait(), 30)
 
 
 async def test_a_call_that_is_cancelled_ends_at_once(speaks: Speaks) -> None:
     async with speaks(Turn(text=TEXT, stall_after=4)) as speaker:
         task = asyncio.create_task(complete(speaker.model, speaker.request()))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not speaker.server.heard:
                 await asyncio.sleep(0.01)
         task.cancel()
 
         with pytest.raises(asyncio.CancelledError):
             await task
-        await asyncio.wait_for(speaker.server.gone.wait(), 5)
+        await asyncio.wait_for(speaker.server.gone.wait(), 30)
 
 
 @pytest.mark.parametrize(

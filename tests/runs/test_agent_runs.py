@@ -123,7 +123,7 @@ async def test_what_no_agent_can_be_given_is_named(runs: Runs) -> None:
         for given, _ in MISTAKES
     ]
 
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(150):
         failures = await asyncio.gather(*(Run(handle, "").failure() for handle in started))
 
     assert [(said, says) for said, (_, says) in zip(failures, MISTAKES, strict=True) if says not in said] == []
@@ -444,7 +444,7 @@ async def test_work_is_given_to_another_agent_that_may_do_no_more_than_who_gives
 
 async def pending_of(runs: Runs, run: str) -> dict[str, Any]:
     """The one question of a run, once there is one."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(150):
         while not (found := json.loads(say(runs, "approvals", "list", "--run", run, "--json"))):
             await asyncio.sleep(0.2)
     (one,) = found

@@ -1,10 +1,14 @@
 """The cache saves work, and never costs any."""
 
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from runs.test_tools import file, until_exists, world
 from support.flow_tasks import step
 from support.runs import Runs
+
+__all__ = ["file"]
 
 
 def cached(id: str, key: str, **words: Any) -> dict[str, Any]:  # noqa: A002
@@ -40,11 +44,13 @@ async def test_an_output_that_is_too_large_for_the_cache_is_an_output_all_the_sa
     assert await runs.result([block], outputs={"n": "${{ size(tasks.lp.output) }}"}) == {"n": 2}
 
 
-async def test_a_paused_run_does_not_look_into_the_cache(runs: Runs) -> None:
-    run = await runs.start([step("a", do={"think_seconds": 2}), cached("b", "${{ run.id }}")])
-    await run.reach("a", "running")
+async def test_a_paused_run_does_not_look_into_the_cache(runs: Runs, file: Path) -> None:
+    gate = file.with_name("gate")
+    run = await runs.start([world("safe", file, before=str(gate)), cached("b", "${{ run.id }}")])
+    await until_exists(Path(f"{file}.intended"))
 
     await run.handle.execute_update("pause")
+    gate.touch()
     await run.reach("b", "waiting")
 
     history = await run.handle.fetch_history()

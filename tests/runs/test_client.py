@@ -28,7 +28,7 @@ async def client(runs_stack: Stack) -> AsyncIterator[Client]:
 
 async def waits(client: Client, run: str, status: str) -> None:
     ref = (await client.runs()).get(run)
-    await until_found(ref.state, lambda found: any(task["status"] == status for task in found["tasks"]), patience=30)
+    await until_found(ref.state, lambda found: any(task["status"] == status for task in found["tasks"]), patience=90)
 
 
 async def test_a_flow_file_runs_and_gives_its_output(client: Client, tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ async def test_a_run_can_be_spoken_to_while_it_goes_on(client: Client, tmp_path:
     await run.resume()
     await run.signal("go", {"n": 1})
     await waits(client, run.id, "completed")
-    await until_found(run.state, lambda found: found["approvals"], patience=30)
+    await until_found(run.state, lambda found: found["approvals"], patience=90)
     task = await run.answer(Answer(decision="approve", by="ada"))
 
     assert paused == "paused"

@@ -1,13 +1,16 @@
 """What each word of the language does when it runs."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
+from runs.test_tools import file, until_exists, world
 from support.flow_tasks import step
 from support.runs import Run, Runs
-from support.waiting import until_found
 from temporalio.client import WorkflowUpdateFailedError
+
+__all__ = ["file"]
 
 
 async def test_tasks_run_in_order_and_the_last_output_is_the_flows(runs: Runs) -> None:
@@ -340,15 +343,13 @@ async def test_an_approval_without_default_fails_when_nobody_answers(runs: Runs)
     assert "Timeout: the task `ok` failed" in await runs.failure([{"id": "ok", "approval": {"timeout": "300ms"}}])
 
 
-async def test_a_paused_run_begins_nothing_new(runs: Runs) -> None:
-    run = await runs.start([step("a", do={"think_seconds": 3}), step("b")])
-    await until_found(run.state, lambda found: "running" in [task["status"] for task in found["tasks"]], patience=30)
+async def test_a_paused_run_begins_nothing_new(runs: Runs, file: Path) -> None:
+    gate = file.with_name("gate")
+    run = await runs.start([world("safe", file, before=str(gate)), step("b")])
+    await until_exists(Path(f"{file}.intended"))
     await run.handle.execute_update("pause")
-    await until_found(
-        run.state,
-        lambda found: [task["status"] for task in found["tasks"]] == ["completed", "waiting"],
-        patience=30,
-    )
+    gate.touch()
+    await run.until(lambda state: [task["status"] for task in state["tasks"]] == ["completed", "waiting"])
     assert (await run.state())["status"] == "paused"
 
     await run.handle.execute_update("resume")
@@ -359,16 +360,16 @@ async def test_a_paused_run_begins_nothing_new(runs: Runs) -> None:
 async def test_what_a_cancelled_run_did_is_cleaned_up(runs: Runs) -> None:
     task = {
         "id": "t",
-        "try": [step("slow", do={"think_seconds": 60})],
+        "try": [step("slow", do={"think_seconds": 600})],
         "finally": [step("last", do={"log": "@log"})],
     }
     run = await runs.start([step("a", compensate=[step("undo", do={"log": "@log"})]), task])
-    await until_found(run.state, lambda found: len(found["tasks"]) >= 3, patience=30)
+    await run.until(lambda state: len(state["tasks"]) >= 3)
 
     await run.handle.cancel()
 
     assert await runs.notes(run, "log", 2) == ["last", "undo"]
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         assert await runs.times(run, "slow") == 0  # its agent works no more, and answers
         while (await run.handle.describe()).status.name == "RUNNING":  # type: ignore[union-attr]
             await asyncio.sleep(0.05)
@@ -431,8 +432,7 @@ async def test_a_loop_of_thousands_of_tasks_goes_on_in_new_histories(runs: Runs)
 
 
 async def approvals(run: Run) -> list[dict[str, Any]]:
-    found = (await until_found(run.state, lambda found: found["approvals"], patience=30))["approvals"]
-    return list(found)
+    return list((await run.until(lambda state: state["approvals"]))["approvals"])
 
 
 def child(tasks: list[dict[str, Any]]) -> dict[str, Any]:

@@ -79,7 +79,7 @@ async def test_the_examples_give_what_they_promise(client: Client) -> None:
 
 @pytest.mark.parametrize("victim", VICTIMS)
 async def test_the_examples_give_the_same_although_something_is_killed(
-    client: Client, examples_stack: Stack, victim: str
+    client: Client, examples_stack: Stack, victim: str, images: None
 ) -> None:
     """Each agent says how often it was asked: a finished task that ran again would change the output."""
     handles = {name: await start(client, name, seconds=1) for name in OUTPUTS}
@@ -89,7 +89,7 @@ async def test_the_examples_give_the_same_although_something_is_killed(
         os.kill(pid, signal.SIGKILL)
 
     await answered(handles["approval"])
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(240):
         results = {name: await patiently(handle.result) for name, handle in handles.items()}
     assert results == OUTPUTS
 

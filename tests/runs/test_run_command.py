@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 from support.flow_tasks import flow_file, step
-from support.stack import Stack, eventually, resprout
+from support.stack import Stack, read_until, resprout
 
 NAMED: dict[str, Any] = {"inputs": {"name": {"type": "string", "minLength": 2}}}
 
@@ -25,12 +25,6 @@ def is_known(stack: Stack, run: str) -> bool:
     return stack.temporal("workflow", "describe", "--workflow-id", run).returncode == 0
 
 
-def waits(stack: Stack, run: str) -> None:
-    """Until a task of the run waits for something."""
-    asked = ("workflow", "query", "--workflow-id", run, "--type", "state")
-    eventually(lambda: "waiting" in stack.temporal(*asked).stdout, f"{run} waits")
-
-
 def test_a_flow_runs_and_its_output_and_a_link_are_printed(runs_stack: Stack, tmp_path: Path) -> None:
     done = runs_stack("run", hello(tmp_path), "-i", "name=ada")
 
@@ -41,9 +35,14 @@ def test_a_flow_runs_and_its_output_and_a_link_are_printed(runs_stack: Stack, tm
 
 
 def test_who_looks_at_no_terminal_is_told_each_piece_of_news_in_a_line(runs_stack: Stack, tmp_path: Path) -> None:
-    done = runs_stack("run", hello(tmp_path), "-i", "name=ada")
+    file, run = flow_file(tmp_path, [step("a"), {"id": "w", "wait": {"signal": "go"}}]), new_id()
+    running = runs_stack.start("run", str(file), "--id", run)
 
-    assert "completed  a  " in done.stderr
+    read_until(running.stderr, "completed  a  ")
+
+    assert runs_stack.temporal("workflow", "signal", "--workflow-id", run, "--name", "go").returncode == 0
+    running.communicate(timeout=90)
+    assert running.returncode == 0
 
 
 def test_inputs_come_from_a_file_and_flags_win(runs_stack: Stack, tmp_path: Path) -> None:
@@ -201,11 +200,11 @@ def test_who_is_interrupted_is_told_that_the_run_goes_on_and_how_to_come_back(
     file = str(flow_file(tmp_path, [{"id": "w", "wait": {"signal": "go"}}]))
     run = new_id()
     process = runs_stack.start("run", file, "--id", run)
-    waits(runs_stack, run)
+    read_until(process.stderr, "  w")
 
     process.send_signal(signal.SIGINT)
 
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=90)
     assert process.returncode == 130
     assert f"run {run} goes on. Come back with `resprout runs watch {run} --data-dir" in said
     assert "RUNNING" in runs_stack.temporal("workflow", "describe", "--workflow-id", run, "-o", "json").stdout

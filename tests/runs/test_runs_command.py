@@ -69,7 +69,8 @@ def test_runs_of_child_flows_are_listed_only_when_asked_for(runs_stack: Stack, t
     parent = started(runs_stack, tmp_path, [{"id": "c", "flow": "./child.flow.yaml"}], "--tag", tag, name="parent")
     becomes(runs_stack, parent, "completed")
 
-    assert set(listed(runs_stack, "--tag", tag, "--children")) == {parent, f"{parent}/c"}
+    both = {parent, f"{parent}/c"}
+    eventually(lambda: set(listed(runs_stack, "--tag", tag, "--children")) == both, "both are listed")
     assert listed(runs_stack, "--tag", tag) == [parent]
 
 
@@ -194,6 +195,7 @@ def test_a_cancelled_run_cleans_up(runs_stack: Stack, tmp_path: Path) -> None:
 
 def test_a_terminated_run_says_why(runs_stack: Stack, tmp_path: Path) -> None:
     run = started(runs_stack, tmp_path, [GO])
+    becomes(runs_stack, run, "running")
 
     assert runs_stack("runs", "terminate", run, "--reason", "not wanted").returncode == 0
 

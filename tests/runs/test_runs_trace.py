@@ -11,7 +11,7 @@ from resprout.runtime import run_trace
 from resprout.runtime.cli.run_view import view
 from rich.console import Console
 from support.flow_tasks import flow_file, step
-from support.stack import Stack, resprout
+from support.stack import Stack, eventually, resprout
 
 FAILING = [
     step("a"),
@@ -50,6 +50,7 @@ def test_the_history_tells_what_was_said_to_the_run_and_its_child_flows(runs_sta
     runs_stack("run", str(flow_file(tmp_path, tasks)), "--id", run, "--detach")
     runs_stack("runs", "pause", run)
     runs_stack("runs", "resume", run)
+    eventually(lambda: json.loads(runs_stack("runs", "show", run, "--json").stdout)["approvals"], "it asks")
     approve = runs_stack("runs", "approve", run)
     assert approve.returncode == 0, approve.stderr
     runs_stack("runs", "watch", run)

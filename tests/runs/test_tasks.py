@@ -6,9 +6,8 @@ from uuid import uuid4
 
 import pytest
 from resprout.activities.route_task import Known, candidates
-from support.runs import Runs
+from support.runs import Run, Runs
 from support.stack import Stack, eventually, kill
-from support.waiting import until_found
 
 
 def told(stack: Stack, *words: str) -> Any:
@@ -25,11 +24,7 @@ def becomes(stack: Stack, task: str, status: str) -> dict[str, Any]:
 
 
 async def state_is(runs: Runs, task: str, status: str) -> None:
-    await until_found(
-        lambda: runs.client.get_workflow_handle(task).query("state"),
-        lambda found: found["status"] == status,
-        patience=30,
-    )
+    await Run(runs.client.get_workflow_handle(task), task).until(lambda state: state["status"] == status)
 
 
 def test_a_task_is_done_by_an_agent_that_can(runs_stack: Stack) -> None:
@@ -161,7 +156,7 @@ def dead_letters(stack: Stack) -> list[str]:
 
 
 async def test_a_cancelled_task_stops_its_agent(runs: Runs) -> None:
-    task = await runs.submit({"agent": "@a", "message": "step.do", "body": {"think_seconds": 60}, "tenant": "acme"})
+    task = await runs.submit({"agent": "@a", "message": "step.do", "body": {"think_seconds": 600}, "tenant": "acme"})
     await state_is(runs, task.name, "executing")
 
     assert runs.stack("task", "cancel", task.name).returncode == 0
@@ -169,7 +164,7 @@ async def test_a_cancelled_task_stops_its_agent(runs: Runs) -> None:
     assert becomes(runs.stack, task.name, "cancelled")["error"]["type"] is None
     listed = eventually(lambda: told(runs.stack, "list", "--status", "cancelled", "--tenant", "acme"), "it is listed")
     assert [row["id"] for row in listed] == [task.name]
-    after = await runs.submit({"agent": f"step/{task.name}-a", "message": "step.do", "timeout_seconds": 20})
+    after = await runs.submit({"agent": f"step/{task.name}-a", "message": "step.do", "timeout_seconds": 90})
     assert (await after.result())["times"] == 1
 
 

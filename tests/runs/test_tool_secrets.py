@@ -16,7 +16,6 @@ from support.canaries import CANARY, found, found_in_files, found_in_tables
 from support.collector import Collector
 from support.runs import Run, Runs
 from support.stack import Stack, eventually
-from support.waiting import until_found
 from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import EventType
 
@@ -139,7 +138,7 @@ async def _plant(planted: Planted, directory: Path) -> None:
 
 
 async def _approve(planted: Planted, guarded: Run) -> None:
-    pending = (await until_found(guarded.state, lambda found: found["approvals"], patience=60))["approvals"]
+    pending = (await guarded.until(lambda state: state["approvals"]))["approvals"]
     await planted.say("approvals", "show", pending[0]["approval"])
     await planted.say("approvals", "approve", pending[0]["approval"], "--comment", "good")
     await planted.say("approvals", "show", pending[0]["approval"], "--json")

@@ -1,12 +1,15 @@
 """What is undone and cleaned up, by whom, and what nothing interrupts."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from runs.test_tools import file, until_exists, world
 from support.flow_tasks import step
 from support.runs import Run, Runs
-from support.waiting import until_found
 from temporalio.client import WorkflowFailureError
+
+__all__ = ["file"]
 
 LOG = {"log": "@log"}
 FAT = 60_000  # bytes of an output: some 70 of these, and Temporal suggests a new history
@@ -24,6 +27,15 @@ def in_round(id: str, agent: str, *, fail: str = "0", compensate: Any = None, **
     """A step with an agent of its own in each round."""
     task = {"id": id, "agent": f"@{agent}${{{{ loop.item }}}}", "ask": "step.do", "with": {"fail": fail, **do}}
     return {**task, "compensate": [compensate]} if compensate is not None else task
+
+
+def held(file: Path) -> dict[str, Any]:
+    """It goes on until there is a gate."""
+    return world("safe", file, before=str(gate_of(file)))
+
+
+def gate_of(file: Path) -> Path:
+    return file.with_name("gate")
 
 
 async def test_a_try_undoes_nothing_of_what_runs_beside_it(runs: Runs) -> None:
@@ -53,11 +65,13 @@ async def test_sagas_side_by_side_undo_each_its_own(runs: Runs) -> None:
 
 async def test_what_a_cancelled_try_did_is_undone_though_the_flow_goes_on(runs: Runs) -> None:
     slow = {"id": "t", "try": [booked("b"), step("slow", do={"think_seconds": 60})], "catch": [step("c")]}
-    race = {"wait": "any", "tasks": [slow, step("fast", do={"think_seconds": 1})]}
+    race = {"wait": "any", "tasks": [slow, {"id": "fast", "wait": {"signal": "go"}}]}
     run = await runs.start([{"id": "race", "parallel": race}])
+    await run.reach("b", "completed")
 
-    assert (await run.result())["fast"]["value"] == "fast"
+    await run.handle.signal("go", "fast")
 
+    assert (await run.result())["fast"] == "fast"
     assert await runs.notes(run, "log", 1) == ["undo_b"]
 
 
@@ -81,23 +95,21 @@ async def test_rounds_are_undone_though_the_run_went_on_in_a_new_history(runs: R
     assert await runs.notes(run, "log", 2) == ["no1", "no0"]
 
 
-async def test_a_cancellation_while_a_run_is_undone_takes_effect_afterwards(runs: Runs) -> None:
-    slowly = step("b", compensate=[step("undo_b", do={"think_seconds": 1}), logged("then")])
+async def test_a_cancellation_while_a_run_is_undone_takes_effect_afterwards(runs: Runs, file: Path) -> None:
+    slowly = step("b", compensate=[held(file), logged("then")])
     run = await runs.start([booked("a"), slowly, step("bad", do={"fail": 9})])
-    await until(run, "undo_b")
 
-    await run.handle.cancel()
+    await cancel_while_held(run, file)
 
     assert await runs.notes(run, "log", 2) == ["then", "undo_a"]
     assert await status_at_the_end(run) == "CANCELED"
 
 
-async def test_a_cancellation_while_finally_runs_takes_effect_afterwards(runs: Runs) -> None:
-    task = {"id": "t", "try": [step("a")], "finally": [step("f", do={"think_seconds": 1}), logged("then")]}
+async def test_a_cancellation_while_finally_runs_takes_effect_afterwards(runs: Runs, file: Path) -> None:
+    task = {"id": "t", "try": [step("a")], "finally": [held(file), logged("then")]}
     run = await runs.start([task, step("never")])
-    await until(run, "f")
 
-    await run.handle.cancel()
+    await cancel_while_held(run, file)
 
     assert await runs.notes(run, "log", 1) == ["then"]
     assert await status_at_the_end(run) == "CANCELED"
@@ -129,7 +141,7 @@ async def test_finally_sees_what_did_not_run(runs: Runs) -> None:
     emit = {"id": "say", "agent": "@log", "ask": "step.note", "with": {"word": seen}}
     task = {"id": "t", "try": [step("slow", do={"think_seconds": 60}), step("never")], "finally": [emit]}
     run = await runs.start([task])
-    await until(run, "slow")
+    await run.reach("slow", "running")
 
     await run.handle.cancel()
 
@@ -154,8 +166,8 @@ async def test_a_loop_is_tried_again_as_a_whole(runs: Runs) -> None:
 
 
 async def test_what_is_in_a_block_that_is_tried_again_has_its_whole_time_again(runs: Runs) -> None:
-    inner = {"id": "inner", "timeout": "2s", "sequential": [step("a", do={"think_seconds": 0.5})]}
-    block = {"id": "o", "retry": {"attempts": 2, "backoff": "2s"}}
+    inner = {"id": "inner", "timeout": "6s", "sequential": [step("a")]}
+    block = {"id": "o", "retry": {"attempts": 4, "backoff": "6s"}}
 
     assert await runs.result([{**block, "sequential": [inner, step("bad", do={"fail": 1})]}])
 
@@ -185,7 +197,7 @@ async def test_a_large_run_that_is_cancelled_is_undone_in_new_histories(runs: Ru
     loop = {"over": list(range(40)), "max_parallel": 10, "do": [in_round("one", "one", size=FAT, compensate=undo)]}
     last = {"id": "t", "try": [{"id": "w", "wait": {"signal": "go"}}], "finally": [logged("last")]}
     run = await runs.start([booked("a"), {"id": "lp", "loop": loop}, last])
-    await until(run, "w", "waiting")
+    await run.reach("w", "waiting")
 
     await run.handle.cancel()
 
@@ -232,12 +244,11 @@ async def test_the_time_of_a_budget_ends_an_ask(runs: Runs) -> None:
     assert "BudgetExceeded: the task `a` failed" in await runs.failure([task])
 
 
-async def until(run: Run, key: str, status: str = "running") -> None:
-    await until_found(
-        run.state,
-        lambda found: status in [task["status"] for task in found["tasks"] if task["key"] == key],
-        patience=60,
-    )
+async def cancel_while_held(run: Run, file: Path) -> None:
+    await until_exists(Path(f"{file}.intended"))
+    await run.handle.cancel()
+    await run.until(lambda state: state["status"] == "cancelling")
+    gate_of(file).touch()
 
 
 async def status_at_the_end(run: Run) -> str:

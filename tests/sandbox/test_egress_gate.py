@@ -17,11 +17,11 @@ from support.gates import (
     Site,
     a_loopback_address,
     certificate,
-    free_port,
     greeting,
     outlet,
     site,
 )
+from support.ports import free_port
 
 
 def get(there: Site, *headers: str, path: str = "/") -> bytes:

@@ -18,6 +18,7 @@ class Sleepers:
 
     def __init__(self) -> None:
         self.seen: dict[str, set[str]] = defaultdict(set)
+        self.longest_gap = 0.0  # in seconds: what lived for less between two looks may not have been seen
         self._born: dict[str, float] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -31,8 +32,11 @@ class Sleepers:
         self._thread.join()
 
     def _watch(self) -> None:
+        last = time.monotonic()
         while not self._stop.wait(LOOK_EVERY):
-            self._look(time.monotonic())
+            self._look(began := time.monotonic())
+            self.longest_gap = max(self.longest_gap, time.monotonic() - last)
+            last = began
 
     def _look(self, now: float) -> None:
         there = {entry.name for entry in os.scandir("/proc") if entry.name.isdigit()}

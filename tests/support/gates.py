@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import ssl
 import subprocess
 import sys
@@ -203,9 +202,3 @@ async def run_alone(socket_path: str, *command: str, env: dict[str, str] | None 
 
 def _alone() -> list[str]:
     return ["unshare", "-n"] if os.geteuid() == 0 else ["unshare", "-rn"]
-
-
-def free_port() -> int:
-    """On which nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])

@@ -14,6 +14,7 @@ from resprout.runtime.local_model import serving_of
 from resprout.runtime.model_server import Serving
 from resprout.runtime.model_settings import LocalModelSettings
 
+from .ports import free_port
 from .stack import clean_environment, eventually
 
 
@@ -21,12 +22,6 @@ def bundled(**changes: Any) -> Serving:
     serving = serving_of(LocalModelSettings(port=free_port()))
     assert serving is not None
     return replace(serving, **changes)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class ModelServer:
@@ -40,7 +35,7 @@ class ModelServer:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.process.terminate()
-        self.process.wait(20)
+        self.process.wait(90)
 
     def start(self) -> None:
         self.process = subprocess.Popen(

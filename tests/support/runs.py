@@ -105,11 +105,7 @@ class Run:
 
     async def reach(self, key: str, status: str) -> None:
         """Until the task with this key is there."""
-        await until_found(
-            self.state,
-            lambda found: (key, status) in [(one["key"], one["status"]) for one in found["tasks"]],
-            patience=30,
-        )
+        await self.until(lambda state: (key, status) in [(one["key"], one["status"]) for one in state["tasks"]])
 
     async def until(self, condition: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
         """Until its state is so; a worker that was killed comes back meanwhile."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import asyncpg
 import psutil
@@ -58,6 +58,17 @@ def eventually(condition: Callable[[], Any], what: str, patience: float = PATIEN
         assert time.monotonic() < deadline, f"not within {patience:.0f} s: {what}"
         time.sleep(0.1)
     return value
+
+
+def read_until(stream: IO[str] | None, *words: str) -> str:
+    """What a process says until it has said all of them."""
+    assert stream is not None
+    said = ""
+    while not all(word in said for word in words):
+        line = stream.readline()
+        assert line, f"it ended before it said {words}: {said}"
+        said += line
+    return said
 
 
 class Stack:
@@ -122,6 +133,11 @@ class Stack:
             text=True,
             env={**clean_environment(), **self.env},
         )
+
+    def host_restarts(self) -> int:
+        """Of all hosts. One that stands still for longer than its lease, on a machine that is too busy, ends itself,
+        and its calls are made again like those of one that was killed."""
+        return sum(int(instance["restarts"]) for instance in self.service("hosts")["instances"])
 
     def start_hello(self, **inputs: Any) -> "subprocess.Popen[str]":
         words = [word for name, value in inputs.items() for word in ("-i", f"{name}={value}")]

@@ -40,7 +40,7 @@ class Crews:
         return await self.client.start_workflow("flow", given, id=f"crew-{uuid4().hex[:10]}", task_queue=self.queue)
 
     async def result(self, flow: str | Flow, **inputs: Any) -> Any:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(150):
             return await (await self.start(flow, **inputs)).result()
 
 

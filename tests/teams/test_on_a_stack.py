@@ -94,7 +94,7 @@ async def test_a_member_that_there_is_not_fails_the_run_with_the_nearest(place: 
 
 
 async def test_a_killed_worker_loses_nothing_of_a_team(place: Place) -> None:
-    before = place.server.calls
+    before, restarts = place.server.calls, await asyncio.to_thread(place.stack.host_restarts)
     worker = await asyncio.to_thread(place.stack.pid, "worker")
     running = asyncio.create_task(place.run("round-robin", goal="go", members=["writer", "echo"], rounds=2))
     async with asyncio.timeout(60):
@@ -104,4 +104,5 @@ async def test_a_killed_worker_loses_nothing_of_a_team(place: Place) -> None:
     kill(worker)
 
     assert (await running)["result"]["turns"] == ["said"] * 4
-    assert place.server.calls == before + 5  # the hosts live, so nothing was asked twice
+    lost = await asyncio.to_thread(place.stack.host_restarts) - restarts
+    assert before + 5 <= place.server.calls <= before + 5 + lost  # if the hosts live, nothing is asked twice

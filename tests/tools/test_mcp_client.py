@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -21,6 +20,7 @@ from resprout.activities.tools.outside.mcp_tools import mcp_tools
 from resprout.activities.tools.outside.sources import Outside
 from resprout.activities.tools.tool import BadArguments, Tool, ToolError
 from resprout.actors.errors import Broken, Rejected
+from support.ports import free_port
 from support.tool_calls import hands
 
 FAR = str(Path(__file__).parent.parent / "support" / "far_mcp.py")
@@ -296,12 +296,6 @@ async def test_secrets_reach_the_server_and_come_back_as_references(tmp_path: Pa
 
 
 # Over HTTP.
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @asynccontextmanager

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -13,6 +12,7 @@ import httpx
 import mcp_types
 import pytest
 from mcp import Client, StdioServerParameters
+from support.ports import free_port
 from support.stack import RESPROUT, Stack, clean_environment, resprout
 
 CLIENT = mcp_types.Implementation(name="Test Client", version="1")
@@ -29,9 +29,7 @@ async def by_stdio(stack: Stack, *words: str) -> AsyncIterator[Client]:
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_port()
 
 
 @pytest.fixture
@@ -119,7 +117,7 @@ async def test_tools_are_served_over_http_to_who_brings_the_token(stack: Stack, 
     try:
         said = await asyncio.wait_for(asyncio.to_thread(server.stderr.readline), 60)
         assert said == f"serving http://127.0.0.1:{port}/mcp\n"
-        refused = httpx.post(f"http://127.0.0.1:{port}/mcp", json={})
+        refused = httpx.post(f"http://127.0.0.1:{port}/mcp", json={}, timeout=60)
         assert (refused.status_code, "bring the token" in refused.text) == (401, True)
         async with with_token(port, "open-sesame") as client:
             answer = await client.call_tool("hash.digest", {"text": "hello"})

@@ -118,8 +118,12 @@ async def test_the_same_start_twice_is_one_run_even_when_it_has_ended(call: Tool
     assert first == again
     assert (shown["status"], shown["tenant"]) == ("completed", TENANT)
     assert await use(call, runs.output, run=first["run"]) == {"n": 2}
-    listed = await use(call, runs.list_runs, status="completed", most=200)
-    assert [run["id"] for run in listed].count(first["run"]) == 1
+
+    async def listed() -> int:
+        found = await use(call, runs.list_runs, status="completed", most=200)
+        return [run["id"] for run in found].count(first["run"])
+
+    assert await until_found(listed, patience=60) == 1  # lists hear of it a little later
 
 
 async def test_a_run_is_cancelled(call: ToolCall) -> None:

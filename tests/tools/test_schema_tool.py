@@ -118,8 +118,8 @@ def test_a_schema_without_a_bottom_is_refused() -> None:
 )
 def test_no_schema_keeps_the_worker_busy_for_long(document: Any, value: Any) -> None:
     schema = JsonSchema({"type": "object", **document}, "a trap")
-    began = time.perf_counter()
+    began = time.process_time()  # of the processor: others have it, too
 
     schema.problems(value)
 
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
