@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 from docker import APIClient
-from resprout.activities.sandbox.backend import NoSandbox
+from resprout.activities.sandbox.backend import InDoubt, NoSandbox
 from resprout.activities.sandbox.docker import transfer
 from resprout.activities.sandbox.docker.names import Labels
 from resprout.activities.sandbox.result import SandboxResult
@@ -75,6 +75,23 @@ async def test_input_variables_and_the_directory_arrive(workspaces: Workspaces) 
     result = await run(workspaces, code, stdin="in", env={"A-B": "it's $HOME"}, cwd="sub")
 
     assert result.stdout.text == "in it's $HOME /work/sub 65532\n", result
+
+
+async def test_want_of_memory_is_told_long_before_the_time_is_over(workspaces: Workspaces) -> None:
+    """Under gVisor it costs the workspace."""
+    isolation = workspaces.tenant
+    spec = {"language": "python", "isolation": isolation, "limits": {"memory": "64MB"}}
+    await workspaces.create("hungry", WorkspaceSpec.model_validate(spec))
+    hog = {"code": "x = [b'x' * (1 << 20) for _ in range(1024)]", "timeout": "10m"}
+    try:
+        async with asyncio.timeout(100):
+            if isolation == "gvisor":
+                with pytest.raises(InDoubt, match="for want of memory"):
+                    await workspaces.run("hungry", hog)
+            else:
+                assert (await workspaces.run("hungry", hog)).ended == "memory"
+    finally:
+        await workspaces.remove("hungry")
 
 
 async def test_time_that_is_up_ends_it_with_what_became_a_daemon(workspaces: Workspaces) -> None:

@@ -5,7 +5,7 @@ elected before his input comes, so who waits with a runner of his own in a conta
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from importlib.resources import files
 from secrets import token_hex
 
@@ -19,6 +19,9 @@ RUNNER = (files(__package__) / "runner.sh").read_text()
 # Beyond the job's own time: until its container has ended it, and until its results are here.
 STARTING = 10.0
 BRINGING = 30.0
+LOOK_EVERY = 2.0  # at a container of which the engine does not tell that it has ended
+
+Look = Callable[[], Awaitable[None]]
 
 
 class Witness:
@@ -47,6 +50,18 @@ class Witness:
         self.see(name, whole)
 
 
+async def _watched(reading: Awaitable[bytes | None], look: Look | None) -> bytes | None:
+    if look is None:
+        return await reading
+    task = asyncio.ensure_future(reading)
+    try:
+        while not (await asyncio.wait({task}, timeout=LOOK_EVERY))[0]:
+            await look()
+        return task.result()
+    finally:
+        task.cancel()
+
+
 def _runner(word: str) -> list[str]:
     return ["/bin/sh", "-c", RUNNER, "runner", word]
 
@@ -69,15 +84,18 @@ class Attachment:
         created = await engine.call(lambda api: api.exec_create(container, command, stdin=True, user=JOB_USER))
         return cls(word.encode(), *await engine.execute(created["Id"]))
 
-    async def results(self, witness: Witness, parcel: bytes, seconds: float, budget: int) -> bytes | None:
+    async def results(
+        self, witness: Witness, parcel: bytes, seconds: float, budget: int, look: Look | None = None
+    ) -> bytes | None:
         """A tar of at most so many bytes; None when the container, or the process in it, ended before there were any.
 
-        Raises TimeoutError when the container did not end the job in time.
+        Raises TimeoutError when the container did not end the job in time. `look` raises something when the container
+        has ended and the engine would not tell.
         """
         try:
             self._writer.write(b"go\n" + parcel)
             self._writer.write_eof()
-            return await self._read(witness, seconds, budget)
+            return await _watched(self._read(witness, seconds, budget), look)
         finally:
             self.close()
 

@@ -10,12 +10,14 @@ import time
 from collections.abc import Coroutine
 from contextlib import ExitStack, suppress
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from ....actors.errors import Rejected
 from ....actors.size import format_size
 from ..backend import BadSpec, Ending, InDoubt, Job, NoSandbox, Unfinished, Watch
 from ..patience import patience
+from ..result import Ended
 from ..selection import Selection
 from ..spec import Isolation, SandboxLimits, SandboxSpec
 from ..way_out import hand_over
@@ -41,6 +43,10 @@ CLAIMING = 60.0
 _CLAIMED_IN_VAIN = "The engine did not give the container of {} in a minute: see its log, and try again."
 _LACKS_TOOLS = 127
 _NEVER = "0002"  # the engine says year one for what did not happen
+
+
+class _OutOfMemory(Exception):
+    pass
 
 
 class DockerBackend:
@@ -205,12 +211,12 @@ class DockerBackend:
             left = limits.time.total_seconds() - (time.monotonic() - started)
             try:
                 runner = runner or await Attachment.open(self._engine, name)
-                found = await runner.results(witness, parcel(job), max(0.0, left), budget(limits.output))
-            except TimeoutError:
-                # gVisor ends as a whole when memory runs out, and leaves the engine waiting for its process.
-                was_memory = bool((await self._containers.state(name))["OOMKilled"])
+                look = partial(self._look_at_memory, name) if job.isolation == "gvisor" else None
+                found = await runner.results(witness, parcel(job), max(0.0, left), budget(limits.output), look)
+            except (TimeoutError, _OutOfMemory) as error:
                 await self._containers.kill(name)
-                return broken_off(image, "memory" if was_memory else "timeout", time.monotonic() - started, witness)
+                why: Ended = "memory" if isinstance(error, _OutOfMemory) else "timeout"
+                return broken_off(image, why, time.monotonic() - started, witness)
             except (Gone, NameTaken):
                 found = None
             if found is not None:
@@ -222,6 +228,11 @@ class DockerBackend:
             if (lost := await self._lost(name, job, image, witness)) is not None:
                 return lost
         raise InDoubt(f"The run {job.key} ends whoever comes to it: remove its container {name}.")
+
+    async def _look_at_memory(self, name: str) -> None:
+        """gVisor ends as a whole when memory runs out, and leaves the engine waiting for its process."""
+        if (await self._containers.state(name))["OOMKilled"]:
+            raise _OutOfMemory
 
     async def _has_begun(self, name: str) -> bool:
         """By the word of the first process: all else in a container may be the job's. So if it has none, it has."""

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from shlex import quote
@@ -109,9 +110,11 @@ class Commands:
             left = limits.time.total_seconds() - (time.monotonic() - started)
             try:
                 attachment = await Attachment.open(self.home.engine, container, lambda word: self._words(job, word))
-                found = await attachment.results(witness, given, max(0.0, left), 2 * limits.output + _SLACK)
+                # gVisor ends as a whole when memory runs out, and leaves us waiting.
+                look = partial(self._check_there, job) if self.workspace.isolation == "gvisor" else None
+                found = await attachment.results(witness, given, max(0.0, left), 2 * limits.output + _SLACK, look)
             except TimeoutError:
-                await self._check_alive(job)  # gVisor ends as a whole, and leaves us waiting
+                await self._check_alive(job)
                 await self.end(job.key)
                 return broken_off(image, "timeout", time.monotonic() - started, witness)
             except (Gone, NameTaken):
@@ -159,16 +162,18 @@ class Commands:
         return ending(job, image, harvested, witness) if len(end.splitlines()) > 1 else None
 
     async def _check_alive(self, job: Job) -> None:
-        match await self.home.state(self.workspace.id):
-            case "lost":
-                raise InDoubt(
-                    f"the workspace {self.workspace.name} was lost while {job.key} ran: its container has ended, "
-                    "perhaps for want of memory. Remove it, and create it with more `limits.memory`."
-                )
-            case "paused":
-                raise WorkspacePaused(
-                    f"the workspace {self.workspace.name} was paused while {job.key} began: resume it, and try again."
-                )
+        await self._check_there(job)
+        if await self.home.state(self.workspace.id) == "paused":
+            raise WorkspacePaused(
+                f"the workspace {self.workspace.name} was paused while {job.key} began: resume it, and try again."
+            )
+
+    async def _check_there(self, job: Job) -> None:
+        if await self.home.state(self.workspace.id) == "lost":
+            raise InDoubt(
+                f"the workspace {self.workspace.name} was lost while {job.key} ran: its container has ended, "
+                "perhaps for want of memory. Remove it, and create it with more `limits.memory`."
+            )
 
     async def end(self, key: str) -> None:
         """With all that it started. What cannot be ended in some way is ended with its container."""
