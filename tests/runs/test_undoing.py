@@ -166,7 +166,8 @@ async def test_a_loop_is_tried_again_as_a_whole(runs: Runs) -> None:
 
 
 async def test_what_is_in_a_block_that_is_tried_again_has_its_whole_time_again(runs: Runs) -> None:
-    inner = {"id": "inner", "timeout": "6s", "sequential": [step("a")]}
+    """A time that has passed is told a second late by Temporal, so the step takes longer than that."""
+    inner = {"id": "inner", "timeout": "6s", "sequential": [step("a", do={"think_seconds": 2.5})]}
     block = {"id": "o", "retry": {"attempts": 4, "backoff": "6s"}}
 
     assert await runs.result([{**block, "sequential": [inner, step("bad", do={"fail": 1})]}])
