@@ -68,7 +68,10 @@ class Storm:
     async def _kill(self) -> None:
         while True:
             await asyncio.sleep(self.weather.expovariate(1 / BETWEEN_KILLS))
-            victim = self.workers.pop(self.weather.randrange(WORKERS))
+            number = self.weather.randrange(WORKERS)
+            if not self.kills:  # there may be only this one: it is in the middle of a run
+                number = next((n for n, worker in enumerate(self.workers) if worker.waiting), number)
+            victim = self.workers.pop(number)
             self.kills["busy" if victim.waiting else "idle"] += 1
             await victim.kill()
             self.workers.append(await Worker.begin(self))
