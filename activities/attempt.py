@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from temporalio import activity
+from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -23,6 +24,7 @@ T = TypeVar("T")
 
 HEARTBEAT = timedelta(seconds=1)
 ANSWERS = timedelta(seconds=5)
+CANCEL_REQUESTED = PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED
 
 log = get_logger("resprout.activities")
 
@@ -45,26 +47,28 @@ class Attempt:
             return task.result()
         except asyncio.CancelledError:
             self.was_called_off = await is_called_off()
-            if self.was_called_off:
-                self._call_off_earlier()
-            elif not (task.done() or _worker_leaves()):
+            if not (task.done() or self.was_called_off or _worker_leaves()):
                 self._let_go_on(task)
             raise
         finally:
-            if not task.done() and task not in _going_on:
+            if task not in _going_on:
                 task.cancel()
-                await asyncio.wait({task})  # what it started is gone, or is left alone on purpose
+                # Then what it started is gone, or is left alone on purpose.
+                await asyncio.wait({task, *(self._earlier_called_off() if self.was_called_off else ())})
 
     def _let_go_on(self, task: asyncio.Future[Any]) -> None:
         log.warning("an attempt was given to another worker: what it does goes on", step=self.step[1])
         _going_on[task] = self
         task.add_done_callback(_ended)
 
-    def _call_off_earlier(self) -> None:
-        for task, earlier in _going_on.items():
-            if earlier.step == self.step:
+    def _earlier_called_off(self) -> list[asyncio.Future[Any]]:
+        """What goes on of the same step. It is told once: it may be cleaning up."""
+        theirs = {task: earlier for task, earlier in _going_on.items() if earlier.step == self.step}
+        for task, earlier in theirs.items():
+            if not earlier.was_called_off:
                 earlier.was_called_off = True
                 task.cancel()
+        return list(theirs)
 
 
 _going_on: dict[asyncio.Future[Any], Attempt] = {}  # of this process; asyncio itself would forget them
@@ -86,8 +90,9 @@ async def none_left_behind() -> AsyncIterator[None]:
     try:
         yield
     finally:
-        for task in _going_on:
-            task.cancel()
+        for task, attempt in _going_on.items():
+            if not attempt.was_called_off:
+                task.cancel()
         await asyncio.gather(*_going_on, return_exceptions=True)
 
 
@@ -107,8 +112,8 @@ async def _is_wanted() -> bool:
         run = await handle.describe(rpc_timeout=ANSWERS)
     except RPCError as error:
         return error.status is not RPCStatusCode.NOT_FOUND  # who cannot be asked may want it
-    pending = {one.activity_id for one in run.raw_description.pending_activities}
-    return run.status is WorkflowExecutionStatus.RUNNING and step.activity_id in pending
+    wanted = {one.activity_id for one in run.raw_description.pending_activities if one.state != CANCEL_REQUESTED}
+    return run.status is WorkflowExecutionStatus.RUNNING and step.activity_id in wanted
 
 
 def _ended(task: asyncio.Future[Any]) -> None:

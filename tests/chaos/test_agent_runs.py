@@ -127,6 +127,7 @@ async def test_what_a_killed_worker_leaves_in_doubt_is_resolved_and_the_agent_he
     assert "does not wait" not in said
     assert (doubt["kind"], (await run.result())["answer"]) == ("in-doubt", "done")
     assert effects_of(file) == Counter("ab")
+    assert [line.split()[1] for line in file.read_text().splitlines()].count("a") == 1  # by no other attempt either
     told = [one["content"] for one in providers.heard(model)[1]["messages"] if one["role"] == "tool"]
     assert told == ["found it there", "wrote b"]
 

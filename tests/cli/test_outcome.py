@@ -86,4 +86,7 @@ def test_an_interrupted_wait_says_that_the_run_goes_on(stack: Stack) -> None:
     assert f"run {name} goes on" in said
     described = stack.temporal(*asked).stdout
     assert "STATUS_RUNNING" in described or "STATUS_COMPLETED" in described
+    history = stack.temporal("workflow", "show", "--workflow-id", name, "-o", "json").stdout
+    assert "EXECUTION_STARTED" in history
+    assert "CANCEL_REQUESTED" not in history
     stack.temporal("workflow", "terminate", "--workflow-id", name)

@@ -134,10 +134,16 @@ async def test_a_run_whose_worker_stood_still_goes_on_and_its_result_is_that_of_
         await until_found(lambda: _attempt(run), lambda found: found > before, patience=60)
     finally:
         os.kill(worker, signal.SIGCONT)
+    eventually(lambda: _goes_on_without_its_attempt(runs, run), "the first attempt is told that it is over")
     let_go(word)
 
     async with asyncio.timeout(90):
         assert (await run.result())["stdout"] == "begun\nended\n"
+
+
+def _goes_on_without_its_attempt(runs: Runs, run: Any) -> bool:
+    logged = runs.stack("logs", "worker", "-n", "1000").stdout.splitlines()
+    return any("what it does goes on" in line and run.handle.id in line for line in logged)
 
 
 async def _attempt(run: Any) -> int:

@@ -23,17 +23,20 @@ from resprout.actors.roles import Greet
 from resprout.memory.database import Database
 from sandbox.test_once import python, sandboxes
 from temporalio.activity import ActivityCancellationDetails
+from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.testing import ActivityEnvironment
 
 SLOW = "print('begun', flush=True); import time; time.sleep({}); print('ended')"
 ENDLESS, ENDING = python(SLOW.format(240), limits={"time": "5m"}), python(SLOW.format(6))
 OVER = ActivityCancellationDetails(not_found=True)
+STEP = ActivityEnvironment.default_info().activity_id
 
 
-def temporal(status: WorkflowExecutionStatus, *pending: str) -> Client:
+def temporal(status: WorkflowExecutionStatus, *pending: str, state: str = "STARTED") -> Client:
     """Which answers how the run is, and what it waits for."""
-    waits = SimpleNamespace(pending_activities=[SimpleNamespace(activity_id=one) for one in pending])
+    number = PendingActivityState.Value(f"PENDING_ACTIVITY_STATE_{state}")
+    waits = SimpleNamespace(pending_activities=[SimpleNamespace(activity_id=one, state=number) for one in pending])
     run = SimpleNamespace(status=status, raw_description=waits)
 
     async def describe(**_: Any) -> Any:
@@ -59,7 +62,7 @@ async def attempted(box: Sandboxes, environment: ActivityEnvironment, spec: Sand
     return await environment.run(RunSandbox(box).run, SandboxInput(spec=spec))
 
 
-ANOTHER_ATTEMPT = temporal(WorkflowExecutionStatus.RUNNING, ActivityEnvironment.default_info().activity_id)
+ANOTHER_ATTEMPT = temporal(WorkflowExecutionStatus.RUNNING, STEP)
 
 
 @pytest.mark.parametrize(
@@ -67,10 +70,11 @@ ANOTHER_ATTEMPT = temporal(WorkflowExecutionStatus.RUNNING, ActivityEnvironment.
     [
         (ANOTHER_ATTEMPT, ActivityCancellationDetails(cancel_requested=True)),
         (temporal(WorkflowExecutionStatus.RUNNING), OVER),
-        (temporal(WorkflowExecutionStatus.CANCELED, ActivityEnvironment.default_info().activity_id), OVER),
+        (temporal(WorkflowExecutionStatus.CANCELED, STEP), OVER),
         (temporal(WorkflowExecutionStatus.TERMINATED), OVER),
+        (temporal(WorkflowExecutionStatus.RUNNING, STEP, state="CANCEL_REQUESTED"), OVER),
     ],
-    ids=["asked", "waited for no more", "run cancelled", "run terminated"],
+    ids=["asked", "waited for no more", "run cancelled", "run terminated", "another attempt was asked"],
 )
 async def test_what_nobody_waits_for_is_ended(
     database: Database, client: Client, details: ActivityCancellationDetails

@@ -63,8 +63,8 @@ def test_hosts_that_die_with_postgres_are_started_again_by_ray_while_their_servi
     eventually(lambda: len(set(own_stack.host_pids()) - before) == 2, "both hosts are others")
     # A service that was unwell for so long is started anew by the supervisor, as it should be.
     patience = PROBES.total_seconds() * (FAILED_PROBES_BEFORE_RESTART - 1)
-    assert own_stack.pid("hosts") == service or time.monotonic() - began > patience
     own_stack.wait_healthy()
+    assert own_stack.pid("hosts") == service or time.monotonic() - began > patience
 
 
 def test_a_run_finishes_although_host_and_worker_are_killed_in_the_middle(stack: Stack) -> None:

@@ -5,12 +5,14 @@ elected before his input comes, so who waits with a runner of his own in a conta
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from importlib.resources import files
 from secrets import token_hex
+from typing import Any
 
-from ..backend import StreamName, Watch
-from .engine import Engine
+from ....actors.logger import get_logger
+from ..backend import NoSandbox, StreamName, Watch
+from .engine import Engine, Gone
 from .frames import frames
 from .shape import JOB_USER
 
@@ -22,6 +24,8 @@ BRINGING = 30.0
 LOOK_EVERY = 2.0  # at a container of which the engine does not tell that it has ended
 
 Look = Callable[[], Awaitable[None]]
+
+log = get_logger("resprout.sandbox")
 
 
 class Witness:
@@ -50,16 +54,27 @@ class Witness:
         self.see(name, whole)
 
 
-async def _watched(reading: Awaitable[bytes | None], look: Look | None) -> bytes | None:
-    if look is None:
-        return await reading
-    task = asyncio.ensure_future(reading)
+async def watched(reading: Coroutine[Any, Any, bytes | None], look: Look) -> bytes | None:
+    """What is here counts, whatever is seen meanwhile."""
+    task, looking = asyncio.ensure_future(reading), asyncio.ensure_future(_look_on(look))
     try:
-        while not (await asyncio.wait({task}, timeout=LOOK_EVERY))[0]:
-            await look()
-        return task.result()
+        await asyncio.wait({task, looking}, return_when=asyncio.FIRST_COMPLETED)
+        return await (task if task.done() else looking)
     finally:
         task.cancel()
+        looking.cancel()
+        await asyncio.gather(task, looking, return_exceptions=True)
+
+
+async def _look_on(look: Look) -> None:
+    while True:
+        await asyncio.sleep(LOOK_EVERY)
+        try:
+            await look()
+        except Gone:
+            raise
+        except NoSandbox:
+            log.debug("the engine did not tell how a container is")  # if it is away, the stream ends
 
 
 def _runner(word: str) -> list[str]:
@@ -90,12 +105,13 @@ class Attachment:
         """A tar of at most so many bytes; None when the container, or the process in it, ended before there were any.
 
         Raises TimeoutError when the container did not end the job in time. `look` raises something when the container
-        has ended and the engine would not tell.
+        has ended and the engine would not tell; where the engine does not answer it, it is asked again.
         """
         try:
             self._writer.write(b"go\n" + parcel)
             self._writer.write_eof()
-            return await _watched(self._read(witness, seconds, budget), look)
+            reading = self._read(witness, seconds, budget)
+            return await (reading if look is None else watched(reading, look))
         finally:
             self.close()
 

@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Coroutine
 from contextlib import ExitStack, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
@@ -29,6 +29,7 @@ from .harvest import budget, harvest
 from .images import Images
 from .names import KEPT, labels, run_name
 from .parcel import parcel
+from .pipes import piped
 from .pool import Pool
 from .reaper import Reaper
 from .removals import Removals
@@ -38,6 +39,7 @@ from .shape import JOB_UID, KEEPER_USER, SCRATCH, Shape, shape_of
 T = TypeVar("T")
 
 ATTEMPTS = 5
+ANSWERING = 10.0
 LEAST_MEMORY = 32 << 20
 CLAIMING = 60.0
 _CLAIMED_IN_VAIN = "The engine did not give the container of {} in a minute: see its log, and try again."
@@ -211,7 +213,7 @@ class DockerBackend:
             left = limits.time.total_seconds() - (time.monotonic() - started)
             try:
                 runner = runner or await Attachment.open(self._engine, name)
-                look = partial(self._look_at_memory, name) if job.isolation == "gvisor" else None
+                look = partial(self._look, name) if job.isolation == "gvisor" else None
                 found = await runner.results(witness, parcel(job), max(0.0, left), budget(limits.output), look)
             except (TimeoutError, _OutOfMemory) as error:
                 await self._containers.kill(name)
@@ -229,10 +231,24 @@ class DockerBackend:
                 return lost
         raise InDoubt(f"The run {job.key} ends whoever comes to it: remove its container {name}.")
 
-    async def _look_at_memory(self, name: str) -> None:
-        """gVisor ends as a whole when memory runs out, and leaves the engine waiting for its process."""
-        if (await self._containers.state(name))["OOMKilled"]:
+    async def _look(self, name: str) -> None:
+        """gVisor may end as a whole when memory runs out, and leave the engine waiting for its process. Or one process
+        in it was killed, and the others go on."""
+        state = await self._containers.state(name)
+        if not state["Running"]:
+            raise Gone(f"The container {name} has ended.")
+        if state["OOMKilled"] and not await self._does_anything(name):
             raise _OutOfMemory
+
+    async def _does_anything(self, name: str) -> bool:
+        try:
+            async with asyncio.timeout(ANSWERING):
+                async with piped(self._engine, name, ["true"], timedelta(seconds=ANSWERING), user=KEEPER_USER) as pipe:
+                    async for _ in pipe.output():
+                        pass
+                    return await pipe.code() == 0
+        except (TimeoutError, NoSandbox):
+            return False
 
     async def _has_begun(self, name: str) -> bool:
         """By the word of the first process: all else in a container may be the job's. So if it has none, it has."""
