@@ -78,20 +78,20 @@ async def test_input_variables_and_the_directory_arrive(workspaces: Workspaces) 
 
 
 async def test_want_of_memory_is_told_long_before_the_time_is_over(workspaces: Workspaces) -> None:
-    """Under gVisor it costs the workspace."""
+    """Under gVisor it mostly costs the workspace."""
     isolation = workspaces.tenant
     spec = {"language": "python", "isolation": isolation, "limits": {"memory": "64MB"}}
     await workspaces.create("hungry", WorkspaceSpec.model_validate(spec))
     hog = {"code": "x = [b'x' * (1 << 20) for _ in range(1024)]", "timeout": "10m"}
     try:
         async with asyncio.timeout(100):
-            if isolation == "gvisor":
-                with pytest.raises(InDoubt, match="for want of memory"):
-                    await workspaces.run("hungry", hog)
-            else:
-                assert (await workspaces.run("hungry", hog)).ended == "memory"
+            ended: Any = (await workspaces.run("hungry", hog)).ended
+    except InDoubt as error:
+        ended = error
     finally:
         await workspaces.remove("hungry")
+
+    assert ended == "memory" or (isolation == "gvisor" and "for want of memory" in str(ended))
 
 
 async def test_time_that_is_up_ends_it_with_what_became_a_daemon(workspaces: Workspaces) -> None:

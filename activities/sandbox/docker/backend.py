@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Coroutine
 from contextlib import ExitStack, suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
@@ -29,7 +29,7 @@ from .harvest import budget, harvest
 from .images import Images
 from .names import KEPT, labels, run_name
 from .parcel import parcel
-from .pipes import piped
+from .pipes import answers
 from .pool import Pool
 from .reaper import Reaper
 from .removals import Removals
@@ -39,7 +39,6 @@ from .shape import JOB_UID, KEEPER_USER, SCRATCH, Shape, shape_of
 T = TypeVar("T")
 
 ATTEMPTS = 5
-ANSWERING = 10.0
 LEAST_MEMORY = 32 << 20
 CLAIMING = 60.0
 _CLAIMED_IN_VAIN = "The engine did not give the container of {} in a minute: see its log, and try again."
@@ -237,18 +236,8 @@ class DockerBackend:
         state = await self._containers.state(name)
         if not state["Running"]:
             raise Gone(f"The container {name} has ended.")
-        if state["OOMKilled"] and not await self._does_anything(name):
+        if state["OOMKilled"] and not await answers(self._engine, name):
             raise _OutOfMemory
-
-    async def _does_anything(self, name: str) -> bool:
-        try:
-            async with asyncio.timeout(ANSWERING):
-                async with piped(self._engine, name, ["true"], timedelta(seconds=ANSWERING), user=KEEPER_USER) as pipe:
-                    async for _ in pipe.output():
-                        pass
-                    return await pipe.code() == 0
-        except (TimeoutError, NoSandbox):
-            return False
 
     async def _has_begun(self, name: str) -> bool:
         """By the word of the first process: all else in a container may be the job's. So if it has none, it has."""

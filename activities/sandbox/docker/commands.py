@@ -35,7 +35,7 @@ from .engine import Gone, NameTaken
 from .harvest import harvest
 from .names import workspace_name
 from .parcel import forwarder
-from .pipes import piped
+from .pipes import answers, piped
 from .shape import BLOCK, GATE, JOB_UID, JOB_USER, flood
 from .workspaces import DockerWorkspaces, executed
 
@@ -110,7 +110,6 @@ class Commands:
             left = limits.time.total_seconds() - (time.monotonic() - started)
             try:
                 attachment = await Attachment.open(self.home.engine, container, lambda word: self._words(job, word))
-                # gVisor ends as a whole when memory runs out, and leaves us waiting.
                 look = partial(self._check_there, job) if self.workspace.isolation == "gvisor" else None
                 found = await attachment.results(witness, given, max(0.0, left), 2 * limits.output + _SLACK, look)
             except TimeoutError:
@@ -169,11 +168,19 @@ class Commands:
             )
 
     async def _check_there(self, job: Job) -> None:
-        if await self.home.state(self.workspace.id) == "lost":
+        if await self._is_lost():
             raise InDoubt(
                 f"the workspace {self.workspace.name} was lost while {job.key} ran: its container has ended, "
                 "perhaps for want of memory. Remove it, and create it with more `limits.memory`."
             )
+
+    async def _is_lost(self) -> bool:
+        """gVisor may end as a whole when memory runs out, and the engine learns of it late or never."""
+        name, state = workspace_name(self.workspace.id), await self.home.state(self.workspace.id)
+        if state != "running" or self.workspace.isolation != "gvisor":
+            return state == "lost"
+        engine = self.home.engine
+        return (await Containers(engine).state(name))["OOMKilled"] and not await answers(engine, name)
 
     async def end(self, key: str) -> None:
         """With all that it started. What cannot be ended in some way is ended with its container."""

@@ -13,8 +13,9 @@ from datetime import timedelta
 from ..backend import NoSandbox
 from .engine import Engine
 from .frames import frames
-from .shape import JOB_USER
+from .shape import JOB_USER, KEEPER_USER
 
+ANSWERING = timedelta(seconds=10)
 _MOST_SAID = 4_000
 _ASKED, _ASK_EVERY = 100, 0.05
 
@@ -66,3 +67,17 @@ async def piped(
         yield Pipe(engine, created["Id"], reader, writer)
     finally:
         writer.close()
+
+
+async def answers(engine: Engine, container: str) -> bool:
+    """Whether a program still runs in it. The engine may believe so of one that is gone."""
+    try:
+        async with (
+            asyncio.timeout(ANSWERING.total_seconds()),
+            piped(engine, container, ["true"], ANSWERING, user=KEEPER_USER) as pipe,
+        ):
+            async for _ in pipe.output():
+                pass
+            return await pipe.code() == 0
+    except (TimeoutError, NoSandbox):
+        return False
